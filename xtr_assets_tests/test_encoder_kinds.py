@@ -110,3 +110,12 @@ def test_files_that_changed_under_a_name_that_stays_are_other_settings(tmp_path:
     (tmp_path / "model.safetensors").write_bytes(b"two!")
     assert encoder_settings(config) != first
     assert encoder_settings(EncoderPair(dense=config))["dense"] == encoder_settings(config)
+
+
+def test_settings_of_an_own_encoder_are_noted_in_one_order() -> None:
+    """Of a set of YAML each process has its own: every look found other settings than those of what serves, and a
+    draft that one process began no other published."""
+    first, second, other = ({"kind": "python:a.b:c", "settings": {"n": [held]}} for held in ({0, 8}, {8, 0}, {8}))
+    assert str(first) != str(second)
+    noted = [encoder_settings(parse_encoder(one)) for one in (first, second, other)]
+    assert noted[0] == noted[1] != noted[2] and parse_encoder(first).settings == {"n": [{0, 8}]}  # type: ignore[union-attr]

@@ -4,9 +4,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import Discriminator, Field, Tag, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
-from xtr_assets.config.field_types import Strict, UsablePath
+from xtr_assets.config.field_types import Strict, UsablePath, in_order
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.factory_name import check_factory_name
 from xtr_assets.core.field_problem import problems
@@ -199,6 +208,11 @@ class PythonConfig(Kind):
     kind: str
     settings: dict[str, Any] = Field(default_factory=dict)
     legs: tuple[Leg, ...] = ("dense", "tokens")
+
+    @field_serializer("settings", when_used="json")
+    def _settings_in_order(self, settings: dict[str, Any]) -> Any:
+        # What a manifest notes is compared in another process.
+        return in_order(settings)
 
     @field_validator("kind")
     @classmethod

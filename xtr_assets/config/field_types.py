@@ -1,6 +1,7 @@
 """What fields of a configuration have in common: strictness, and paths that the system can use."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -60,3 +61,16 @@ def _location(value: Any) -> Any:
 
 
 Location = Annotated[Path | str, BeforeValidator(_location)]
+
+
+def in_order(value: Any) -> Any:
+    """Somebody's own settings with lists in place of sets, which YAML has: their order is another in each process.
+
+    >>> in_order({"words": {"b", "a"}, "n": [3, {2, 1}]})
+    {'words': ['a', 'b'], 'n': [3, [1, 2]]}
+    """
+    if isinstance(value, Mapping):
+        return {key: in_order(held) for key, held in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted(map(in_order, value), key=lambda one: (str(one), type(one).__name__))
+    return [in_order(held) for held in value] if isinstance(value, list | tuple) else value

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from xtr_assets.config import SOURCE_GROUP, SourceConfig
+from xtr_assets.config.field_types import in_order
 from xtr_assets.core.errors import ConfigError, SourceError, XtrAssetsError
 from xtr_assets.core.factory_name import make_own
 from xtr_assets.core.types import Chunk, FileState, Quarantined
@@ -44,7 +45,7 @@ class OwnSource:
             self.config.kind,
             self.config.name,
             self.config.max_chars,
-            _ordered(self.config.settings),
+            _by_text(in_order(self.config.settings)),
             self._ask("fingerprint"),
         ]
         return hashlib.sha256(json.dumps(held, sort_keys=True, default=str).encode()).hexdigest()
@@ -89,10 +90,8 @@ class OwnSource:
             ) from error
 
 
-def _ordered(value: Any) -> Any:
-    """Settings as JSON can sort them: YAML has sets, whose order is another in each process, and keys of two types."""
-    if isinstance(value, Mapping):
-        return {str(key): _ordered(held) for key, held in value.items()}
-    if isinstance(value, set | frozenset):
-        return sorted(map(str, value))
-    return [_ordered(held) for held in value] if isinstance(value, list | tuple) else value
+def _by_text(value: Any) -> Any:
+    """Settings as JSON can sort them: keys of YAML may be of two types."""
+    if isinstance(value, dict):
+        return {str(key): _by_text(held) for key, held in value.items()}
+    return [_by_text(held) for held in value] if isinstance(value, list) else value
