@@ -106,10 +106,22 @@ def _merge(layout: Layout, snapshot: Snapshot, group: Sequence[str]) -> Segment:
         merged = commit_segment(layout, folder, finished(folder, snapshot.shard, writer))
     for kind in _encoded_alike(layout, [part.segment for part in parts]):
         fingerprint = kind.fingerprint
+        named = "dense" in kind.legs and all(part.segment.has_names(fingerprint) for part in parts)
+        for part in parts:
+            _compare(part.segment, part.segment.encoding_listings(kind, names=named))
         _copy_encodings(parts, merged, kind)
-        if "dense" in kind.legs and all(part.segment.has_names(fingerprint) for part in parts):
+        if named:
             _copy_names(parts, merged, fingerprint)
     return merged
+
+
+def _compare(segment: Segment, listings: Sequence[str]) -> None:
+    """CorruptFile where a file of these lists is not what it was: its copy gets a sha256 of its own, by which a bit
+    that flipped would be right from then on."""
+    for name in listings:
+        listed, folder = segment.listing(name), name.rpartition("/")[0]
+        for file in () if listed is None else listed.files:
+            segment.verified(f"{folder}/{file}" if folder else file)
 
 
 def _blocks(part: _Part) -> Iterator[pa.Table]:

@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 
 from xtr_assets.core import row_placement
-from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.errors import CorruptFile, InvalidInput
 from xtr_assets.storage.draft_lifecycle import Holes
 from xtr_assets.storage.generation import Generation
-from xtr_assets.storage.segment import Segment
+from xtr_assets.storage.segment import Segment, embeddings_file, tokens_folder
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.sample import (
     FINGERPRINT,
     draft,
     encode,
     encode_all,
+    flip,
     of_two_gibibytes,
     publish,
     texts,
@@ -149,4 +150,19 @@ def test_a_segment_of_more_text_than_an_array_holds_is_compacted(
     with monkeypatch.context() as patch:
         patch.setattr(Segment, "chunks", lambda segment: of_two_gibibytes(real(segment)))
         warehouse.compact(warehouse.plan_compaction())
+    assert answers(publish(warehouse)) == answers(before)
+
+
+@pytest.mark.parametrize("name", [embeddings_file(FINGERPRINT), f"{tokens_folder(FINGERPRINT)}/tokens.npy"])
+def test_a_bit_that_flipped_is_not_copied_into_a_segment_that_verifies(warehouse: Warehouse, name: str) -> None:
+    """The copy has a sha256 of its own: nobody would ever see the bit again."""
+    grow(warehouse)
+    before = publish(warehouse)
+    plan = warehouse.plan_compaction()
+    rotten = warehouse.layout.segment(plan["s"][0][0]) / name
+    flip(rotten, rotten.stat().st_size - 2)
+    with pytest.raises(CorruptFile, match=f"{name}: expected sha256"):
+        warehouse.compact(plan)
+    flip(rotten, rotten.stat().st_size - 2)
+    warehouse.compact(plan)
     assert answers(publish(warehouse)) == answers(before)
