@@ -242,9 +242,13 @@ class Segment:
 
     @contextmanager
     def committing(self) -> Iterator[None]:
-        """Hold the commit lock: two encoders of one segment must not mix their files."""
+        """Hold the commit lock: two encoders of one segment must not mix their files. StorageError where it is gone: a
+        folder without its rows would be no segment, and keep that one from being made again."""
         refuse_links(self.layout, self.directory)
         with committing(self.layout, f"segment {self.segment_id}"):
+            if not (self.directory / SEGMENT_NAME).is_file():
+                told = "was collected meanwhile: its shard has other rows by now; nothing was kept, run the step again"
+                raise StorageError(f"segment {self.segment_id} {told}")
             yield
 
     # -- records ------------------------------------------------------------------------------------------------------

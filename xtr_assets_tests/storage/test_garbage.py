@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput
+from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, StorageError
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.warehouse import Warehouse
@@ -200,6 +200,21 @@ def test_staging_of_a_segment_that_is_gone_goes_too(four: Warehouse) -> None:
         (segment.staging("encoding.x") / "block.npy").write_bytes(b"block")
     four.collect(keep=1)
     assert [p.name for p in four.layout.staging_root.iterdir()] == [kept.segment_id]
+
+
+def test_a_segment_that_is_collected_while_it_is_encoded_leaves_nothing(warehouse: Warehouse) -> None:
+    """Its change was taken back meanwhile. Left without rows, its folder refused the change when it came again."""
+    one, two = {"a.py": ["one", "two"]}, {"a.py": ["one", "two"], "b.py": ["three"]}
+    write(warehouse, one)
+    publish(warehouse)
+    segment = write(warehouse, two).new_segment
+    assert segment is not None and len(segment.chunks()) == 1
+    write(warehouse, one)
+    warehouse.collect(1)
+    with pytest.raises(StorageError, match=f"segment {segment.segment_id} was collected meanwhile"):
+        encode(segment)
+    assert not segment.directory.exists()
+    assert write(warehouse, two).added == 1
 
 
 def test_nothing_is_collected_while_a_manifest_cannot_be_read(four: Warehouse) -> None:
