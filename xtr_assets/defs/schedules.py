@@ -84,9 +84,9 @@ def nightly_compaction(
         description="Asks for `compact` where small segments can be merged or dead rows left out.",
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        if running := in_progress(context.instance, site.names, (*CORPUS, *DERIVED), clock()):
-            return dg.SkipReason(f"{len(running)} runs of {running[0].job_name} have not ended")
         warehouse = site.warehouse(context)
+        if running := in_progress(context.instance, warehouse.layout, site.names, (*CORPUS, *DERIVED), clock()):
+            return dg.SkipReason(f"{len(running)} runs of {running[0].job_name} have not ended")
         kind = wanted_kind(warehouse, site.config, lambda: site.encoder(context))
         try:
             found = compaction_due(warehouse, wanted(warehouse, site.config, kind.fingerprint))

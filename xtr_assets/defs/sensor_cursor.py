@@ -8,8 +8,10 @@ from pydantic import BaseModel, ConfigDict
 
 from xtr_assets.defs.context import INDEX_TAG, KIND_TAG
 from xtr_assets.defs.jobs import GENERATIONS
-from xtr_assets.defs.liveness import PROCESS_TAG, is_gone
+from xtr_assets.defs.liveness import PROCESS_TAG, QUIET_SECONDS, is_gone
 from xtr_assets.defs.names import CORPUS, DERIVED, Names
+from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.run_mark import read_mark
 
 # After a run that failed the same work is asked for again, four times at most: after 2, 8, 32 and 128 minutes. What
 # fails five times needs a person, or other content.
@@ -25,7 +27,8 @@ IN_PROGRESS = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-# A run that wrote no event for so long died with its machine; nobody told Dagster.
+# A run that began, or was asked for, so long ago, and whose mark no process holds, died with its machine; nobody told
+# Dagster, which says when a run began and not whether it is at work.
 DEAD_SECONDS = 6 * 3600.0
 
 
@@ -95,14 +98,25 @@ class Memory(BaseModel):
         return after, f"{name}:{content[:16]}:{self.sequence}"
 
 
-def in_progress(instance: dg.DagsterInstance, names: Names, assets: Sequence[str], now: float) -> list[dg.DagsterRun]:
+def in_progress(
+    instance: dg.DagsterInstance, layout: Layout, names: Names, assets: Sequence[str], now: float
+) -> list[dg.DagsterRun]:
     """Runs that have not ended and materialize one of these assets, whether a sensor, a person or a script began them;
-    dead ones are left out."""
+    dead ones are left out. layout : where the runs leave their marks."""
     keys = set(names.keys(assets))
     records = instance.get_run_records(dg.RunsFilter(statuses=IN_PROGRESS))
-    recent = [one.dagster_run for one in records if now - one.update_timestamp.timestamp() < DEAD_SECONDS]
-    alive = [run for run in recent if not is_gone(run.tags.get(PROCESS_TAG, ""))]
-    return [run for run in alive if _materializes(run, names, keys)]
+    mine = [one for one in records if _materializes(one.dagster_run, names, keys)]
+    alive = [one for one in mine if not is_gone(one.dagster_run.tags.get(PROCESS_TAG, ""))]
+    return [one.dagster_run for one in alive if _may_live(layout, one, now)]
+
+
+def _may_live(layout: Layout, record: dg.RunRecord, now: float) -> bool:
+    """Whether a run began not long ago, or some process executes it now: a first ingest takes days."""
+    if now - record.update_timestamp.timestamp() < DEAD_SECONDS:
+        return True
+    mark = read_mark(layout, record.dagster_run.run_id)
+    # Between two steps nobody holds it.
+    return mark is not None and (mark.held or now - mark.at <= QUIET_SECONDS)
 
 
 def _materializes(run: dg.DagsterRun, names: Names, keys: set[dg.AssetKey]) -> bool:

@@ -85,7 +85,7 @@ def source_changes(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) ->
             raise errors[0]
         for error in errors:
             context.log.error(str(error))
-        running = in_progress(context.instance, site.names, CORPUS, now)
+        running = in_progress(context.instance, warehouse.layout, site.names, CORPUS, now)
         busy = {run.tags.get("dagster/partition") for run in running}
 
         contents = {shard: f"{one.content}-{kind.fingerprint[:8]}" for shard, one in changed.items()}
@@ -134,7 +134,7 @@ def automation(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) -> dg.
         memory = Memory.of(context.cursor, context.instance, name)
         warehouse = site.warehouse(context)
         tell_dead_runs(context, site, warehouse.layout, now)
-        if running := in_progress(context.instance, site.names, (*CORPUS, *DERIVED), now):
+        if running := in_progress(context.instance, warehouse.layout, site.names, (*CORPUS, *DERIVED), now):
             return _wait(memory, f"{len(running)} runs of {running[0].job_name} have not ended")
         kind = wanted_kind(warehouse, site.config, lambda: site.encoder(context))
         found, memory = _next(context, site, warehouse, kind, memory, now)
@@ -173,9 +173,9 @@ def drift(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) -> dg.Senso
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = clock()
         memory = Memory.of(context.cursor, context.instance, name)
-        if running := in_progress(context.instance, site.names, (*CORPUS, *DERIVED), now):
-            return _wait(memory, f"{len(running)} runs of {running[0].job_name} have not ended")
         warehouse = site.warehouse(context)
+        if running := in_progress(context.instance, warehouse.layout, site.names, (*CORPUS, *DERIVED), now):
+            return _wait(memory, f"{len(running)} runs of {running[0].job_name} have not ended")
         published = warehouse.published
         drifted = None if published is None else read_drift(published)
         if drifted is not None:
