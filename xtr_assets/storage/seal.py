@@ -47,7 +47,14 @@ def read_manifest(layout: Layout, number: int) -> Manifest:
     if problems := seal_problems(layout, number, data):
         raise problems[0]
     name = layout.relative(path)
-    manifest = Manifest.from_bytes(data, name)
+    try:
+        manifest = Manifest.from_bytes(data, name)
+    except CorruptFile as error:
+        if is_sealed(layout, number):
+            raise
+        # Nobody has a copy of it, and no rollback helps.
+        remedy = f"it is a draft that never served: remove generations/{number}, and build again"
+        raise CorruptFile(name, error.expected, error.found, remedy) from error
     if manifest.number != number:
         raise CorruptFile(name, f"the manifest of generation {number}", f"that of {manifest.number}")
     return manifest

@@ -11,6 +11,7 @@ from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.pipeline.derive import lexical_index
 from xtr_assets.pipeline.gate import vectors_are_the_texts
 from xtr_assets.pipeline.ingest import encode_blocks
+from xtr_assets.pipeline.plan import after_refusal
 from xtr_assets.pipeline.plan.after_refusal import encodings_refused, forget_encodings
 from xtr_assets_tests.defs.conftest import STDLIB, Project
 from xtr_assets_tests.defs.test_sensors import Daemon
@@ -62,7 +63,7 @@ def test_encodings_that_a_draft_was_refused_for_are_made_anew(project: Project) 
     assert project.build().built is None
 
 
-def test_a_run_that_a_sensor_asks_for_makes_them_anew_too(project: Project) -> None:
+def test_a_run_that_a_sensor_asks_for_makes_them_anew_too(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody runs a command: the next change comes, and what it is built upon is encoded again."""
     daemon = Daemon(project)
     daemon.settle()
@@ -70,6 +71,10 @@ def test_a_run_that_a_sensor_asks_for_makes_them_anew_too(project: Project) -> N
     with embeddings(lambda vectors: np.roll(vectors, 1, axis=0))(Path()):
         assert daemon.settle() == (1, 1)
     assert project.published == 1 and encodings_refused(project.warehouse)
+    with monkeypatch.context() as patch:
+        # The run of another shard takes them away between two looks: who waits for the lock looks again.
+        patch.setattr(after_refusal, "record", lambda path: path.with_name("gone").stat())
+        assert encodings_refused(project.warehouse)
     shutil.copy(STDLIB / "bisect.py", project.modules / "more.py")
     assert daemon.settle() == (1, 1)
     assert project.published == 3 and wrong_vectors(project) == 0

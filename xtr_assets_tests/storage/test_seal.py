@@ -161,3 +161,13 @@ def test_a_copy_without_any_seal_searches_builds_and_collects(lived: Warehouse, 
     assert publish(copy).number == 4
     assert copy.collect(keep=2).kept == (3, 4)
     assert copy.verify().ok
+
+
+def test_a_draft_that_cannot_be_read_may_be_removed(lived: Warehouse) -> None:
+    """It never served: nobody has a copy of it, and no rollback makes a build begin again."""
+    made = draft(lived)
+    lived.layout.manifest(made.number).write_text("{")
+    with pytest.raises(CorruptFile, match=r"manifest.json: expected JSON.*a draft that .*: remove generations/4, and"):
+        lived.newest_draft()
+    shutil.rmtree(made.directory)
+    assert lived.newest_draft() is None and publish(lived).number == 5

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from xtr_assets.core.errors import StorageError
 from xtr_assets.core.files import record
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.draft_leftovers import drop, entries, unserved_encodings, unserved_postings
@@ -39,8 +40,12 @@ def forget_encodings(warehouse: Warehouse) -> list[str]:
 
 
 def encodings_refused(warehouse: Warehouse) -> bool:
-    """Whether there is anything that `forget_encodings` would remove. Needs no lock."""
-    return next(_refused_encodings(warehouse), None) is not None
+    """Whether there may be anything that `forget_encodings` would remove. Needs no lock: where another run removes it
+    at this moment, whoever has the lock looks again."""
+    try:
+        return next(_refused_encodings(warehouse), None) is not None
+    except (StorageError, OSError):
+        return True
 
 
 def _refused_encodings(warehouse: Warehouse) -> Iterator[tuple[Draft, list[Path]]]:
