@@ -34,10 +34,6 @@ class EncodePlan:
         return sum(map(len, self.blocks))
 
 
-# What a segment has already, or does not want.
-NOTHING = EncodePlan((), (), np.empty(0, np.int64), np.empty(0, np.int64))
-
-
 def plan_encoding(hashes: Hashes, find: Callable[[Hashes], EncodedAt]) -> EncodePlan:
     """The plan for rows with these hashes, uint64 [rows, 2]; a hash of 0 is that of no text."""
     there = hashes.any(axis=1)
