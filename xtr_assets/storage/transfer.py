@@ -27,6 +27,7 @@ from xtr_assets.storage.history import append_history, move_pointer, read_publis
 from xtr_assets.storage.known_encoders import encoder_for, take_encoder
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_linked, refuse_links
+from xtr_assets.storage.lock import committing
 from xtr_assets.storage.publish import refuse_withdrawn
 from xtr_assets.storage.remembrance import content_of
 from xtr_assets.storage.seal import is_sealed, noted_sha256, read_manifest, refuse_altered, seal_text
@@ -114,9 +115,11 @@ def import_generation(source_root: Path, target: Layout) -> Generation:
         write_atomic(staged.manifest(number), data)
         write_atomic(staged.manifest_seal(number), seal_text(data))
         fsync_tree(folder)
-        for name in lists_last(missing):
-            refuse_linked(target, target.resolve(name))
-            move_into_place(staged.resolve(name), target.resolve(name))
+        # Shards are written beside the writer lock: none of theirs meets half a segment.
+        with committing(target, f"import of generation {number}"):
+            for name in lists_last(missing):
+                refuse_linked(target, target.resolve(name))
+                move_into_place(staged.resolve(name), target.resolve(name))
         write_atomic(target.next_number, f"{max(number + 1, following_number(target))}\n".encode("ascii"))
         take_encoder(target, manifest.fingerprint, encoder)
         _note(target, number, "imported", None, content, sha256_bytes(data))

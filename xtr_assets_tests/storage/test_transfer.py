@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,31 @@ def test_what_is_copied_is_not_collected_meanwhile(
     exported = built.export(1, tmp_path / "out")
     assert exported.verify().ok and built.layout.numbers() == [1, 2]
     assert built.collect(1).generations == (1,)
+
+
+def test_a_shard_that_is_written_beside_an_import_meets_no_half_segment(
+    built: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows are those of a segment that comes: it was told to remove a folder that holds no segment."""
+    built.export(2, tmp_path / "out")
+    fresh = Warehouse.create(tmp_path / "fresh")
+    move, written = transfer.move_into_place, list[str]()
+
+    def build() -> None:
+        written.append(str(write(Warehouse.open(fresh.root), CORPUS).new_segment))
+
+    beside = Thread(target=build)
+
+    def watched(source: Path, target: Path) -> None:
+        move(source, target)
+        if target.name == "chunks.arrow":
+            beside.start()
+            beside.join(0.5)
+
+    monkeypatch.setattr(transfer, "move_into_place", watched)
+    fresh.import_generation(tmp_path / "out")
+    beside.join()
+    assert written == [str(fresh.segments()[0])] and fresh.verify().ok
 
 
 def test_an_import_is_no_generation_to_roll_back_to(built: Warehouse, tmp_path: Path) -> None:
