@@ -55,10 +55,7 @@ def test_a_text_is_encoded_once_alone_and_once_among_others(encoders: dict[str, 
 
 def test_what_another_encoder_made_of_a_text_is_no_answer(encoders: dict[str, Told]) -> None:
     asked = AskedTexts("cpu")
-    (mine,), (theirs,) = (
-        asked.encode(encoded_by(name), ["red fox"], ("dense",))
-        for name in ("one", "other")
-    )
+    (mine,), (theirs,) = (asked.encode(encoded_by(name), ["red fox"], ("dense",)) for name in ("one", "other"))
     assert mine.embedding is not None and theirs.embedding is not None
     np.testing.assert_array_equal(mine.embedding, -theirs.embedding)
     assert [len(one.given) for one in encoders.values()] == [1, 1]

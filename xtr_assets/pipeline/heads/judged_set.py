@@ -79,8 +79,8 @@ def reference_texts(judged: Sequence[Path], apart: Sequence[Path]) -> dict[str, 
         found[name] = [path.read_text("utf-8", "replace") for path in inside]
         if not found[name]:
             raise ConfigError(
-                f"what is to be kept apart, {folder}, holds no file that is read ({', '.join(SUFFIXES)}), so that no pair "
-                "would be held against it; name another folder, or take it out"
+                f"what is to be kept apart, {folder}, holds no file that is read ({', '.join(SUFFIXES)}), so that no "
+                "pair would be held against it; name another folder, or take it out"
             )
     return found
 
