@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, LinkRefused, StorageError, WarehouseNotFound
-from xtr_assets.core.files import FileRecord
+from xtr_assets.core.files import FileRecord, move_into_place
 from xtr_assets.storage import transfer
 from xtr_assets.storage.catalog import connect
 from xtr_assets.storage.digests import forget_digests
@@ -117,7 +117,7 @@ def test_a_shard_that_is_written_beside_an_import_meets_no_half_segment(
     """Its rows are those of a segment that comes: it was told to remove a folder that holds no segment."""
     built.export(2, tmp_path / "out")
     fresh = Warehouse.create(tmp_path / "fresh")
-    move, written = transfer.move_into_place, list[str]()
+    move, written = move_into_place, list[str]()
 
     def build() -> None:
         written.append(str(write(Warehouse.open(fresh.root), CORPUS).new_segment))

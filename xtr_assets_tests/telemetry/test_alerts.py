@@ -116,7 +116,7 @@ def test_every_alert_says_what_is_wrong_and_what_to_do() -> None:
 def test_what_a_process_counted_that_ended_is_asked_for_by_when_it_began(tmp_path: Path) -> None:
     """One run writes 1 into its file, the next one 1 again: such a counter never increases."""
     counted = {"xtr_assets_builds", "xtr_assets_publications", "xtr_assets_checks"}
-    asked = {}
+    asked: dict[str, list[tuple[str, str]]] = {}
     for place, expression in expressions():
         for name in re.findall(r"increase\((\w+)_total", expression):
             asked.setdefault(name, []).append((place, expression))
