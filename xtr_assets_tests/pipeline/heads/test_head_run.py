@@ -24,10 +24,14 @@ from xtr_assets_tests.head_project import head_project
 def plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HeadPlan]:
     folder = tmp_path_factory.mktemp("run")
     with head_project(folder):
+        (folder / "apart").mkdir()
+        (folder / "apart" / "notes.md").write_text(
+            "A page of its own, of which nothing that is mined here is a copy.\n"
+        )
         yield HeadPlan(
             packages=(folder / "code",),
             judged=(folder / "judged",),
-            apart=(folder / "model",),
+            apart=(folder / "apart",),
             seeds=(0, 1),
             recipe=TrainingRecipe(dim=8, batch=8, epochs=2),
             encoder=MiniLmConfig(head=folder / HEAD_FILE, precision="fp32"),
@@ -53,7 +57,7 @@ def test_a_run_gives_a_head_that_opens_and_a_card_that_says_everything(
     assert [one["set"] for one in card.sets["0"]] == ["held-out code", "judged"]
     assert set(card.pairs) == {"docstring", "name"} and sum(card.pairs.values()) > 100
     assert card.overlap["planted_found"] == card.overlap["planted"] == 20
-    assert card.overlap["references"] == {"judged": 60, "model": 0}
+    assert card.overlap["references"] == {"judged": 60, "apart": 1}
     assert card.recipe["start"] == open_head(plan.minilm.head, 2).sha256
     assert [origin["name"] for origin in card.origins] == ["code"]
     told = card.markdown()
