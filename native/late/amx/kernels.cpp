@@ -178,24 +178,27 @@ void best(const PackedQuery& coarse, const PackedQuery* fine, const Rows& rows, 
   }
 }
 
+// All but the products are those of AVX-512.
+Kernels made(const Kernels& others) {
+  Kernels own = others;
+  own.name = "amx";
+  own.packed_bytes = packed_bytes;
+  own.pack = pack;
+  own.dots = dots;
+  own.best = best;
+  own.many = nullptr;
+  own.enter = [] { tiles::configure(kTileRows); };
+  own.leave = tiles::release;
+  return own;
+}
+
 }  // namespace
 
 const Kernels* amx_kernels() {
-  static const Kernels* const known = [] {
-    const Kernels* others = avx512_kernels();
-    if (!others || !has_amx()) return static_cast<const Kernels*>(nullptr);
-    static Kernels own = *others;
-    own.name = "amx";
-    own.packed_bytes = packed_bytes;
-    own.pack = pack;
-    own.dots = dots;
-    own.best = best;
-    own.many = nullptr;
-    own.enter = [] { tiles::configure(kTileRows); };
-    own.leave = tiles::release;
-    return static_cast<const Kernels*>(&own);
-  }();
-  return known;
+  const Kernels* others = avx512_kernels();
+  if (!others || !has_amx()) return nullptr;
+  static const Kernels own = made(*others);
+  return &own;
 }
 
 }  // namespace xtr
