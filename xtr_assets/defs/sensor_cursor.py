@@ -55,13 +55,15 @@ class Asked(BaseModel):
 
 
 class Memory(BaseModel):
-    """The cursor. `sequence` counts requests, so that the same content is a new run when it comes back later."""
+    """The cursor. `sequence` counts requests, so that the same content is a new run when it comes back later.
+    `changing`: since when (seconds since the epoch) what no look saw twice alike has been changing."""
 
     model_config = ConfigDict(frozen=True)
 
     sequence: int = 0
     seen: dict[str, str] = {}
     asked: dict[str, Asked] = {}
+    changing: dict[str, float] = {}
 
     @classmethod
     def of(cls, cursor: str | None, instance: dg.DagsterInstance, sensor: str) -> Self:

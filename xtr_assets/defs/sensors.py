@@ -19,7 +19,7 @@ from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.defs.sensor_cursor import Memory, in_progress
 from xtr_assets.pipeline.gate.drift import Drift, read_drift
 from xtr_assets.pipeline.plan.decide import due, refused_for_training, wanted_kind
-from xtr_assets.pipeline.plan.next_build import NextBuild, look, next_build
+from xtr_assets.pipeline.plan.next_build import SETTLE_SECONDS, NextBuild, look, next_build
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.warehouse import Warehouse
@@ -28,7 +28,8 @@ from xtr_assets.telemetry.tracing import began, listened
 
 Jobs = Mapping[str, AssetJob | dg.JobDefinition]
 
-# A change is acted upon when two looks this far apart have seen the same files: a burst of writes makes one run.
+# A change is acted upon when two looks this far apart have seen the same files: a burst of writes makes one run. What
+# is written to all the time, as a log is, is read as it is once it has been changing for SETTLE_SECONDS.
 LOOK_SECONDS = 10
 # Figures of drift change with generations, and nobody waits for a retrain.
 DRIFT_SECONDS = 60
@@ -89,6 +90,7 @@ def source_changes(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) ->
         busy = {run.tags.get("dagster/partition") for run in running}
 
         contents = {shard: f"{one.content}-{kind.fingerprint[:8]}" for shard, one in changed.items()}
+        changing = {shard: memory.changing.get(shard, now) for shard in contents}
         memory_after = memory.model_copy(
             update={"seen": contents, "asked": {s: one for s, one in memory.asked.items() if s in contents}}
         )
@@ -96,7 +98,7 @@ def source_changes(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) ->
         for shard, content in contents.items():
             if shard in busy:
                 waiting.append(f"{shard} is being ingested")
-            elif memory.seen.get(shard) != content:
+            elif memory.seen.get(shard) != content and now - changing[shard] < SETTLE_SECONDS:
                 waiting.append(f"{shard} may still be changing")
             elif (asked := memory_after.ask(shard, content, now)) is None:
                 waiting.append(f"the last run of {shard} failed; it is asked for again later, or when it changes")
@@ -104,6 +106,9 @@ def source_changes(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) ->
                 tags = {"xtr-assets/shard": shard, **memory_after.request(name), **_traced(name, now, shard=shard)}
                 memory_after, key = asked
                 requests.append(dg.RunRequest(run_key=key, partition_key=shard, tags=tags))
+                # What changes from now on is another change.
+                changing[shard] = now
+        memory_after = memory_after.model_copy(update={"changing": changing})
         reason = "; ".join(waiting) or f"nothing changed in {len(scans)} shards"
         return dg.SensorResult(
             run_requests=requests,
@@ -271,7 +276,7 @@ def _next(
     for error in found.errors:
         context.log.error(f"{error}; what was ingested of it before goes on serving")
     for shard in found.left_out:
-        context.log.warning(f"{shard} changed, but could not be ingested for an hour; built without its change")
+        context.log.warning(f"{shard} changed and is waited for no longer; built with what was ingested of it before")
     seen = {} if found.since is None else {WAITING: str(found.since)}
     return found, memory.model_copy(update={"seen": seen})
 

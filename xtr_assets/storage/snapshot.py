@@ -143,6 +143,14 @@ def current_version(layout: Layout, shard: str) -> str | None:
     return version
 
 
+def ingested_at(layout: Layout, shard: str) -> float | None:
+    """When CURRENT was moved last, seconds since the epoch; None for a shard that was never written."""
+    try:
+        return layout.current(shard).stat().st_mtime
+    except FileNotFoundError:
+        return None
+
+
 def commit_snapshot(layout: Layout, snapshot: Snapshot, files: Mapping[str, FileState], looked_ns: int = 0) -> None:
     """Write the snapshot, then move CURRENT to it (the commit), then the hints for the next scan. `looked_ns`: when the
     scan that it comes from began, 0 where nobody says."""

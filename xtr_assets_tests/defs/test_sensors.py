@@ -1,6 +1,7 @@
 """Automation: which runs the sensors ask for, tick by tick. Runs are executed in between as the daemon would."""
 
 import shutil
+import time
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
@@ -11,8 +12,9 @@ import pytest
 
 from xtr_assets.config import IndexConfig, parse_config
 from xtr_assets.core.errors import SourceError
-from xtr_assets.defs import build_index_defs
+from xtr_assets.defs import build_index_defs, sensors
 from xtr_assets.defs.sensor_cursor import RETRIES, Memory
+from xtr_assets.pipeline.plan.next_build import SETTLE_SECONDS
 from xtr_assets_tests.defs.conftest import CONFIG, STDLIB, Project
 
 
@@ -111,6 +113,30 @@ def test_a_changed_file_is_found_when_it_has_settled_and_built_once(daemon: Daem
     assert daemon.settle() == (0, 1)
     assert project.published == 2
     assert "yet_another_function" in project.symbols()
+
+
+def test_what_never_settles_is_ingested_as_it_is_and_served(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    project, began = daemon.project, time.time() - 2 * SETTLE_SECONDS
+
+    def append(seconds: float) -> None:
+        monkeypatch.setattr(sensors, "clock", lambda: began + seconds)
+        with (project.modules / "queue.py").open("a") as file:
+            file.write(f"\n\ndef after_{seconds:.0f}_seconds():\n    return 1\n")
+
+    for seconds in (0, 10, SETTLE_SECONDS - 1):
+        append(seconds)
+        assert "may still be changing" in str(daemon.tick("source_changes").skip_message)
+        assert not daemon.tick("automation").run_requests
+    append(SETTLE_SECONDS)
+    (request,) = daemon.tick("source_changes").run_requests
+    assert daemon.run("ingest", request)
+    append(SETTLE_SECONDS + 10)
+    assert not daemon.tick("source_changes").run_requests, "it was just read"
+    (rebuild,) = daemon.tick("automation").run_requests
+    assert daemon.run("rebuild", rebuild)
+    assert project.published == 2
+    assert f"after_{SETTLE_SECONDS:.0f}_seconds" in project.symbols()
+    assert not daemon.tick("automation").run_requests
 
 
 def test_a_generation_waits_for_all_changed_shards_and_is_built_once(fresh: Project) -> None:

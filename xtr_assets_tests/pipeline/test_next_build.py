@@ -1,12 +1,13 @@
 """What automation does next, as a function of the warehouse, the sources and the time."""
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 
 from xtr_assets.encoders.base import vector_kind
-from xtr_assets.pipeline.plan.next_build import PATIENCE_SECONDS, NextBuild, next_build
+from xtr_assets.pipeline.plan.next_build import PATIENCE_SECONDS, SETTLE_SECONDS, NextBuild, next_build
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.life import steps
 from xtr_assets_tests.life.world import World, module, records
@@ -60,6 +61,21 @@ def test_a_shard_that_cannot_be_ingested_keeps_no_other_from_being_built(served:
     assert not after(served, world, 0, None).decision.build
     found = after(served, world, PATIENCE_SECONDS, NOW)
     assert (found.decision.build, found.left_out, found.decision.reason) == (True, ("code",), "changed: notes")
+
+
+def test_what_is_written_to_all_the_time_is_built_as_it_was_read(served: Warehouse, world: World) -> None:
+    began = time.time() - SETTLE_SECONDS - 60
+    world.write("notes/m.jsonl", records({"n": "sun", "o": "moon"}))
+    kind = vector_kind(steps.encoder_of(world.config))
+    first = next_build(served, world.config, kind, now=began, since=None)
+    assert (first.decision.build, first.since) == (False, began)
+    # As long as nothing of it was ingested it is waited for.
+    assert not next_build(served, world.config, kind, now=began + SETTLE_SECONDS, since=began).decision.build
+    steps.ingest(served, world.config)
+    world.write("notes/m.jsonl", records({"n": "sun", "o": "moon", "p": "star"}))
+    assert not next_build(served, world.config, kind, now=began + SETTLE_SECONDS - 1, since=began).decision.build
+    found = next_build(served, world.config, kind, now=began + SETTLE_SECONDS, since=began)
+    assert (found.decision.build, found.left_out, found.since) == (True, ("notes",), began)
 
 
 def test_what_was_never_ingested_is_not_built(world: World) -> None:

@@ -1,6 +1,6 @@
 """What automation does next: build, train anew, or wait for what is being written. No state but what is passed in."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from xtr_assets.config import IndexConfig
@@ -10,11 +10,14 @@ from xtr_assets.pipeline.ingest.encode import missing_encodings
 from xtr_assets.pipeline.ingest.look_memory import LookMemory
 from xtr_assets.pipeline.ingest.scan import ShardScan, shard_sources
 from xtr_assets.pipeline.plan.decide import Decision, Wanted, decide, due, wanted
-from xtr_assets.storage.snapshot import Snapshot
+from xtr_assets.storage.snapshot import Snapshot, ingested_at
 from xtr_assets.storage.warehouse import Warehouse
 
 # How long a build waits for a shard that is changed but cannot be ingested before it goes on without it.
 PATIENCE_SECONDS = 3600.0
+# The same for shards that were ingested meanwhile and changed again: they are written to all the time, and a build of
+# what was read of them is as new as any.
+SETTLE_SECONDS = 300.0
 
 # Of this process: a sensor looks again and again.
 _memory = LookMemory()
@@ -44,7 +47,7 @@ def next_build(
     errors = tuple(found)
     changed = tuple(sorted(one.shard for one in scans if due(warehouse, one, kind)))
     waiting = (since or now) if changed else None
-    if waiting is not None and now - waiting < PATIENCE_SECONDS:
+    if waiting is not None and now - waiting < _patience(warehouse, changed, waiting):
         reason = f"{', '.join(changed)} changed and will be ingested first"
         return NextBuild(Decision(False, reason), since=waiting, errors=errors)
     known = {one.shard: one.snapshot for one in scans}
@@ -52,6 +55,12 @@ def next_build(
         return NextBuild(Decision(False, f"{', '.join(not_ready)} was never ingested"), since=waiting, errors=errors)
     want = wanted(warehouse, config, kind.fingerprint, known)
     return NextBuild(decide(warehouse, config, want, again=False), want, waiting, errors, changed)
+
+
+def _patience(warehouse: Warehouse, changed: Iterable[str], waiting: float) -> float:
+    """How long to wait for these shards, since `waiting`."""
+    ingested = all((ingested_at(warehouse.layout, shard) or 0.0) > waiting for shard in changed)
+    return SETTLE_SECONDS if ingested else PATIENCE_SECONDS
 
 
 def look(warehouse: Warehouse, config: IndexConfig) -> tuple[list[ShardScan], list[SourceError]]:
