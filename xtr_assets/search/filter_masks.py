@@ -64,21 +64,27 @@ class RowFilters:
         self._cached_bytes = 0
         self._lock = Lock()
 
-    def mask(self, where: Where) -> Mask:
-        """Live rows for which the filter holds: bool [end_row], read-only. Raises InvalidInput on unknown columns."""
+    def mask(self, where: Where, *, elsewhere: bool = False) -> Mask:
+        """Live rows for which the filter holds: bool [end_row], read-only.
+
+        elsewhere : a field that no row has here is one that other rows may have, and absent here; else an unknown
+            column raises InvalidInput
+        """
+        # What is asked strictly is never answered by what was not.
+        key = f"elsewhere {where.canonical}" if elsewhere else where.canonical
         with self._lock:
-            cached = self._masks.get(where.canonical)
+            cached = self._masks.get(key)
             if cached is not None:
-                self._masks.move_to_end(where.canonical)
+                self._masks.move_to_end(key)
                 return cached
-        mask = self._evaluate(where)
+        mask = self._evaluate(where, elsewhere=elsewhere)
         mask.flags.writeable = False
         with self._lock:
-            if (kept := self._masks.get(where.canonical)) is not None:
+            if (kept := self._masks.get(key)) is not None:
                 return kept
-            self._masks[where.canonical] = mask
+            self._masks[key] = mask
             # A long list of values weighs more than the mask of a small corpus: keys count as well.
-            self._cached_bytes += len(where.canonical) + len(mask)
+            self._cached_bytes += len(key) + len(mask)
             while len(self._masks) > 1 and self._cached_bytes > CACHED_MASK_BYTES:
                 oldest, dropped = self._masks.popitem(last=False)
                 self._cached_bytes -= len(oldest) + len(dropped)
@@ -88,16 +94,18 @@ class RowFilters:
         """Names of all metadata fields there are, sorted."""
         return tuple(sorted({name for segment in self._segments.values() for name in segment.metadata().fields}))
 
-    def _evaluate(self, where: Where) -> Mask:
-        for column, _ in where.columns:
-            if column not in COLUMNS and _field(column) not in (fields := self.fields()):
-                raise InvalidInput(
-                    f"no column {column!r} to filter on; there are {', '.join(COLUMNS)}, "
-                    + (f"and the metadata fields {', '.join(fields)}" if fields else "and no metadata fields")
-                )
+    def unknown(self, where: Where | None) -> tuple[str, ...]:
+        """The columns of a filter that are neither of chunks nor a field of any row here."""
+        asked = [] if where is None else [column for column, _ in where.columns if column not in COLUMNS]
+        fields = self.fields() if asked else ()
+        return tuple(column for column in asked if _field(column) not in fields)
+
+    def _evaluate(self, where: Where, *, elsewhere: bool) -> Mask:
+        if not elsewhere and (unknown := self.unknown(where)):
+            raise no_column(unknown[0], self.fields())
         if len(where.columns) > 1:
             # Conditions are kept apart: the same source, or the same list of chunks, stands in many filters.
-            both: Mask = np.logical_and.reduce([self.mask(part) for part in where.parts()])
+            both: Mask = np.logical_and.reduce([self.mask(part, elsewhere=elsewhere) for part in where.parts()])
             return both
         mask = np.zeros(len(self._live), np.bool_)
         for base_row, segment_id, shifts in self._placed:
@@ -105,6 +113,14 @@ class RowFilters:
             mask[base_row : base_row + segment.rows] = segment.matches(where, shifts)
         mask &= self._live
         return mask
+
+
+def no_column(column: str, fields: Sequence[str]) -> InvalidInput:
+    """What to raise for a column that there is not. fields : of metadata, those that there are."""
+    return InvalidInput(
+        f"no column {column!r} to filter on; there are {', '.join(COLUMNS)}, "
+        + (f"and the metadata fields {', '.join(fields)}" if fields else "and no metadata fields")
+    )
 
 
 def _field(column: str) -> str:

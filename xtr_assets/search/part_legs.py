@@ -12,7 +12,6 @@ from xtr_assets.core.fusion import Doubles, Moments, z_sum
 from xtr_assets.core.query_syntax import Query
 from xtr_assets.core.top_k import best_positions, distinct
 from xtr_assets.core.types import Floats, Ints
-from xtr_assets.core.where_syntax import COLUMNS, METADATA_PREFIX, Where
 from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.search.answer import Asked
 from xtr_assets.search.legs import NAME, Legs
@@ -34,7 +33,8 @@ class PartCandidates:
     ids : int64 [m], chunk ids; scores : per space, and of names, float32 [m], NaN where a row has none
     length : float64 [m], what length takes off MaxSim; lists : per space the candidates that it listed, positions
     int64, best first; allowed : how many rows of the part pass
-    unknown : columns of the filter that the part does not have: none of its rows passes then
+    unknown : columns of the filter that the part does not have, which are absent in all of its rows; fields : where
+    there are such, those of metadata that it has
     symbols : of each candidate, where hits are collapsed
     """
 
@@ -45,6 +45,7 @@ class PartCandidates:
     allowed: int
     unknown: tuple[str, ...] = ()
     symbols: Sequence[Place] | None = None
+    fields: tuple[str, ...] = ()
 
 
 def part_candidates(
@@ -160,14 +161,13 @@ def _asked(
     opened: OpenGeneration, ask: Ask, text: Query, collection: Collection | None
 ) -> tuple[Asked, tuple[str, ...]]:
     spaces = tuple(within(space, opened, collection) for space in opened.spaces(ask.mode))
-    unknown = unknown_columns(opened, ask.where)
-    allowed = np.zeros_like(opened.live) if unknown else opened.allowed(ask.where)
+    unknown = opened.filters.unknown(ask.where)
+    # Another part may have the field: here it is absent, which a filter may ask for.
+    allowed = opened.live if ask.where is None else opened.filters.mask(ask.where, elsewhere=bool(unknown))
     demanded = opened.required.mask(text)
     if demanded is not None:
         allowed = allowed & demanded
-    asked = Asked(
-        opened, ask, allowed, Timing(), masked=ask.where is not None or bool(unknown), demanded=demanded is not None
-    )
+    asked = Asked(opened, ask, allowed, Timing(), masked=ask.where is not None, demanded=demanded is not None)
     asked.ranker = replace(asked.ranker, spaces=spaces)
     return asked, unknown
 
@@ -189,7 +189,8 @@ def _told(
         length = asked.ranker.shortened(rows)
     places = {name: np.searchsorted(rows, found) for name, found in lists.items()}
     symbols = None if asked.ask.options.collapse is None else opened.symbols.places(rows)
-    return PartCandidates(opened.chunk_ids[rows], scores, length, places, asked.count, unknown, symbols)
+    fields = opened.filters.fields() if unknown else ()
+    return PartCandidates(opened.chunk_ids[rows], scores, length, places, asked.count, unknown, symbols, fields)
 
 
 def _scores(asked: Asked, query: QueryVectors, rows: Ints, lists: Mapping[str, Listed]) -> dict[str, Floats]:
@@ -215,12 +216,3 @@ def _best(name: str, values: Floats, rows: Ints) -> Listed:
     best = best_positions(values, rows)
     best = best[values[best] > 0] if name == "lexical" else best
     return Listed(rows[best], values[best])
-
-
-def unknown_columns(opened: OpenGeneration, where: Where | None) -> tuple[str, ...]:
-    """Metadata fields that a filter names and no chunk here has: another part may have them."""
-    if where is None:
-        return ()
-    fields = opened.filters.fields()
-    asked = [column for column, _ in where.columns if column not in COLUMNS]
-    return tuple(one for one in asked if one.removeprefix(METADATA_PREFIX) not in fields)

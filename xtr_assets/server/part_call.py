@@ -8,11 +8,11 @@ from importlib.metadata import version
 from typing import Any
 
 import httpx
-import orjson
 
 from xtr_assets.client.destination import Destination
 from xtr_assets.client.wire import GENERATION_HEADER, VERSION_HEADER, document_of
 from xtr_assets.core.errors import InvalidInput, XtrAssetsError
+from xtr_assets.server.answers import encoded
 
 # What a server says that has not the generation, or not this one of its number; 503 is one that has no room.
 ABSENT = (404, 409, 410)
@@ -131,7 +131,7 @@ class PartServers:
                     where.url + request.path,
                     params=query,
                     headers=headers,
-                    content=orjson.dumps(request.body),
+                    content=encoded(request.body),
                     timeout=where.timeout,
                 )
         except httpx.HTTPError as error:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from xtr_assets.core.arguments import query_vectors, token_batch
-from xtr_assets.core.errors import EncoderMismatch, GenerationError, InvalidInput
+from xtr_assets.core.errors import EncoderMismatch, GenerationError
 from xtr_assets.core.query_syntax import parse_query
 from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.search.confidence import LowestConfidence
+from xtr_assets.search.filter_masks import no_column
 from xtr_assets.search.legs import LEGS, Blend
 from xtr_assets.search.part_legs import PartCandidates
 from xtr_assets.search.part_merge import Merged, MergedHit, first_lists, merged_hits
@@ -48,6 +49,9 @@ class PartRounds:
     async def answered(self, told: Told, text: str) -> list[dict[str, Any]]:
         """The hits of one text as JSON-able values. Raises PartAbsent, PartDown, Problem, InvalidInput."""
         if not parse_query(text, told.ask.syntax).text.strip():
+            # A mode that is not there, and an unknown column, are errors also where nothing would be found.
+            found = await self._prepared(told, text, told.question.where)
+            _refuse_unknown([(one.get("unknown", ()), one.get("fields", ())) for one in found.values()])
             return []
         prepared = await self._prepared(told, text)
         body, blend = _asked(told, text, prepared), Blend.of(_first(prepared)["blend"])
@@ -114,10 +118,14 @@ class PartRounds:
         named = {"generation": state.generation, "sha256": state.manifest_sha256}
         return await self.servers.ask(name, PartRequest(path, {**body, **named}))
 
-    async def _prepared(self, told: Told, text: str) -> dict[str, dict[str, Any]]:
-        """What the parts say of a text; the first of them encodes it."""
-        asked = {"query": text, "mode": told.ask.mode, "syntax": told.ask.syntax}
-        vectors = told.ask.mode != "lexical" and told.question.kind == "queries"
+    async def _prepared(
+        self, told: Told, text: str, where: Mapping[str, Any] | None = None
+    ) -> dict[str, dict[str, Any]]:
+        """What the parts say of a text; the first of them encodes it, unless there is nothing to encode."""
+        # A part of an earlier release knows no `where` here.
+        looked = {} if where is None else {"where": where}
+        asked = {"query": text, "mode": told.ask.mode, "syntax": told.ask.syntax, **looked}
+        vectors = told.ask.mode != "lexical" and told.question.kind == "queries" and bool(text.strip())
         found = await self.of_parts(
             told.move,
             told.names,
@@ -199,9 +207,7 @@ class PartRounds:
             raise Problem(
                 503, GenerationError.__name__, f"a part told what is no candidate: {error}", later()
             ) from error
-        lacking = [one.unknown for one in candidates.values()]
-        if unknown := [one for one in lacking[0] if all(one in others for others in lacking)]:
-            raise InvalidInput(f"no column {unknown[0]!r} to filter on: no part has it")
+        _refuse_unknown([(one.unknown, one.fields) for one in candidates.values()])
         return candidates
 
     async def _read(self, told: Told, best: Sequence[MergedHit]) -> list[dict[str, Any]]:
@@ -261,6 +267,13 @@ def _within_bounds(ask: Ask, most: int) -> int:
         f"collapse is 'symbol', and {ask.k} symbols are not among the best {MOST_LISTED} chunks of each "
         "leg, the most that a front of parts looks at; ask for a smaller k, or without collapse",
     )
+
+
+def _refuse_unknown(told: Sequence[tuple[Sequence[str], Sequence[str]]]) -> None:
+    """InvalidInput for a column that no part has. told : of each the columns that it has not, and its fields."""
+    lacking = [set(unknown) for unknown, _ in told]
+    if nowhere := sorted(set.intersection(*lacking)):
+        raise no_column(nowhere[0], sorted({field for _, fields in told for field in fields}))
 
 
 def later() -> dict[str, str]:

@@ -21,6 +21,7 @@ from xtr_assets.core.fusion import Moments
 from xtr_assets.core.lexical_terms import query_terms
 from xtr_assets.core.query_syntax import parse_query
 from xtr_assets.core.search_options import Collapse, Fusion, SearchOptions
+from xtr_assets.core.where_syntax import parse_where
 from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.search.confidence import PROFILE_KEY
 from xtr_assets.search.legs import ADDED, AS_IT_IS
@@ -42,8 +43,9 @@ Mode = Literal["hybrid", "dense", "xtr", "lexical", "exact"]
 MODES: tuple[Mode, ...] = ("hybrid", "dense", "xtr", "lexical", "exact")
 # How long a front lets lists become in search of different symbols: a candidate takes some 200 bytes of JSON.
 MOST_LISTED = 20_000
-# A word of a query is asked for once; a page of text has fewer different ones.
-MOST_TERMS = 4096
+# A word of a query is asked for once. Of scripts without spaces each pair of characters is one, and of a name like
+# `aBcD` each letter and the whole.
+MOST_TERMS = 2 * Limits().query_chars
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 # A score of a leg beside the chunk that has it, of all legs of a front's longest lists.
 Pairs = Annotated[list[tuple[Finite, Annotated[int, Field(ge=0, lt=2**63)]]], Field(max_length=3 * MOST_LISTED)]
@@ -58,7 +60,10 @@ class Strict(BaseModel):
 
 
 class Prepare(Strict):
-    """Body of POST /v1/part/prepare: count the words of a query, and encode it where `encode`."""
+    """Body of POST /v1/part/prepare: count the words of a query, and encode it where `encode`.
+
+    where : of a query without words, which is answered by nothing else: its columns are looked at
+    """
 
     generation: Annotated[int, Field(ge=1)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -66,6 +71,7 @@ class Prepare(Strict):
     mode: Mode
     syntax: Literal["terms", "plain"] = "terms"
     encode: bool = False
+    where: dict[str, Any] | None = None
 
 
 class ToldCollection(Strict):
@@ -145,6 +151,9 @@ def prepared(index: HostedIndex, body: Prepare) -> dict[str, Any]:
         if "lexical" in names and opened.lexical is not None:
             counted = opened.lexical.index.counted(tuple(query_terms(text)))
             told["collection"] = {"rows": counted.rows, "length": counted.length, "frequencies": counted.frequencies}
+        if body.where:
+            unknown = opened.filters.unknown(parse_where(body.where))
+            told |= {"unknown": unknown, "fields": opened.filters.fields() if unknown else ()}
         if body.encode:
             vectors = searcher.encoder.encode(opened.generation, [text], names)[0]
             told["embedding"] = None if vectors.embedding is None else vectors.embedding.tolist()
@@ -193,6 +202,7 @@ def candidates_document(generation: int, found: PartCandidates) -> dict[str, Any
         "lists": {name: places.tolist() for name, places in found.lists.items()},
         "allowed": found.allowed,
         "unknown": list(found.unknown),
+        "fields": list(found.fields),
         **({} if found.symbols is None else {"symbols": found.symbols}),
     }
 
@@ -280,8 +290,9 @@ def candidates_of(document: Mapping[str, Any]) -> PartCandidates:
     symbols = None if document.get("symbols") is None else [_place(one) for one in document["symbols"]]
     if symbols is not None and len(symbols) != len(ids):
         raise ValueError(f"{len(ids)} ids, {len(symbols)} symbols")
-    unknown = tuple(map(str, document["unknown"]))
-    return PartCandidates(ids, scores, length, lists, int(document["allowed"]), unknown, symbols)
+    # A server of before they were told tells no fields.
+    unknown, fields = (tuple(map(str, document.get(name, ()))) for name in ("unknown", "fields"))
+    return PartCandidates(ids, scores, length, lists, int(document["allowed"]), unknown, symbols, fields)
 
 
 def _place(told: Any) -> Place:

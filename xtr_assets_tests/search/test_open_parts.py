@@ -30,7 +30,7 @@ from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.search import Hit, Searcher
 from xtr_assets.search.confidence import LowestConfidence
 from xtr_assets.search.open_parts import OpenParts
-from xtr_assets.search.part_legs import part_candidates, part_scan, unknown_columns
+from xtr_assets.search.part_legs import part_candidates, part_scan
 from xtr_assets.search.part_merge import Merged, first_lists, merged_hits
 from xtr_assets.search.part_ranks import RankedParts, added, first_most, part_ranks, placed, wanted_ranks
 from xtr_assets.search.part_spaces import DenseParts
@@ -67,6 +67,8 @@ FILTERS: tuple[dict[str, Any] | None, ...] = (
     {"path": {"glob": "pkg2/*"}},
     {"kind": "method"},
     {"year": {"gte": 2019}},
+    {"year": {"not": 2019}},
+    {"year": None},
     {"symbol": "nowhere"},
 )
 
@@ -423,8 +425,13 @@ def test_the_best_of_an_exact_sum_need_not_be_the_best_of_any_leg(one: Searcher,
         assert [(hit.chunk_id, hit.score) for hit in found] == [(hit.chunk_id, hit.score) for hit in wanted], query
 
 
-def test_a_column_that_no_chunk_of_a_part_has_is_told_and_passes_none(apart: Mapping[str, Searcher]) -> None:
-    where = parse_where({"year": {"gte": 2019}, "author": "x"})
+def test_a_column_that_no_chunk_of_a_part_has_is_told_and_absent_in_all_of_them(apart: Mapping[str, Searcher]) -> None:
+    where = parse_where({"year": {"gte": 2019}, "author": None})
     for name, searcher in apart.items():
         with searcher.opened() as opened:
-            assert unknown_columns(opened, where) == (("author",) if name == "part1" else ("author", "year"))
+            assert opened.filters.unknown(where) == (("author",) if name == "part1" else ("author", "year"))
+            passing = opened.filters.mask(where, elsewhere=True).any()
+            assert passing == (name == "part1")
+        # Whoever asks the part by itself is told of his mistake, whatever was asked for a front before.
+        with pytest.raises(InvalidInput, match="no column 'author'"):
+            searcher.search("zebra", where={"year": {"gte": 2019}, "author": None})

@@ -19,6 +19,7 @@ import xtr_assets as xa
 from xtr_assets.client.destination import Destination
 from xtr_assets.client.wire import hits_of
 from xtr_assets.core.ids import chunk_id
+from xtr_assets.core.lexical_terms import query_terms
 from xtr_assets.index.late.options import Route
 from xtr_assets.search.neighbourhood import neighbourhood
 from xtr_assets.search.request import MODES
@@ -27,8 +28,10 @@ from xtr_assets.server.answers import encoded, whole
 from xtr_assets.server.application import Server
 from xtr_assets.server.bearers import Bearers
 from xtr_assets.server.hosted_index import HostedIndex
+from xtr_assets.server.limits import Limits
 from xtr_assets.server.part_call import PartRequest, PartServers, part_client
 from xtr_assets.server.part_front import PartFront
+from xtr_assets.server.part_route import ToldCollection
 from xtr_assets.storage.layout import PartsLayout
 from xtr_assets.storage.parts import move_chain
 from xtr_assets.storage.parts.part_records import PartMove
@@ -204,7 +207,8 @@ def test_a_front_answers_as_the_whole_set_in_one_process_does(parts: PartSet) ->
     async def act(site: Site) -> None:
         with xa.open(parts.root, "cpu") as whole_set:
             for mode in MODES:
-                for where in (None, {"source": "b"}, {"year": 2020}, {"symbol": "nowhere"}):
+                # No chunk of part b has a year; and a number beyond 64 bits is one, too.
+                for where in (None, {"year": {"not": 2020}}, {"year": None}, {"year": {"lt": 2**70}}):
                     for query in ("parse date zebra", "+zebra list", "f7", "b.f7()"):
                         answer = await site.ask(query, 7, mode, where=where)
                         assert hits(answer) == local(whole_set, query, 7, mode, where), (mode, where)
@@ -243,7 +247,8 @@ def test_what_a_front_does_not_answer_is_refused_by_name_with_the_remedy(parts: 
             ({"vectors": [["x"]]}, "numbers"),
             ({"vectors": [[0.0]], "mode": "xtr"}, "mode is 'xtr' with vectors"),
             ({"tokens": [[[0.0]]], "ef_search": 3}, "the field 'ef_search' is unknown"),
-            ({"query": "zebra", "where": {"author": "x"}}, "no part has it"),
+            ({"query": "zebra", "where": {"author": "x"}}, "no column 'author' to filter on; there are source, path, "),
+            ({"query": " ", "where": {"author": "x"}}, "end_line, chunk_id, and the metadata fields year"),
             ({"query": "zebra", "k": 10**6}, "k is 1000000"),
             ({"query": "zebra", "rerank": True}, "the field 'rerank' is unknown"),
         ):
@@ -682,3 +687,9 @@ def test_a_part_of_another_release_that_does_not_know_what_it_is_asked_is_named(
             assert ("update" in answer.text) == (release != "own")
 
     tried(parts, act)
+
+
+def test_a_page_of_a_script_without_spaces_has_no_more_terms_than_a_part_takes() -> None:
+    terms = query_terms("".join(chr(0x4E00 + i) for i in range(Limits().query_chars)))
+    told = ToldCollection(rows=1, length=1, frequencies=dict.fromkeys(terms, 1))
+    assert len(told.frequencies) == Limits().query_chars - 1
