@@ -13,6 +13,7 @@ from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from xtr_assets.search.searcher import Searcher
+from xtr_assets.server.agent_mistakes import nothing_passes
 from xtr_assets.server.agent_tools import SHOWN_TEXT, agent_server
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets_tests.fixtures import make_chunk, new_warehouse, publish_chunks
@@ -108,6 +109,13 @@ def test_a_glob_that_only_another_source_meets_says_which(tmp_path: Path) -> Non
     answer = call(tmp_path / "w", "search", query="zebra", source="code", path="docs/*")
     assert "no file of source 'code' matches; files of 'docs' do" in answer
     assert [hit["source"] for hit in call(tmp_path / "w", "search", query="zebra", path="docs/*")["hits"]] == ["docs"]
+
+
+def test_a_glob_means_what_a_filter_means_and_holds_up_nobody() -> None:
+    """Python's own expressions try every way to share the name out among forty stars: some 10^30."""
+    files = [("code", f"cafe\u0301/{'0123456789abcdef' * 8}.txt")]
+    assert nothing_passes(files, None, "caf\u00e9/*") is None
+    assert "no path matches whole" in str(nothing_passes(files, None, "*?" * 40 + "z"))
 
 
 def test_words_that_no_chunk_holds_are_an_empty_answer(folder: Path) -> None:
