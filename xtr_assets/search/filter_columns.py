@@ -24,6 +24,8 @@ _ORDER = {"gt": "greater", "gte": "greater_equal", "lt": "less", "lte": "less_eq
 _DECODER = json.JSONDecoder()
 # Rows of a segment of which it is seen whether they share their metadata.
 LOOKED_AT = 4_096
+# Metadata that is read at once: an array of strings ends at 2 GiB.
+PIECE_BYTES = 1 << 30
 _PYTHON_ORDER = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
 
 
@@ -208,13 +210,43 @@ class MetadataColumns:
     each row's: to find that they differ takes longer than to read them (a million: 0.27 CPU s and 0.18)."""
 
     def __init__(self, column: pa.ChunkedArray) -> None:
-        objects_of_rows, self._distinct_of_row = _distinct(column.combine_chunks())
+        self._pieces = [_MetadataPiece(piece) for piece in pieces(column)]
+        self._names = frozenset[str]().union(*(piece.columns for piece in self._pieces))
+
+    @property
+    def fields(self) -> Iterable[str]:
+        """Names of the fields that any row has."""
+        return self._names
+
+    def matches(self, name: str, condition: Condition) -> Mask:
+        """bool [rows]; a field that no row of this segment has is absent everywhere."""
+        return np.concatenate([piece.matches(name, condition) for piece in self._pieces])
+
+
+def pieces(column: pa.ChunkedArray) -> list[pa.Array]:
+    """The rows of a column of strings in as few arrays as may be, each of at most PIECE_BYTES or one batch."""
+    found: list[list[pa.Array]] = [[]]
+    room = PIECE_BYTES
+    for chunk in column.chunks:
+        if found[-1] and chunk.nbytes > room:
+            found.append([])
+            room = PIECE_BYTES
+        found[-1].append(chunk)
+        room -= chunk.nbytes
+    return [pa.chunked_array(chunks, column.type).combine_chunks() for chunks in found]
+
+
+class _MetadataPiece:
+    """The metadata of neighbouring rows."""
+
+    def __init__(self, texts: pa.Array) -> None:
+        objects_of_rows, self._distinct_of_row = _distinct(texts)
         self._distinct = len(objects_of_rows)
         shaped = shaped_fields(objects_of_rows)
         others = objects_of_rows.take(pa.array(shaped.rest)) if len(shaped.owners) else objects_of_rows
         objects: list[dict[str, Any]] = [_parsed(text) for text in others.to_pylist()]
         names = set(shaped.fields).union(*objects)
-        self._columns = {name: self._column(name, objects, shaped) for name in names}
+        self.columns = {name: self._column(name, objects, shaped) for name in names}
 
     def _column(self, name: str, objects: Sequence[Mapping[str, Any]], shaped: ShapedFields) -> FieldColumn:
         owners = shaped.rest[np.fromiter((name in one for one in objects), np.bool_, len(objects))]
@@ -226,14 +258,9 @@ class MetadataColumns:
         held = shaped.fields.get(name)
         return FieldColumn(values, owners, self._distinct, None if held is None else (shaped.owners, held))
 
-    @property
-    def fields(self) -> Iterable[str]:
-        """Names of the fields that any row has."""
-        return self._columns
-
     def matches(self, name: str, condition: Condition) -> Mask:
-        """bool [rows]; a field that no row of this segment has is absent everywhere."""
-        column = self._columns.get(name) or FieldColumn((), np.empty(0, np.int64), self._distinct)
+        """bool [rows]"""
+        column = self.columns.get(name) or FieldColumn((), np.empty(0, np.int64), self._distinct)
         matching = holds(condition, column, self._distinct)
         return matching if self._distinct_of_row is None else matching[self._distinct_of_row]
 
