@@ -29,4 +29,6 @@ def hit_metadata(hit: Hit) -> dict[str, Any]:
     told = {**place, "chunk_id": str(hit.chunk_id), "score": hit.score, "scores": dict(hit.scores)}
     if hit.confidence is not None:
         told["confidence"] = hit.confidence
-    return {**hit.metadata, **told}
+    # Where nothing says how likely the hit is right, a record's own field must not seem to.
+    own = {name: value for name, value in hit.metadata.items() if name != "confidence"}
+    return {**own, **told}

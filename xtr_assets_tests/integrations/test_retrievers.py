@@ -5,12 +5,14 @@ import importlib
 import json
 import sys
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 import xtr_assets as xa
 from xtr_assets.core.errors import InvalidInput, ProviderError
+from xtr_assets.integrations.hit_metadata import hit_metadata
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.searcher import Searcher
@@ -90,6 +92,11 @@ def test_all_that_is_asked_reaches_the_searcher_and_all_of_a_hit_the_framework(
     (node,) = llama_index(index, 4, "xtr", WHERE, asked[1]).retrieve("zebra")
     assert chain.asked == index.asked == [asked]
     assert document.metadata == node.metadata == TOLD
+
+
+def test_a_record_s_own_field_does_not_say_how_likely_a_hit_is_right() -> None:
+    told = hit_metadata(replace(HIT, metadata={"confidence": 0.99, "team": "ui"}, confidence=None))
+    assert "confidence" not in told and told["team"] == "ui"
 
 
 def test_langchain_composes_and_awaits(langchain: Any, local: Searcher) -> None:
