@@ -28,7 +28,7 @@ class AsyncRemoteSearcher:
         self._destination, self._pin = destination, pin
         # Connections belong to the loop that opened them: another one, of `asyncio.run` again, has its own.
         self._client = PerProcess(
-            lambda: httpx.AsyncClient(headers=destination.headers, timeout=destination.timeout), _loop
+            lambda: httpx.AsyncClient(headers=destination.headers, timeout=destination.timeout), _loop, _is_closed
         )
         self._closed = False
         self._pinned: int | None = None
@@ -99,7 +99,7 @@ class AsyncRemoteSearcher:
         return await self._run(exchange.hydrate(self._destination, self._pinned, chunk_ids))
 
     async def close(self) -> None:
-        """Close the connections; further searches are refused. Closing twice is allowed."""
+        """Close the connections of this event loop; further searches are refused, in any. Closing twice is allowed."""
         self._closed = True
         await self._client.here().aclose()
 
@@ -154,3 +154,7 @@ def _loop() -> object:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+def _is_closed(loop: object) -> bool:
+    return isinstance(loop, asyncio.AbstractEventLoop) and loop.is_closed()

@@ -23,6 +23,7 @@ from xtr_assets.client.wire import (
     unreachable,
     vectors_of,
 )
+from xtr_assets.core.arguments import chunk_numbers
 from xtr_assets.core.errors import GenerationError, ServerBusy
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.search.hit_table import Hits
@@ -134,7 +135,7 @@ def search_tokens(
 
 def hydrate(destination: Destination, pinned: int | None, chunk_ids: Sequence[int]) -> Exchange[Hits]:
     """`Searcher.hydrate`. All chunks come from one generation."""
-    ids, found, generation = list(map(int, chunk_ids)), Hits(), pinned
+    ids, found, generation = chunk_numbers(chunk_ids), Hits(), pinned
     for start in range(0, len(ids), IDS):
         part = ",".join(map(str, ids[start : start + IDS]))
         answered = yield from ask(destination, Call("/v1/chunks", {"ids": part}), generation)

@@ -49,6 +49,22 @@ def result_count(k: Any) -> int:
     return whole(k, "k", 1, MOST_RESULTS)
 
 
+def chunk_numbers(chunk_ids: Any) -> list[int]:
+    """Ids of chunks in the order given, read once. A float is none: beyond 2**53 it is another chunk's.
+
+    >>> chunk_numbers(iter([np.int64(4), 1]))
+    [4, 1]
+    """
+    many = isinstance(chunk_ids, Iterable) and not isinstance(chunk_ids, str | bytes)
+    if not many or (isinstance(chunk_ids, np.ndarray) and not chunk_ids.ndim):
+        raise InvalidInput(f"chunk_ids is a {type(chunk_ids).__name__}; pass a list of the numbers that hits show")
+    given = list(chunk_ids)
+    for one in given:
+        if isinstance(one, bool) or not isinstance(one, int | np.integer):
+            raise InvalidInput(f"chunk_id {one!r} is a {type(one).__name__}; pass the whole number that a hit shows")
+    return list(map(int, given))
+
+
 def row_numbers(rows: Any, end_row: int, name: str = "rows") -> Ints:
     """Row numbers as int64 [n] in the order given, each from 0 to end_row - 1. Empty is allowed.
 
@@ -133,8 +149,12 @@ def real_array(values: Any, name: str) -> Floats:
 
 
 def query_vectors(queries: Any, dim: int) -> Floats:
-    """Queries of a dense index: finite float32 [q, dim], contiguous. Raises EncoderMismatch for another dim."""
+    """Queries of a dense index: finite float32 [q, dim], contiguous; an empty list is no query. Raises EncoderMismatch
+    for another dim."""
     array = real_array(queries, "queries")
+    if array.ndim == 1 and not array.size:
+        # What JSON makes of [0, dim].
+        return np.empty((0, dim), np.float32)
     if array.ndim != 2:
         raise InvalidInput(f"queries have shape {array.shape}; pass [n, {dim}]")
     if array.shape[1] != dim:

@@ -1,12 +1,12 @@
 """What is stored of a chunk: what a hit shows, and the embedding and token embeddings that searches compare with."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from xtr_assets.core.arguments import fits_int64
+from xtr_assets.core.arguments import chunk_numbers, fits_int64
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.search.hit_table import Hits
@@ -29,7 +29,7 @@ class Reconstruction:
 
 def reconstructed(opened: OpenGeneration, chunk_ids: Sequence[int]) -> list[Reconstruction]:
     """The stored vectors of live chunks, in the order asked for. Raises InvalidInput for a chunk that is not there."""
-    chunk_ids = _listed(chunk_ids)
+    chunk_ids = chunk_numbers(chunk_ids)
     rows = rows_of(opened, chunk_ids)
     embeddings = np.empty((len(rows), 0), np.float32)
     if opened.dense is not None:
@@ -37,7 +37,7 @@ def reconstructed(opened: OpenGeneration, chunk_ids: Sequence[int]) -> list[Reco
     tokens = None if opened.tokens is None else opened.generation.tokens()
     nothing = np.empty((0, 0), np.float32)
     return [
-        Reconstruction(int(one), embedding, nothing if tokens is None else tokens.document(row))
+        Reconstruction(one, embedding, nothing if tokens is None else tokens.document(row))
         for one, embedding, row in zip(chunk_ids, embeddings, rows.tolist(), strict=True)
     ]
 
@@ -50,24 +50,14 @@ def chunks_by_id(opened: OpenGeneration, chunk_ids: Sequence[int]) -> Hits:
 
 def rows_of(opened: OpenGeneration, chunk_ids: Sequence[int]) -> Ints:
     """int64 [n]: the live row of each chunk. Raises InvalidInput naming the first that has none."""
-    chunk_ids = _listed(chunk_ids)
-    for one in chunk_ids:
-        if isinstance(one, bool) or not isinstance(one, int | np.integer):
-            raise InvalidInput(f"chunk_id {one!r} is a {type(one).__name__}; pass the whole number that a hit shows")
-    wanted = np.array([one for one in chunk_ids if fits_int64(int(one))], np.int64)
+    chunk_ids = chunk_numbers(chunk_ids)
+    wanted = np.array([one for one in chunk_ids if fits_int64(one)], np.int64)
     live = np.flatnonzero(np.isin(opened.chunk_ids, wanted) & opened.live)
     places = dict(zip(opened.chunk_ids[live].tolist(), live.tolist(), strict=True))
-    unknown = [int(one) for one in chunk_ids if int(one) not in places]
+    unknown = [one for one in chunk_ids if one not in places]
     if unknown:
         raise InvalidInput(
             f"chunk {unknown[0]} is not in generation {opened.number} ({len(unknown)} of {len(chunk_ids)} are not); "
             "search again: a changed text keeps its chunk_id, a moved or deleted one does not"
         )
-    return np.array([places[int(one)] for one in chunk_ids], np.int64)
-
-
-def _listed(chunk_ids: Iterable[int]) -> Sequence[int]:
-    """Ids as often as they are read: a generator is empty behind the first time."""
-    if isinstance(chunk_ids, str | bytes) or not isinstance(chunk_ids, Iterable):
-        raise InvalidInput(f"chunk_ids is a {type(chunk_ids).__name__}; pass a list of the numbers that hits show")
-    return chunk_ids if isinstance(chunk_ids, Sequence) else list(chunk_ids)
+    return np.array([places[one] for one in chunk_ids], np.int64)

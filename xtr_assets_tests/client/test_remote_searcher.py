@@ -48,6 +48,7 @@ ASKED: list[Callable[[Any], Any]] = [
     lambda s: s.search_batch([]),
     lambda s: s.search_vectors(ENCODED.embeddings, 4),
     lambda s: s.search_vectors(ENCODED.embeddings, 100, {"path": "old1.py"}),
+    lambda s: s.search_vectors(ENCODED.embeddings[:0], 4),
     lambda s: s.search_tokens(ENCODED.tokens, 4, k_prime=30),
     lambda s: s.search_tokens(ENCODED.tokens, 4, {"path": {"glob": "old*"}}),
     lambda s: s.search_batch(["zebra version", "parse"], 4, "dense", {"path": {"glob": "old*"}}),
@@ -82,6 +83,18 @@ WRONG: list[Callable[[Any], Any]] = [
     lambda s: s.hydrate([5]),
     lambda s: s.hydrate([-5]),
 ]
+
+
+# What would be another chunk's id, or those of two.
+@pytest.mark.parametrize("wrong", [[2.5], [True], ["12"], "12", 7])
+def test_what_is_no_id_is_refused_in_the_words_of_the_library(
+    remote: RemoteSearcher, local: Searcher, wrong: Any
+) -> None:
+    with pytest.raises(xa.InvalidInput) as here:
+        local.hydrate(wrong)
+    with pytest.raises(xa.InvalidInput) as there:
+        remote.hydrate(wrong)
+    assert str(there.value) == str(here.value)
 
 
 @pytest.mark.parametrize("ask", WRONG)
@@ -119,6 +132,25 @@ def test_the_async_client_answers_alike(url: str, local: Searcher) -> None:
                 await searcher.search("a", where={"colour": "red"})
 
     asyncio.run(asked())
+
+
+def test_event_loops_that_take_turns_keep_their_connections(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[httpx.AsyncClient] = []
+
+    class Counted(httpx.AsyncClient):
+        def __init__(self, **given: Any) -> None:
+            super().__init__(**given)
+            made.append(self)
+
+    monkeypatch.setattr(httpx, "AsyncClient", Counted)
+    loops = [asyncio.new_event_loop() for _ in range(2)]
+    searcher = loops[0].run_until_complete(xa.connect_async(url))
+    for loop in (*loops, *loops):
+        assert loop.run_until_complete(searcher.search("zebra", 1))
+    for loop in loops:
+        loop.run_until_complete(searcher.close())
+        loop.close()
+    assert len(made) == 2 and all(one.is_closed for one in made)
 
 
 def test_many_ids_are_asked_for_in_parts(
