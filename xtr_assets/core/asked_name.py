@@ -25,9 +25,10 @@ def asked_name(text: str) -> Name | None:
     >>> asked_name("Path.rglob"), asked_name(" shuffle() "), asked_name("shuffle a list")
     (('path', 'rglob'), ('shuffle',), None)
     """
-    if len(text) > MOST_CHARACTERS or (found := _NAME.fullmatch(text)) is None:
+    # Folded first: an accent that stands by itself, as a Mac writes it, is no letter.
+    if len(text) > MOST_CHARACTERS or (found := _NAME.fullmatch(fold(text))) is None:
         return None
-    words = tuple(fold(found[1]).split("."))
+    words = tuple(found[1].split("."))
     return words if all(any(map(str.isalnum, word)) for word in words) else None
 
 

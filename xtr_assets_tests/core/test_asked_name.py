@@ -19,6 +19,9 @@ LETTERS = "abA_1.:/> ()\n\u00e9\u0301\u8bbe\u0661\u2160\ud800\u0e33\u0130\x1c-"
         ("\tPath.rglob()\n", ("path", "rglob")),
         ("_private", ("_private",)),
         ("caf\u00e9", ("cafe",)),
+        # As a Mac writes it, and in full width.
+        ("cafe\u0301()", ("cafe",)),
+        ("\uff30\uff41th\uff0erglob", ("path", "rglob")),
         ("__init__", ("__init__",)),
         ("\u8bbe\u8ba1", ("\u8bbe\u8ba1",)),
         ("", None),

@@ -26,19 +26,21 @@ TRIED = 64
 
 def words_of(text: str) -> list[str]:
     """The words of the name that a question is, folded; none where it is something else."""
-    stripped = text.strip()
-    if len(text) > LONGEST or any(one.isspace() for one in stripped):
+    if len(text) > LONGEST:
+        return []
+    stripped = fold(text).strip()
+    if any(one.isspace() for one in stripped):
         return []
     if stripped.endswith("()"):
         stripped = stripped[:-2]
     parts = stripped.split(".")
-    return [fold(part) for part in parts] if all(map(_is_word, parts)) else []
+    return parts if all(map(_is_word, parts)) else []
 
 
 def _is_word(part: str) -> bool:
     if not part or part[0].isdecimal() or not (part[0] == "_" or part[0].isalnum()):
         return False
-    return all(one == "_" or one.isalnum() for one in part) and any(map(str.isalnum, fold(part)))
+    return all(one == "_" or one.isalnum() for one in part) and any(map(str.isalnum, part))
 
 
 def is_named(words: Sequence[str], path: str, symbol: str) -> bool:
