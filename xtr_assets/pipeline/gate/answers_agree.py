@@ -49,6 +49,10 @@ REMEDY = (
     "`xtr-assets search` with these words and this filter shows it; build again with --full; if it comes back, this is "
     "a defect of xtr-assets: report it with the case"
 )
+TOKENS_REMEDY = (
+    "`xtr_assets.testing.check_encoder` says what is wrong with an encoder; `queries` in xtr.yaml names questions that "
+    "it does make tokens of"
+)
 
 
 def check(session: DraftSession) -> Finding:
@@ -64,6 +68,9 @@ def check(session: DraftSession) -> Finding:
         held = HeldRows(known.live)
         truth = {i: held.passing(one) for i, one in enumerate(filters)}
         searcher, questions = session.searcher(), drawn_questions(session)
+        if not questions:
+            said = "the encoder makes no token of any question, its own corpus' words included: nothing can be asked"
+            return Finding(False, None, 0.0, said, {"searches": 0}, TOKENS_REMEDY)
         problems = _masks(searcher, places, known, [(one, truth[i]) for i, one in enumerate(filters)])
         order = chance.permutation(len(filters)).tolist()
         modes = modes_of(draft)

@@ -11,7 +11,7 @@ import pytest
 
 from xtr_assets.config import HashingConfig
 from xtr_assets.core.phrases import holds_phrase
-from xtr_assets.pipeline.gate import answer_truth, answers_agree
+from xtr_assets.pipeline.gate import answer_truth, answers_agree, drawn_questions
 from xtr_assets.pipeline.gate.answer_truth import Places, known_rows
 from xtr_assets.pipeline.gate.answer_verdict import Verdict
 from xtr_assets.pipeline.gate.answers_agree import check
@@ -20,6 +20,7 @@ from xtr_assets.pipeline.gate.drawn_filters import drawn_filters
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.leg_truth import Summed, Told, summed
 from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.pipeline.queries.gate_queries import GateQueries
 from xtr_assets.search import answer
 from xtr_assets.search.collapse import Symbols
 from xtr_assets.search.filter_columns import TextColumn
@@ -57,6 +58,21 @@ def ranked(folder: Path, rows: int = 240) -> tuple[Warehouse, Draft]:
 def test_a_healthy_draft_with_weights_names_and_symbols_passes(tmp_path: Path) -> None:
     found = look(*ranked(tmp_path / "w"))
     assert found.passed, found.details["problems"]
+
+
+def test_an_encoder_that_makes_no_token_of_what_is_pinned_is_asked_in_words_of_the_corpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse, draft = ranked(tmp_path / "w", 16)
+    told = GateQueries.told
+    monkeypatch.setattr(GateQueries, "told", lambda gate: np.zeros_like(told(gate)))
+    monkeypatch.setattr(drawn_questions, "PINNED", ())
+    found = look(warehouse, draft)
+    assert found.passed and found.details["searches"] > 10, found.summary
+    # No evidence is no good evidence, and no error of ours.
+    monkeypatch.setattr(drawn_questions, "WORDS", 0)
+    found = look(warehouse, draft)
+    assert not found.passed and "no token of any question" in found.summary and "check_encoder" in found.remedy
 
 
 def test_lists_of_few_candidates_are_judged_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
