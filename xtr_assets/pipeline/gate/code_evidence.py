@@ -16,6 +16,8 @@ LEAST_FUNCTIONS, MOST_OPEN = 5, 0.8
 # Files of a suffix of which most have chunks of fewer than so many of the names that they define. In 29 real files of
 # headers, scripts and modules each name had one.
 LEAST_FILES, LEAST_NAMED = 3, 0.6
+# A name of more letters may be cut where it stands in a title.
+LONG_NAME = 100
 # What begins a definition in most languages, at the beginning of a line: a word for it, a name, and what follows one.
 _WORDS_BEFORE = (
     "export|default|async|public|private|protected|internal|static|final|abstract|sealed|open|pub|local|inline"
@@ -56,7 +58,7 @@ def code_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iterato
                 yield f"{where}: chunk_id {row['chunk_id']} is another place's"
             if row["metadata"] != "{}" or not (plain or row["kind"] in _KINDS):
                 yield f"{where}: kind {row['kind']!r}, metadata {row['metadata']}"
-            if not words.issuperset(re.findall(r"\w+", row["title"].casefold())) or not _titled(row, named, symbols):
+            if not _said(row["title"], words) or not _titled(row, named, symbols):
                 yield f"{where}: its title is {row['title']!r}"
     yield from _cut_faults(runs)
 
@@ -68,6 +70,14 @@ def _place_of(path: str, row: Row, seen: Counter[str], symbols: set[str]) -> str
         if row["chunk_id"] == place_id(row["source"], path, named, seen[named], 0):
             return named
     return None
+
+
+def _said(title: str, words: frozenset[str]) -> bool:
+    """Whether the words of a title stand in the file; of a name longer than any title its beginning does."""
+    return all(
+        word in words or (len(word) >= LONG_NAME and any(one.startswith(word) for one in words))
+        for word in re.findall(r"\w+", title.casefold())
+    )
 
 
 def _titled(row: Row, named: str, symbols: set[str]) -> bool:

@@ -52,6 +52,7 @@ def test_healthy_code_of_every_language_passes(coded: World) -> None:
     coded.write("scripts/feed.js", "a();\n\x0c\nfunction f() {\n  return '\u2028';\n}\n")
     coded.write("scripts/bom.ts", b"\xef\xbb\xbffunction f() {\n  return 1;\n}\n")
     coded.write("scripts/min.js", "function f(a){return a}" * 200)
+    coded.write("scripts/long.js", f"function {'ab' * 300}(x) {{\n  return 1;\n}}\n")
     coded.write("scripts/letter.java", "Dear reader,\n\nthis is no code: it was (badly) named...\n")
     for suffix, texts in ODDITIES.items():
         for number, text in enumerate(texts):

@@ -94,6 +94,8 @@ def test_healthy_documents_pass(world: World) -> None:
     world.write("guide/table.html", "<table>before<tr><td>a</td>between</tr></table><b><p>x</b>y</p></div>z")
     world.write("guide/blank.docx", word())
     world.write("guide/odd.html", "<noscript>no script</noscript>\n<h1>A</h1>\n<p>text <xmp>a &amp;lt; b</xmp></p>\n")
+    # One chunk holds what is an entity and what is only written like one.
+    world.write("guide/raw.html", "<p>caf&eacute; <xmp>&eacute;</xmp></p>\n<plaintext>a &lt; &eacute; <b>")
     # A heading that is longer than a chunk.
     world.write("guide/title.html", f"<h1>A</h1>\n<h2>{'long ' * 60}</h2>\n<p>text\n")
     world.config = parse_config(CONFIG.replace("path: guide,", "path: guide, max_chars: 200,"), world.folder)
