@@ -51,7 +51,8 @@ test-fast: $(VENV)/test.stamp ## the tests that take seconds, under a minute in 
 # No coverage figure: counting lines doubles the CPU time of the tests (10.7 s to 21.7 s over core, sources and filters,
 # in turns), and a figure that nobody acts on is not worth that at every run.
 # mypy has one thread: it runs beside the tests.
-test: lint native-test ## every check and test, in the environment with the tools of development
+test: lint ## every check and test, in the environment with the tools of development
+	$(MAKE) --no-print-directory native-test
 	$(MAKE) --no-print-directory -j2 type suite
 
 suite: $(VENV)/test.stamp ## the Python tests alone
@@ -70,7 +71,7 @@ build/stores/moto/bin/moto_server:
 	build/stores/moto/bin/pip install --disable-pip-version-check 'moto[s3,server]==5.2.5'
 
 native-test: ## the C++ tests of the kernels, under CTest; needs a compiler and CMake, no Python
-	$(call native,build/native-test)
+	$(call native,build/native-test,-DXTR_OBJECTS="$$(ls -td "$$PWD"/build/cp*/ 2>/dev/null | head -n 1)")
 
 sanitize: $(VENV)/test.stamp ## the C++ tests, then the Python tests of the kernels, under ASan and UBSan
 	$(call native,build/native-sanitized,-DXTR_SANITIZE=ON)
