@@ -13,6 +13,7 @@ from xtr_assets.config import IndexConfig, parse_config
 from xtr_assets.defs.in_process import BuildResult, build
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.quick_instances import quick_instances
 
 STDLIB = Path(sysconfig.get_paths()["stdlib"])
 MODULES = ("bisect.py", "heapq.py", "queue.py", "textwrap.py")
@@ -76,6 +77,13 @@ class Project:
     def runs(self) -> list[str]:
         """Names of the jobs that ran, oldest first."""
         return [run.job_name for run in reversed(self.instance.get_runs())]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def instances_in_memory() -> Iterator[None]:
+    """Each test has an instance of its own, and some of them a hundred events a build."""
+    with quick_instances():
+        yield
 
 
 @pytest.fixture
