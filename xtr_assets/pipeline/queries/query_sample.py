@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xtr_assets.config import IndexConfig
-from xtr_assets.core.types import Mask
+from xtr_assets.core.types import Ints, Mask
 from xtr_assets.encoders.base import EncodedQueries, Encoder
 from xtr_assets.pipeline.plan.draft_session import DraftSession, same_encoder
 from xtr_assets.pipeline.queries.drawn_queries import (
@@ -158,6 +158,9 @@ def _inherited(session: DraftSession, before: GateQueries | None) -> _Inherited:
         return _Inherited([])
     told = before.told().tolist()
     queries = [one for one, tells in zip(before.queries, told, strict=True) if _is_drawn(one) and tells]
+    # What is not in the corpus any more is no sample of it, and whoever removed a text did not mean it to stay here.
+    stands = _standing(session, np.unique(np.array([one.chunk_id for one in queries], np.int64)))
+    queries = [one for one in queries if one.chunk_id in stands]
     rows, chunks = session.draft.live_rows, _chunks(queries)
     if not _of_few(queries, rows):
         return _Inherited(queries, chunks)
@@ -171,6 +174,18 @@ def _inherited(session: DraftSession, before: GateQueries | None) -> _Inherited:
         if seen[query.chunk_id] <= most:
             kept.append(query)
     return _Inherited(kept, chunks, outgrown=True)
+
+
+def _standing(session: DraftSession, chunk_ids: Ints) -> set[int]:
+    """Those of the chunk_ids, int64 [n] ascending, that the draft has with the text that the parent has."""
+    found: set[int] = set()
+    there = session.draft.live & ~session.rows.new
+    for one in session.draft.segments if len(chunk_ids) else ():
+        ids = one.segment.chunk_ids()[there[one.base_row : one.end_row]]
+        # A binary search of the many in the few: np.isin sorts the many.
+        place = np.minimum(np.searchsorted(chunk_ids, ids), len(chunk_ids) - 1)
+        found.update(ids[chunk_ids[place] == ids].tolist())
+    return found
 
 
 def _is_drawn(query: GateQuery) -> bool:

@@ -4,6 +4,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,26 @@ def test_what_is_drawn_stays_from_generation_to_generation(tmp_path: Path) -> No
     assert second.encoded == len(new)
     report = exact_neighbors(session_over(warehouse, child))
     assert report["dense"].carried == 200
+
+
+def test_what_was_drawn_of_a_text_goes_with_it(tmp_path: Path) -> None:
+    """A removed document stood in the queries of each later generation, and in every sample of the corpus."""
+    asked = config(recall=RecallConfig(queries=10))
+    warehouse, draft = drafted_over(tmp_path / "w", CORPORA["arabic"], 120)
+    first = sample_queries(session_over(warehouse, draft, asked)).gate.queries
+    warehouse.publish(draft.number, force_reason="no gate here")
+    removed, edited = ({one.chunk_id for one in some} for some in (first[:10], first[10:20]))
+    chance = random.Random(7)
+    texts = [CORPORA["arabic"](chance) for _ in range(120)]
+    chunks = [make_chunk("c.jsonl", str(i), texts[i], source="s", kind="record") for i in range(120)]
+    # Two lines for one: a row that is written anew with its text keeps what was drawn of it.
+    left = [replace(one, end_line=2) for one in chunks if one.chunk_id not in removed]
+    write_shard(warehouse, "s", [replace(one, text="new") if one.chunk_id in edited else one for one in left])
+    second = sample_queries(session_over(warehouse, drafted(warehouse), asked)).gate.queries
+    gone = {one.text for one in first if one.chunk_id in removed | edited}
+    assert len(gone) >= 20 and not gone & {one.text for one in second}
+    assert {one for one in first if one.text not in gone} <= set(second)
+    assert len([one for one in second if one.stratum == "fixed"]) == len(first) == 104
 
 
 def test_points_near_rows_stay_too_and_their_exact_lists_with_them(tmp_path: Path) -> None:

@@ -137,11 +137,12 @@ def test_a_corpus_that_began_with_one_text_is_not_judged_by_that_one_for_ever(tm
     assert [grown.number, changed.number] == [2, 3]
     for one in (grown, changed):
         found = fixed_chunks(one)
-        assert found.total() == 200 and len(found) == 61 and max(found.values()) < 20, "as a corpus is asked at once"
+        assert found.total() == 200 and len(found) >= 60 and max(found.values()) < 20, "as a corpus is asked at once"
     tuned = [one.manifest.notes[TUNING_NOTE] for one in (first, grown, changed)]
     assert tuned[0] != tuned[1] == tuned[2], "what is tuned for one text is tuned again, once"
-    kept = {query.text for query in read_queries(grown).queries if query.stratum == "fixed"}
-    assert {query.text for query in read_queries(changed).queries if query.stratum == "fixed"} == kept
+    fixed = ([one for one in read_queries(made).queries if one.stratum == "fixed"] for made in (grown, changed))
+    asked = [{(one.chunk_id, one.text) for one in queries} for queries in fixed]
+    assert len({chunk_id for chunk_id, _ in asked[0] - asked[1]}) == 1, "of the edited text alone"
 
 
 @pytest.mark.long
