@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from xtr_assets.core.errors import GenerationError, StorageError, WarehouseNotFound
+from xtr_assets.core.errors import CorruptFile, GenerationError, StorageError, WarehouseNotFound
 from xtr_assets.core.types import BOTH_LEGS, FileState, Legs
 from xtr_assets.storage import known_encoders, remembrance
 from xtr_assets.storage.content import TakenBack
@@ -100,7 +100,14 @@ class WarehouseReader:
 
     def segments(self) -> list[Segment]:
         """Every segment there is, those of no generation included."""
-        return [self.segment(p.parent.name) for p in sorted(self.layout.segments.glob(f"*/{SEGMENT_NAME}"))]
+        found = []
+        for path in sorted(self.layout.segments.glob(f"*/{SEGMENT_NAME}")):
+            try:
+                found.append(self.segment(path.parent.name))
+            except CorruptFile:
+                if path.exists():  # Else it was collected between the two.
+                    raise
+        return found
 
     def find_encoded(self, text_hashes: TextHashes, fingerprint: str, legs: Legs = BOTH_LEGS) -> EncodedAt:
         """Where texts lie that are encoded already, over all segments with these legs of this encoder."""

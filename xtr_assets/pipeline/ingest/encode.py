@@ -1,9 +1,11 @@
 """Encoding the segments of a snapshot: every text and every name once per encoder, resumable at the last block."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
+from typing import TypeVar
 
+from xtr_assets.core.errors import StorageError
 from xtr_assets.core.types import Halves, VectorKind
 from xtr_assets.encoders.base import Encoder, vector_kind
 from xtr_assets.encoders.encoder_record import hold_to_record
@@ -11,7 +13,7 @@ from xtr_assets.pipeline.ingest.encode_blocks import Block, Run, gathered, runs
 from xtr_assets.pipeline.ingest.encode_plan import EncodePlan, Hashes, plan_encoding
 from xtr_assets.pipeline.ingest.fresh_blocks import FreshBlocks
 from xtr_assets.pipeline.ingest.row_names import name_hashes
-from xtr_assets.storage.encoding_lookup import find_named
+from xtr_assets.storage.encoding_lookup import EncodedAt, find_named
 from xtr_assets.storage.encoding_writer import embeddings_writer, names_writer, tokens_writer
 from xtr_assets.storage.segment import Segment
 from xtr_assets.storage.snapshot import Snapshot
@@ -20,6 +22,7 @@ from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
 
 Progress = Callable[[int], None]
+_Held = TypeVar("_Held")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +78,33 @@ def encode_segment(
     # Before vectors are paid for that the gate refuses, and that would stay beside the right ones.
     hold_to_record(encoder, None if known is None else known.model_dump())
     tell = progress or (lambda _: None)
-    fingerprint, legs = encoder.fingerprint, encoder.legs
+    kind, fingerprint, legs = vector_kind(encoder), encoder.fingerprint, encoder.legs
     texts = named = None
     hashes = None
-    if not segment.has_vectors(vector_kind(encoder)):
-        texts = plan_encoding(segment.text_hashes(), lambda wanted: warehouse.find_encoded(wanted, fingerprint, legs))
+    blocks: Mapping[int, Block] = {}
+    vectors: Mapping[int, Halves] = {}
+    if not segment.has_vectors(kind):
+
+        def find(wanted: Hashes) -> EncodedAt:
+            return warehouse.find_encoded(wanted, fingerprint, legs)
+
+        texts, blocks = _planned(warehouse, segment.text_hashes(), find, lambda one: Block.stored(one, kind))
     if names and "dense" in legs and not segment.has_names(fingerprint):
+
+        def find_names(wanted: Hashes) -> EncodedAt:
+            return find_named(warehouse.segments(), wanted, fingerprint)
+
         hashes = name_hashes(segment.chunks())
-        named = plan_encoding(hashes, lambda wanted: find_named(warehouse.segments(), wanted, fingerprint))
+        named, vectors = _planned(warehouse, hashes, find_names, lambda one: one.names(fingerprint))
     unknown = 0 if texts is None else texts.unknown
     tell(segment.rows - unknown)
     fresh = FreshBlocks(segment, encoder, () if texts is None else texts.blocks, () if named is None else named.blocks)
     fresh.encode_all(hashes, tell)
     tokens = written = 0
     if named is not None and hashes is not None:
-        written += _write_names(segment, encoder, named, hashes, fresh)
+        written += _write_names(segment, encoder, named, hashes, fresh, vectors)
     if texts is not None:
-        tokens, size = _write_texts(segment, encoder, texts, fresh)
+        tokens, size = _write_texts(segment, encoder, texts, fresh, blocks)
         written += size
     fresh.forget()
     metrics.CHUNKS_ENCODED.inc(fresh.encoded)
@@ -108,16 +121,30 @@ def encode_segment(
     )
 
 
-def _write_texts(segment: Segment, encoder: Encoder, plan: EncodePlan, fresh: FreshBlocks) -> tuple[int, int]:
+def _planned(
+    warehouse: Warehouse, hashes: Hashes, find: Callable[[Hashes], EncodedAt], opened: Callable[[Segment], _Held]
+) -> tuple[EncodePlan, Mapping[int, _Held]]:
+    """The plan, and what it takes of each segment, mapped: a collection beside, which knows nothing of it, may remove
+    a segment in the hours that encoding the rest takes."""
+    while True:
+        there = set(warehouse.layout.segments.iterdir())
+        try:
+            plan = plan_encoding(hashes, find)
+            return plan, {place: opened(plan.held[place]) for place in plan.taken}
+        except (StorageError, OSError):
+            # Where one went just now the others are looked at again.
+            if there <= set(warehouse.layout.segments.iterdir()):
+                raise
+
+
+def _write_texts(
+    segment: Segment, encoder: Encoder, plan: EncodePlan, fresh: FreshBlocks, held: Mapping[int, Block]
+) -> tuple[int, int]:
     """Write the runs of rows in order. Returns (tokens, bytes)."""
-    opened: dict[int, Block] = {}
 
     def block_of(run: Run) -> Block:
-        if run.place >= len(plan.held):
-            return fresh.block(run.place - len(plan.held))
-        if run.place not in opened:
-            opened[run.place] = Block.stored(plan.held[run.place], vector_kind(encoder))
-        return opened[run.place]
+        number = run.place - len(plan.held)
+        return fresh.block(number) if number >= 0 else held[run.place]
 
     tokens = 0
     with ExitStack() as stack:
@@ -137,17 +164,19 @@ def _write_texts(segment: Segment, encoder: Encoder, plan: EncodePlan, fresh: Fr
     return tokens, 2 * segment.rows * encoder.dim + tokens * (encoder.token_dim + 6) + offsets
 
 
-def _write_names(segment: Segment, encoder: Encoder, plan: EncodePlan, hashes: Hashes, fresh: FreshBlocks) -> int:
+def _write_names(
+    segment: Segment,
+    encoder: Encoder,
+    plan: EncodePlan,
+    hashes: Hashes,
+    fresh: FreshBlocks,
+    held: Mapping[int, Halves],
+) -> int:
     """Write the names of the rows in order. Returns bytes."""
 
-    opened: dict[int, Halves] = {}
-
     def vectors_of(place: int) -> Halves:
-        if place >= len(plan.held):
-            return fresh.names(place - len(plan.held))
-        if place not in opened:
-            opened[place] = plan.held[place].names(encoder.fingerprint)
-        return opened[place]
+        number = place - len(plan.held)
+        return fresh.names(number) if number >= 0 else held[place]
 
     with names_writer(segment, encoder.fingerprint, encoder.dim) as writer:
         for start in range(0, segment.rows, BLOCK_TEXTS):

@@ -33,6 +33,13 @@ class EncodePlan:
         """How many texts have to be encoded."""
         return sum(map(len, self.blocks))
 
+    @property
+    def taken(self) -> list[int]:
+        """Which of `held` some row has its vector from."""
+        used = np.unique(self.place)
+        found: list[int] = used[(used >= 0) & (used < len(self.held))].tolist()
+        return found
+
 
 def plan_encoding(hashes: Hashes, find: Callable[[Hashes], EncodedAt]) -> EncodePlan:
     """The plan for rows with these hashes, uint64 [rows, 2]; a hash of 0 is that of no text."""

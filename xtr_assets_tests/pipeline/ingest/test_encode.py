@@ -11,12 +11,13 @@ import pytest
 from xtr_assets.config import HashingConfig
 from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.token_codec import decode_int8
-from xtr_assets.core.types import Chunk, FileState
+from xtr_assets.core.types import Chunk, FileState, VectorKind
 from xtr_assets.encoders import open_encoder
 from xtr_assets.encoders.base import Encoded, EncodedQueries, vector_kind
 from xtr_assets.pipeline.ingest import encode_plan, fresh_blocks
 from xtr_assets.pipeline.ingest.encode import encode_snapshot, missing_encodings
-from xtr_assets.pipeline.ingest.encode_blocks import Run, block_name, runs
+from xtr_assets.pipeline.ingest.encode_blocks import Block, Run, block_name, runs
+from xtr_assets.storage.segment import Segment
 from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse import Warehouse
 
@@ -106,6 +107,45 @@ def test_rows_come_in_order_and_a_text_that_comes_twice_is_encoded_once(
     check_rows(warehouse, snapshot, encoder, texts)
     assert missing_encodings(warehouse, snapshot, vector_kind(encoder)) == []
     assert not warehouse.layout.staging_root.exists() or not any(warehouse.layout.staging_root.iterdir())
+
+
+def test_a_segment_that_is_collected_while_others_are_encoded_gives_what_it_was_to_give(
+    warehouse: Warehouse, encoder: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Encoding takes hours, and ended with "no embeddings, encode it first" where a night's collection lay between."""
+    encode_snapshot(warehouse, write(warehouse, "one", ["alpha beta", "gamma delta"]), encoder, names=True)
+    write(warehouse, "one", ["nothing of before"])
+    texts = ["gamma delta", "new words here", "alpha beta"]
+    snapshot = write(warehouse, "two", texts)
+    real = encoder.encode_documents
+
+    def beside(*given: Any) -> Encoded:
+        assert len(Warehouse.open(warehouse.root).collect(keep=1).removed) == 2, "the segment and its snapshot"
+        return real(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(encoder, "encode_documents", beside)
+        report = encode_snapshot(warehouse, snapshot, encoder, names=True)
+    assert (report.encoded, report.reused) == (1, 2)
+    check_rows(warehouse, snapshot, encoder, texts)
+
+
+def test_a_segment_that_goes_while_it_is_looked_up_is_looked_up_no_more(
+    warehouse: Warehouse, encoder: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode_snapshot(warehouse, write(warehouse, "one", ["alpha beta", "gamma delta"]), encoder)
+    write(warehouse, "one", ["nothing of before"])
+    snapshot = write(warehouse, "two", ["gamma delta"])
+    real = Block.stored
+
+    def late(segment: Segment, kind: VectorKind) -> Block:
+        monkeypatch.setattr(Block, "stored", real)
+        Warehouse.open(warehouse.root).collect(keep=1)
+        return real(segment, kind)
+
+    monkeypatch.setattr(Block, "stored", late)
+    assert encode_snapshot(warehouse, snapshot, encoder).encoded == 1
+    check_rows(warehouse, snapshot, encoder, ["gamma delta"])
 
 
 def test_texts_that_another_shard_holds_are_not_encoded_again(warehouse: Warehouse, encoder: Counting) -> None:
