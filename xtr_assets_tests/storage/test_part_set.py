@@ -24,6 +24,7 @@ from xtr_assets.core.errors import (
 from xtr_assets.core.types import VectorKind
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import exclusive
 from xtr_assets.storage.manifest import RequiredCheck
 from xtr_assets.storage.parts import part_set, part_set_writer
@@ -159,6 +160,16 @@ def test_a_named_generation_outlives_collections_of_its_part(two: PartSet, tmp_p
         two.rollback()
     with pytest.raises(GenerationError, match="part a: generation 1 is unknown"):
         two.generation(1)
+
+
+def test_a_part_that_was_taken_out_keeps_nothing_once_no_move_that_counts_names_it(two: PartSet) -> None:
+    two.remove("b")
+    layout = Layout(two.layout.part("b"))
+    for said in ("second", "third", "fourth"):
+        assert pinned_by_moves(layout) == {1}
+        build(two.warehouse("a"), said, "x")
+        two.publish(force_reason="b was taken out")
+    assert pinned_by_moves(layout) == frozenset() and pinned_by_moves(two.warehouse("a").layout) == {2, 3, 4}
 
 
 def test_a_part_that_is_cleaned_while_the_set_pins_takes_nothing_of_it(

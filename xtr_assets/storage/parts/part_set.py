@@ -317,5 +317,11 @@ class PartSet(SetTransfers):
         end = append_move(self.layout, move)
         self._write(info.model_copy(update={"moved": end}))
         count_move(self.root.name, move.action, move.number, move.forced is not None)
-        self._unpin(stack_of([*moves, move])[-KEPT_MOVES:], info)
+        kept = stack_of([*moves, move])[-KEPT_MOVES:]
+        self._unpin(kept, info)
+        for name in sorted({name for one in moves for name in one.parts}.difference(info.parts)):
+            # A part that was taken out keeps what it has for moves of before as long as these count.
+            with suppress(StorageError):
+                if Layout(self.layout.part(name)).pinned_json.is_file():
+                    self._unpin(kept, info, [name])
         return self._joined(move)
