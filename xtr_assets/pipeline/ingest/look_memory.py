@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from xtr_assets.config import SourceConfig
 from xtr_assets.core.errors import SourceError
 from xtr_assets.pipeline.ingest.scan import ShardScan, scan_shard
 from xtr_assets.sources import Source
@@ -24,7 +25,7 @@ _State = tuple[int, ...] | None
 @dataclass(frozen=True)
 class _Look:
     stamp: str
-    settings: str
+    settings: tuple[str, SourceConfig]
     stands: tuple[_State, _State]
     scan: ShardScan
 
@@ -54,7 +55,9 @@ class LookMemory:
 
     def _scan(self, warehouse: Warehouse, shard: str, source: Source, stamp: str | None, stamped_ns: int) -> ShardScan:
         # Before the scan: what is written while it looks makes the next look a full one.
-        key, settings, stands = (warehouse.root, shard), source.fingerprint(), _stands(warehouse, shard)
+        # Which files are a source's no fingerprint says: `include` decides none of their chunks.
+        settings = source.fingerprint(), source.config
+        key, stands = (warehouse.root, shard), _stands(warehouse, shard)
         known = self._looks.get(key)
         if stamp is not None and known is not None and (known.stamp, known.settings, known.stands) == (
             stamp, settings, stands,

@@ -99,6 +99,13 @@ def test_other_settings_are_looked_at_in_full(watched: Watched) -> None:
     assert (len(changed), full) == (2, 2)
 
 
+def test_another_choice_of_files_is_looked_at_in_full(watched: Watched) -> None:
+    """No fingerprint says which files there are to be."""
+    (source,) = watched.config.sources
+    watched.config = watched.config.model_copy(update={"sources": [source.model_copy(update={"exclude": ("a.md",)})]})
+    assert len(watched.look()[0]) == 1
+
+
 def test_a_source_that_went_is_an_error_and_comes_back(watched: Watched) -> None:
     watched.docs.rename(watched.docs.parent / "away")
     with pytest.raises(SourceError, match="is gone"):
