@@ -125,13 +125,18 @@ def drafted(
     draft = warehouse.draft(
         "fixtures", encoder=encoder.describe(), fingerprint=encoder.fingerprint, snapshots=versions, named=named
     )
-    derived = session(draft, IndexConfig(sources=SOURCES, dense=DenseConfig(recipe=recipe)))
-    if "dense" in draft.legs:
-        derive_dense(derived)
-    if "tokens" in draft.legs:
-        derive_tokens(derived)
-    derive_lexical(derived)
+    derived(draft, IndexConfig(sources=SOURCES, dense=DenseConfig(recipe=recipe)))
     return draft
+
+
+def derived(draft: Draft, config: IndexConfig) -> None:
+    """Make all indexes of a draft."""
+    made = session(draft, config)
+    if "dense" in draft.legs:
+        derive_dense(made)
+    if "tokens" in draft.legs:
+        derive_tokens(made)
+    derive_lexical(made)
 
 
 def session(draft: Draft, config: IndexConfig | None = None) -> DraftSession:

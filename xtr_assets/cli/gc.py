@@ -54,16 +54,19 @@ def gc(
 
 def _collect(opened: "Warehouse", known: "IndexConfig | None", keep: int, dry_run: bool) -> "CollectReport":
     from xtr_assets.encoders import open_encoder
+    from xtr_assets.pipeline.ingest.intake import configured_shards
     from xtr_assets.pipeline.plan.decide import wanted_kind
 
     # What the config's encoder has encoded stays: the next build needs it, though nothing may serve it yet.
     kind = None if known is None else wanted_kind(opened, known, lambda: open_encoder(known.encoder))
-    return opened.collect(keep, dry_run=dry_run, encoder=None if kind is None else kind.fingerprint)
+    shards = None if known is None else configured_shards(opened, known)
+    return opened.collect(keep, dry_run=dry_run, encoder=None if kind is None else kind.fingerprint, shards=shards)
 
 
 def _document(report: "CollectReport") -> dict[str, Any]:
     fields = {"kept": report.kept, "pinned": report.pinned, "generations": report.generations}
-    return {"dry_run": report.dry_run, **fields, "bytes": report.bytes, "removed": report.removed}
+    shards = {"retired": report.retired, "unused": report.unused}
+    return {"dry_run": report.dry_run, **fields, **shards, "bytes": report.bytes, "removed": report.removed}
 
 
 def _show(report: "CollectReport", dry_run: bool) -> None:
@@ -75,6 +78,15 @@ def _show(report: "CollectReport", dry_run: bool) -> None:
     say(f"{done} {size(report.bytes)}; {stay}")
     if report.pinned:
         say(f"generations {', '.join(map(str, report.pinned))} stay because a reader has them open")
+    if report.retired:
+        say(f"shards that no source has any more {'would go' if dry_run else 'went'}: {', '.join(report.retired)}")
+    if report.unused:
+        from xtr_assets.storage.retired_shards import GRACE_DAYS
+
+        say(
+            f"no source has the shards {', '.join(report.unused)}, and their texts stay: one that served goes "
+            f"{GRACE_DAYS:g} days after somebody wanted it last, any other by hand (docs/operations.md)"
+        )
 
 
 def _store(store: str, keep: int, grace: float, dry_run: bool, as_json: bool) -> None:

@@ -15,6 +15,7 @@ from xtr_assets.defs.context import (
 from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.defs.train_head_job import train_head_job
 from xtr_assets.defs.verify_job import verify_job
+from xtr_assets.pipeline.ingest.intake import configured_shards
 from xtr_assets.pipeline.plan.decide import wanted_kind
 
 # What define_asset_job gives; dagster names its type in its core only.
@@ -116,7 +117,8 @@ def _collect_job(site: Site) -> dg.JobDefinition:
         with warehouse.lock(f"collection of {site.config.name}, run {context.run_id}", LOCK_WAIT_SECONDS):
             # An encoder of old that is wanted again may be encoding right now.
             encoder = wanted_kind(warehouse, site.config, lambda: site.encoder(context)).fingerprint
-            report = warehouse.collect(config.keep or site.config.upkeep.keep, encoder=encoder)
+            shards = configured_shards(warehouse, site.config)
+            report = warehouse.collect(config.keep or site.config.upkeep.keep, encoder=encoder, shards=shards)
         context.log.info(f"removed {report.bytes} bytes; generations {list(report.kept)} stay")
         context.add_output_metadata(
             {
@@ -125,6 +127,8 @@ def _collect_job(site: Site) -> dg.JobDefinition:
                 "pinned": dg.MetadataValue.json(list(report.pinned)),
                 "generations_removed": dg.MetadataValue.json(list(report.generations)),
                 "paths_removed": len(report.removed),
+                "shards_retired": dg.MetadataValue.json(list(report.retired)),
+                "shards_unused": dg.MetadataValue.json(list(report.unused)),
             }
         )
 

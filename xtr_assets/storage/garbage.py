@@ -3,21 +3,22 @@
 import errno
 import fcntl
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from xtr_assets.core.errors import CorruptFile, InvalidInput, StorageError
+from xtr_assets.core.errors import CorruptFile, InvalidInput, StorageError, WarehouseLocked
 from xtr_assets.core.files import fsync_dir
 from xtr_assets.storage.content import withdrawn_generations
 from xtr_assets.storage.history import published_stack, read_history, read_published
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.lock import committing
+from xtr_assets.storage.lock import committing, shard_writing
 from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.parts.pins import pinned_by_moves
 from xtr_assets.storage.remembrance import remember_contents
+from xtr_assets.storage.retired_shards import forsaken, unused
 from xtr_assets.storage.seal import is_sealed, read_manifest
 from xtr_assets.storage.segment import embeddings_file, embeddings_listing, names_folder, tokens_folder
 from xtr_assets.storage.snapshot import current_version, read_snapshot
@@ -31,7 +32,8 @@ class CollectReport:
     them; generations : those that go. Drafts that were overtaken go too and are among the paths only: they never were
     generations to anybody.
 
-    removed : bytes by path in the warehouse (folders as one). With `dry_run` nothing was removed yet.
+    removed : bytes by path in the warehouse (folders as one). With `dry_run` nothing was removed yet. retired : shards
+    that no source has any more and whose rows go; unused : those whose rows stay all the same.
     """
 
     dry_run: bool
@@ -39,17 +41,28 @@ class CollectReport:
     pinned: tuple[int, ...]
     generations: tuple[int, ...]
     removed: dict[str, int] = field(default_factory=dict)
+    retired: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
 
     @property
     def bytes(self) -> int:
         return sum(self.removed.values())
 
 
-def collect(layout: Layout, keep: int, *, dry_run: bool = False, encoder: str | None = None) -> CollectReport:
+def collect(
+    layout: Layout,
+    keep: int,
+    *,
+    dry_run: bool = False,
+    encoder: str | None = None,
+    shards: Collection[str] | None = None,
+) -> CollectReport:
     """Keep `keep` generations: the serving one, those a rollback would go to, then the newest; runs under the lock.
 
     What `encoder` (a fingerprint) encoded stays in current segments although no generation uses it any more: going back
-    to an encoder of old is under way for as long as encoding takes.
+    to an encoder of old is under way for as long as encoding takes. shards : those of the configuration; any other goes
+    that no generation has which stays, once nobody wanted it for some days (retired_shards.py). None where they are not
+    known: what a shard holds now stays then.
     """
     if keep < 1:
         raise InvalidInput(f"keep is {keep}; at least the published generation is kept, so 1 or more")
@@ -65,7 +78,7 @@ def collect(layout: Layout, keep: int, *, dry_run: bool = False, encoder: str | 
     # Before anything goes: where what is kept cannot be read, nothing that could take its place is removed.
     kept_manifests = {number: read_manifest(layout, number) for number in (*sorted(chosen), *drafts)}
     going = [number for number in sealed if number not in chosen]
-    report = _sweep(layout, sealed, going, kept_manifests, drafts, dry_run=dry_run, encoder=encoder)
+    report = _sweep(layout, sealed, going, kept_manifests, drafts, dry_run=dry_run, encoder=encoder, shards=shards)
     for number in sorted(set(unsealed) - set(drafts)):
         _remove(layout, layout.generation(number), report.removed, dry_run)
     return report
@@ -88,6 +101,7 @@ def _sweep(
     *,
     dry_run: bool,
     encoder: str | None,
+    shards: Collection[str] | None = None,
 ) -> CollectReport:
     """Remove the generations `going` but pinned ones, then whatever the rest of `sealed` and the drafts do not need.
     `known` : manifests that were read already."""
@@ -103,16 +117,33 @@ def _sweep(
     kept = [number for number in sealed if number not in gone]
     manifests = [known.get(number) or read_manifest(layout, number) for number in (*kept, *drafts)]
     spare = partial(unreferenced, layout, manifests, open_draft=bool(drafts), encoder=encoder)
+    lone = () if shards is None else unused(layout, manifests, shards)
+    serving = [one for one in manifests if one.number == read_published(layout)]
+    retired = forsaken(layout, serving[0], lone) if serving else ()
     if dry_run:
-        for path in spare():
+        for path in spare(leaving=retired):
             removed[layout.relative(path)] = _size(path)
     else:
         # Out of sight while nobody can name it anew: shards are chunked beside a collection. Removed after that.
-        with scratch(layout) as folder, committing(layout, "collection"):
-            for number, path in enumerate(spare()):
+        with scratch(layout) as folder, ExitStack() as stack:
+            # Looked at again once nobody can chunk one of them any more.
+            idle = [shard for shard in retired if _is_idle(stack, layout, shard)]
+            retired = forsaken(layout, serving[0], idle) if serving else ()
+            stack.enter_context(committing(layout, "collection"))
+            for number, path in enumerate(spare(leaving=retired)):
                 removed[layout.relative(path)] = _size(path)
                 _hide(path, folder / str(number))
-    return CollectReport(dry_run, tuple(kept), tuple(pinned), tuple(gone), removed)
+    stay = tuple(shard for shard in lone if shard not in retired)
+    return CollectReport(dry_run, tuple(kept), tuple(pinned), tuple(gone), removed, retired, stay)
+
+
+def _is_idle(stack: ExitStack, layout: Layout, shard: str) -> bool:
+    """Whether nobody chunks a shard, and nobody can begin to while the stack is open."""
+    try:
+        stack.enter_context(shard_writing(layout, shard, f"collection of {shard}", 0.0))
+    except WarehouseLocked:
+        return False
+    return True
 
 
 def kept_numbers(layout: Layout, sealed: Sequence[int], keep: int) -> set[int]:
@@ -125,20 +156,30 @@ def kept_numbers(layout: Layout, sealed: Sequence[int], keep: int) -> set[int]:
 
 
 def unreferenced(
-    layout: Layout, manifests: Iterable[Manifest], *, open_draft: bool, encoder: str | None = None
+    layout: Layout,
+    manifests: Iterable[Manifest],
+    *,
+    open_draft: bool,
+    encoder: str | None = None,
+    leaving: Collection[str] = (),
 ) -> Iterator[Path]:
-    """Snapshots, segments, folders of segments, models and staging that nothing kept needs.
+    """Snapshots, segments, folders of segments, models and staging that nothing kept needs. What shards that are
+    `leaving` hold now is needed by nothing; their pointers come first, so that a crash leaves none to what is gone.
 
     While a draft is open, models and folders of segments stay: its run may have sealed what it is about to record.
     """
     needed = {name for manifest in manifests for name in manifest.files}
     folders = {"/".join(name.split("/")[:depth]) for name in needed for depth in (2, 3)}
-    current = set(_current_segments(layout))
+    versions = {shard: version for shard, version in _current_versions(layout) if shard not in leaving}
+    current = {one.segment_id for held in versions.items() for one in read_snapshot(layout, *held).segments}
     alive = {encoder, *(manifest.fingerprint for manifest in manifests)}
     retired = set(read_info(layout).encoders) - alive
+    yield from (layout.current(shard) for shard in sorted(leaving))
     for path in sorted(layout.shards.glob("*/*.json")):
-        shard, name = path.parent.name, layout.relative(path)
-        if path.name != "scan.json" and name not in needed and current_version(layout, shard) != path.stem:
+        # The times of files of a shard without a snapshot name nothing but what is gone.
+        version = versions.get(path.parent.name)
+        held = version is not None if path.name == "scan.json" else version == path.stem
+        if not held and layout.relative(path) not in needed:
             yield path
     for directory in sorted(p for p in layout.segments.glob("*") if p.is_dir()):
         if layout.relative(directory) not in folders and directory.name not in current:
@@ -179,11 +220,11 @@ def _orphans(layout: Layout, directory: Path, folders: set[str]) -> Iterator[Pat
     yield from sorted(directory.glob("lexical.*"))
 
 
-def _current_segments(layout: Layout) -> Iterator[str]:
+def _current_versions(layout: Layout) -> Iterator[tuple[str, str]]:
     for path in layout.shards.glob("*/CURRENT"):
         version = current_version(layout, path.parent.name)
         if version is not None:
-            yield from (one.segment_id for one in read_snapshot(layout, path.parent.name, version).segments)
+            yield path.parent.name, version
 
 
 @contextmanager

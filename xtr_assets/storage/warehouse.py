@@ -236,13 +236,7 @@ class Warehouse(WarehouseReader):
             publish.recover(self.layout)
             serving = read_published(self.layout)
             append_history(
-                self.layout,
-                "accepted_shrink",
-                serving or 0,
-                previous=serving,
-                who=who,
-                reason=reason,
-                shrink=shrink,
+                self.layout, "accepted_shrink", serving or 0, previous=serving, who=who, reason=reason, shrink=shrink
             )
 
     def accept_history(self, reason: str, *, who: str | None = None) -> None:
@@ -264,17 +258,20 @@ class Warehouse(WarehouseReader):
                     done.append(compact_shard(self.layout, shard, groups))
         return done
 
-    def collect(self, keep: int = 3, *, dry_run: bool = False, encoder: str | None = None) -> CollectReport:
+    def collect(
+        self, keep: int = 3, *, dry_run: bool = False, encoder: str | None = None, shards: Collection[str] | None = None
+    ) -> CollectReport:
         """Remove generations but `keep` and pinned ones, and whatever nothing kept references.
 
-        Encodings of current segments by `encoder`, a fingerprint, stay too: the next generation may need them.
+        Encodings of current segments by `encoder`, a fingerprint, stay too: the next generation may need them. Where
+        the `shards` of the configuration are given, the rows of one that left it go a week after it left what serves.
         """
         if dry_run:
             # Nothing is written, so that it runs where nothing can be, and beside a build.
-            return collect(self.layout, keep, dry_run=True, encoder=encoder)
+            return collect(self.layout, keep, dry_run=True, encoder=encoder, shards=shards)
         with self.lock("collection", STEP_WAIT_SECONDS):
             publish.recover(self.layout)
-            return collect(self.layout, keep, encoder=encoder)
+            return collect(self.layout, keep, encoder=encoder, shards=shards)
 
     def export(self, number: int, path: str | Path) -> Self:
         """Copy a sealed generation and all it needs to a new folder, a warehouse in which it serves."""

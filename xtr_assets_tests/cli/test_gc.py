@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,12 @@ def test_collection_says_what_it_would_remove_and_then_removes_it(second: Path, 
     done = json.loads(change("gc", "--keep", "1", "--json").stdout)
     assert (done["dry_run"], done["removed"]) == (False, planned["removed"])
     assert not (second / "warehouse" / "generations" / "1").exists()
+    assert (done["retired"], done["unused"]) == ([], [])
     assert change("verify").exit_code == 0
-    assert "0 bytes" in change("gc", "--keep", "1").stderr
+    shards = second / "warehouse" / "shards"
+    shutil.copytree(next(shards.iterdir()), shards / "gone")
+    told = change("gc", "--keep", "1").stderr
+    assert "0 bytes" in told and "no source has the shards gone" in told
 
 
 def test_a_full_disk_can_be_collected(second: Path, change: Command, monkeypatch: pytest.MonkeyPatch) -> None:

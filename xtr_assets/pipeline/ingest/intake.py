@@ -70,11 +70,7 @@ class Intake:
 def intake_of(warehouse: Warehouse, config: IndexConfig | None, served: Mapping[str, Snapshot] | None = None) -> Intake:
     """The intake of the config's shards as they were last ingested; of a generation's where no config is known."""
     served = served or {}
-    names = (
-        served
-        if config is None
-        else {name for one in config.sources for name in _shards(one, warehouse) if config.keeps(name)}
-    )
+    names = served if config is None else configured_shards(warehouse, config)
     known = {shard: warehouse.snapshot(shard) or served.get(shard) for shard in sorted(names)}
     found = [(shard, one) for shard, one in known.items() if one is not None]
     return Intake(
@@ -82,6 +78,11 @@ def intake_of(warehouse: Warehouse, config: IndexConfig | None, served: Mapping[
         tuple((shard, entry) for shard, one in found for entry in one.stale),
         {} if config is None else skipped_files(config),
     )
+
+
+def configured_shards(warehouse: Warehouse, config: IndexConfig) -> set[str]:
+    """Every shard of the config; of a source that cannot be opened here those that were ingested."""
+    return {name for one in config.sources for name in _shards(one, warehouse) if config.keeps(name)}
 
 
 def shards_named(source: str, shards: Iterable[str]) -> list[str]:

@@ -32,6 +32,7 @@ from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.draft_lifecycle import Holes
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import RequiredCheck
+from xtr_assets.storage.retired_shards import RETIRED_NOTE, retired_since
 from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse import Warehouse
 
@@ -235,6 +236,9 @@ def begin(
     # While what was refused can be told.
     forget_postings(warehouse)
     warehouse.clean(keep_drafts=1)
+    published = warehouse.published
+    retired = retired_since(warehouse.layout, None if published is None else published.manifest, want.snapshots)
+    noted = {SETTINGS_NOTE: want.settings, **({RETIRED_NOTE: retired} if retired else {})}
     draft = warehouse.draft(
         run_id,
         encoder=encoder.describe(),
@@ -243,7 +247,7 @@ def begin(
         parent="published",
         holes=holes,
         required=requirement(config) if required is None else required,
-        notes={SETTINGS_NOTE: want.settings, **({AFRESH_NOTE: True} if afresh else {})},
+        notes={**noted, **({AFRESH_NOTE: True} if afresh else {})},
         named=named_shards(config),
     )
     head = own_head(config.encoder)

@@ -35,6 +35,7 @@ from xtr_assets.storage.remote.block_lists import read_lists
 from xtr_assets.storage.remote.lease import leased
 from xtr_assets.storage.remote.object_store import Head, ObjectStore, Overtaken
 from xtr_assets.storage.remote.store_garbage import history_entries, withdrawn_numbers
+from xtr_assets.storage.retired_shards import forget_left
 from xtr_assets.storage.seal import read_manifest, seal_text
 from xtr_assets.storage.stored_json import sha256_bytes
 from xtr_assets.storage.transfer import check_whole, lists_last
@@ -324,7 +325,8 @@ def _give_out_no_number_twice(layout: Layout, arriving: Arriving) -> None:
 
 
 def _keep_current(layout: Layout, arriving: Arriving, cache: bool) -> None:
-    """The shards are at what serves, but for one that was scanned here since, and serves nowhere yet."""
+    """The shards are at what serves, but for one that was scanned here since, and serves nowhere yet. One that left
+    what serves has no rows of its own any more: they would stay here for ever."""
     before = read_published(layout)
     earlier = {} if before is None or not layout.manifest(before).is_file() else read_manifest(layout, before).snapshots
     with committing(layout, f"shards of generation {arriving.number}"):
@@ -332,6 +334,7 @@ def _keep_current(layout: Layout, arriving: Arriving, cache: bool) -> None:
             current = layout.current(shard)
             if cache or not current.is_file() or _version(current) == earlier.get(shard):
                 write_atomic(current, f"{version}\n".encode("ascii"))
+        forget_left(layout, arriving.manifest.snapshots, None if cache else earlier)
 
 
 def _keep_encoders(layout: Layout, arriving: Arriving) -> None:

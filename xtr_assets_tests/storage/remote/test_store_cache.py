@@ -1,5 +1,6 @@
 """A store read through a cache: it follows the moves, holds what it may, and serves on where the store is away."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from xtr_assets.storage.remote.store_cache import CachedWarehouse, CacheOptions,
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.forked_child import forked
 from xtr_assets_tests.storage import sample
-from xtr_assets_tests.storage.remote.conftest import next_generation, push_to
+from xtr_assets_tests.storage.remote.conftest import next_generation, pull_from, push_to
 from xtr_assets_tests.storage.remote.faulty import Away, FolderBucket, store_over
 from xtr_assets_tests.storage.sample import flip, texts
 
@@ -77,6 +78,29 @@ def test_it_follows_forward_and_back(host: Host, store: ObjectStore, opened: Ope
     bucket.asked.clear()
     cached.follow()
     assert dict(bucket.asked) == {"stat": 1}, "a look at a store that did not move is one request"
+
+
+def test_a_shard_that_left_what_serves_leaves_the_cache_and_who_pulls(
+    host: Host, store: ObjectStore, opened: Opened
+) -> None:
+    a, b = host("a"), host("b")
+    sample.write(a, {"t.py": ["t secret"]}, shard="t")
+    sample.write(b, {"u.py": ["u of here"]}, shard="u")
+    sample.publish(a)
+    push_to(a, store)
+    cached = opened()
+    pull_from(b, store)
+    assert cached.shards() == ["s", "t"] and b.shards() == ["s", "t", "u"]
+    shutil.rmtree(a.layout.shard("t"))
+    next_generation(a, "x")
+    push_to(a, store)
+    cached.follow()
+    cached.follow()
+    pull_from(b, store)
+    b.collect(keep=1)
+    assert cached.shards() == ["s"] and b.shards() == ["s", "u"], "u serves nowhere yet"
+    assert "t" not in {one.shard for one in (*cached.segments(), *b.segments())}
+    assert cached.verify().ok and b.verify().ok
 
 
 def test_nobody_writes_to_a_cache(host: Host, store: ObjectStore, opened: Opened) -> None:
