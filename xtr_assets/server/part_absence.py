@@ -1,5 +1,7 @@
 """What a front says of a part that does not answer, and of what it does not answer itself."""
 
+from collections.abc import Iterable
+
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,6 +11,25 @@ from xtr_assets.server.guard import response_of
 from xtr_assets.server.part_call import PartDown
 from xtr_assets.server.part_rounds import later
 from xtr_assets.server.problem import Problem, refused
+from xtr_assets.storage.parts.part_records import PartMove
+
+
+class Candidates(list[PartMove]):
+    """The moves that a request may be answered from, the first that can be is. named : whether it pinned one, which is
+    the only one then."""
+
+    def __init__(self, moves: Iterable[PartMove], *, named: bool = False) -> None:
+        super().__init__(moves)
+        self.named = named
+
+
+def absent(part: str, moves: Candidates, last: PartMove) -> Problem:
+    """503 where the part may hold what is asked for in a moment; 410 for an earlier move that was named. Whoever named
+    none is never told that one is gone: it may have been the last when he asked."""
+    gone = moves.named and moves[0].number != last.number
+    numbers = " or ".join(str(move.number) for move in moves)
+    told = f"part {part} does not hold the generation of move {numbers}"
+    return Problem(410 if gone else 503, GenerationError.__name__, told, later())
 
 
 def down(error: PartDown) -> Problem:

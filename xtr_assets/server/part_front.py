@@ -28,7 +28,7 @@ from xtr_assets.server.bearers import Bearers
 from xtr_assets.server.guard import Guard
 from xtr_assets.server.json_body import json_object
 from xtr_assets.server.limits import Limits
-from xtr_assets.server.part_absence import down, no_route
+from xtr_assets.server.part_absence import Candidates, absent, down, no_route
 from xtr_assets.server.part_call import PartAbsent, PartDown, PartRequest, PartServers
 from xtr_assets.server.part_overview import PartOverview, moves_listed
 from xtr_assets.server.part_rounds import PartRounds, Told, later
@@ -216,7 +216,7 @@ class PartFront:
 
     # -- one question -------------------------------------------------------------------------------------------------
 
-    def _moves(self, request: Request) -> list[PartMove]:
+    def _moves(self, request: Request) -> Candidates:
         """The moves that a request may be answered from, the first that can be is: the one that it pins; else the last,
         or the one before where a part has not the generation of the last yet. Raises Problem."""
         named = request.query_params.get("index")
@@ -228,12 +228,10 @@ class PartFront:
                 503, GenerationError.__name__, f"the set {self.name!r} does not answer: {self._known.problem}", later()
             )
         if pinned is None:
-            return [
-                moves[-1],
-                *(move for move in moves[:-1] if move.number == (self._known.answered or moves[-1].number - 1)),
-            ]
+            before = self._known.answered or moves[-1].number - 1
+            return Candidates([moves[-1], *(move for move in moves[:-1] if move.number == before)])
         if found := [move for move in moves if move.number == pinned]:
-            return found
+            return Candidates(found, named=True)
         raise Problem(
             410,
             GenerationError.__name__,
@@ -253,28 +251,22 @@ class PartFront:
         finally:
             work.close()
 
-    async def _first_of(self, moves: Sequence[PartMove], ask: Callable[[PartMove], Awaitable[Found]]) -> Found:
+    async def _first_of(self, moves: Candidates, ask: Callable[[PartMove], Awaitable[Found]]) -> Found:
         """From the first of the moves whose generations all parts have."""
-        absent: PartAbsent | None = None
+        lacking: PartAbsent | None = None
         for move in moves:
             try:
                 found = await ask(move)
             except PartAbsent as error:
                 log.warning("move %d is not answered from: %s", move.number, error)
-                absent = error
+                lacking = error
                 continue
             return found
-        assert absent is not None
-        numbers = " or ".join(str(move.number) for move in moves)
-        raise Problem(
-            410 if len(moves) == 1 and moves[0].number != self._known.moves[-1].number else 503,
-            GenerationError.__name__,
-            f"part {absent.part} does not hold the generation of move {numbers}",
-            later(),
-        )
+        assert lacking is not None
+        raise absent(lacking.part, moves, self._known.moves[-1])
 
     async def _of_whole(
-        self, moves: Sequence[PartMove], ask: Callable[[PartMove], Awaitable[dict[str, Any]]]
+        self, moves: Candidates, ask: Callable[[PartMove], Awaitable[dict[str, Any]]]
     ) -> tuple[PartMove, dict[str, Any]]:
         """What all parts say of one move."""
 
@@ -287,7 +279,7 @@ class PartFront:
             raise down(error) from error
 
     async def _answer(
-        self, moves: Sequence[PartMove], question: Question, ask: Ask, explain: bool
+        self, moves: Candidates, question: Question, ask: Ask, explain: bool
     ) -> tuple[Told, list[list[dict[str, Any]]]]:
         told, lists = await self._first_of(
             moves, lambda move: self._from(Told(move, question, ask, explain, tuple(move.parts)))
@@ -296,7 +288,7 @@ class PartFront:
         return told, lists
 
     async def _looked_up(
-        self, moves: Sequence[PartMove], ids: Sequence[int], before: int = 0, after: int = 0
+        self, moves: Candidates, ids: Sequence[int], before: int = 0, after: int = 0
     ) -> tuple[PartMove, list[dict[str, Any]]]:
         """What the parts say of chunks. A part that is down matters where a chunk is in none of the others."""
         body = {"ids": list(ids), "before": before, "after": after}
