@@ -112,21 +112,29 @@ class WorkerPool:
 
     def _start(self, slot: _Slot, listener: socket.socket, folder: Path) -> None:
         self._started += 1
+        slot.name, slot.began, slot.answered = f"worker-{self._started}", monotonic(), False
+        try:
+            slot.process, slot.pipe = self._begun(slot, listener, folder)
+        except OSError as error:
+            # No process, descriptor or memory is free at this moment: no reason for the others to end.
+            pause = self._pause(slot, 0.0)
+            log.error("%s cannot be started (%s); it is tried again in %.1f s", slot.name, error, pause)
+        else:
+            slot.pid = slot.process.pid or 0
+
+    def _begun(self, slot: _Slot, listener: socket.socket, folder: Path) -> tuple[SpawnProcess, Connection]:
         ours, theirs = self._context.Pipe()
-        slot.name, slot.began, slot.pipe, slot.answered = f"worker-{self._started}", monotonic(), ours, False
         process = self._context.Process(
             target=work, args=(self._settings, listener, theirs, folder, slot.name, slot.cores), name=slot.name
         )
         try:
             process.start()
-        except OSError as error:
-            # No process or no memory is free at this moment: no reason for the others to end.
+        except OSError:
             ours.close()
-            slot.pipe, pause = None, self._pause(slot, 0.0)
-            log.error("%s cannot be started (%s); it is tried again in %.1f s", slot.name, error, pause)
-        else:
-            slot.process, slot.pid = process, process.pid or 0
-        theirs.close()
+            raise
+        finally:
+            theirs.close()
+        return process, ours
 
     def _listen(self) -> None:
         """Wait for word of a worker, or for the end of one."""

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 
 import httpx
@@ -55,15 +55,17 @@ def every(times: int, true: Callable[[], bool]) -> bool:
     return all(true() for _ in range(times))
 
 
+@pytest.mark.parametrize("lacking", ["a process", "a descriptor"])
 def test_a_worker_that_the_system_does_not_start_is_tried_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    lacking: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No process is free in this moment; where none ever is, the command ends with 1."""
 
-    def refused(_: SpawnProcess) -> None:
+    def refused(*_: object) -> None:
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr(SpawnProcess, "start", refused)
+    kind, name = (SpawnProcess, "start") if lacking == "a process" else (SpawnContext, "Pipe")
+    monkeypatch.setattr(kind, name, refused)
     monkeypatch.setattr(worker_pool, "FIRST_PAUSE", 0.001)
     pool = WorkerPool(ServerSettings((("docs", tmp_path),), Address(port=0), workers=2))
     assert pool.run() == 1 and pool.pids == []
