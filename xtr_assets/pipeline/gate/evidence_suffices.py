@@ -7,6 +7,7 @@ from chunks.parquet, and files of queries and judgments are read again.
 
 import json
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -343,8 +344,7 @@ def _judged(path: Path) -> set[str]:
     """Ids of the queries that have a relevant document. Of a pair that is judged twice the last line counts."""
     found: dict[tuple[str, str], bool] = {}
     for line in path.read_text("utf-8-sig").split("\n"):
-        fields = line.split("\t")
-        score = fields[-1].strip()
-        if len(fields) == 3 and score.replace(".", "", 1).replace("-", "", 1).isdigit():
-            found[fields[0], fields[1]] = float(score) > 0
+        with suppress(ValueError):
+            query, document, score = line.split("\t")
+            found[query, document] = float(score) > 0
     return {query for (query, _), relevant in found.items() if relevant}

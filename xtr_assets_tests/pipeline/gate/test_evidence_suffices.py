@@ -131,7 +131,8 @@ def files(tmp_path: Path) -> IndexConfig:
     lines = [json.dumps({"_id": f"q{i}", "text": f"word{i} word{i + 3}"}) for i in range(20)]
     queries.write_text("\n".join(lines) + "\n", "utf-8")
     # The first one is no header, and the last word on q12 is that nothing is right.
-    rows = [*(f"q{i}\ts{i}\t1.0" for i in range(10)), "q11\ts3\t0", "q12\ts1\t1", "q12\ts1\t0"]
+    grades = ("1.0", "1e0", "+1")
+    rows = [*(f"q{i}\ts{i}\t{grades[i % 3]}" for i in range(10)), "q11\ts3\t0", "q12\ts1\t1", "q12\ts1\t0"]
     judged.write_text("\n".join(rows) + "\n", "utf-8")
     return HASHING.model_copy(update={"queries": QueriesConfig(path=queries, judgments=judged)})
 
