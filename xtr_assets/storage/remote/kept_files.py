@@ -8,9 +8,11 @@ from xtr_assets.storage.remote.object_store import Head, ObjectStore, Overtaken
 from xtr_assets.storage.stored_json import sha256_bytes
 
 
-def kept_files(layout: Layout, store: ObjectStore, head: Head | None) -> dict[str, FileRecord]:
+def kept_files(
+    layout: Layout, store: ObjectStore, head: Head | None, *, dry_run: bool = False
+) -> dict[str, FileRecord]:
     """Everything that the store's generations name: the same name means the same bytes. Overtaken where a manifest is
-    neither there nor here; one that is here comes anew."""
+    neither there nor here; one that is here comes anew, unless `dry_run`."""
     kept: dict[str, FileRecord] = {}
     for number, record in ({} if head is None else head.move.generations).items():
         name = f"generations/{number}/manifest.json"
@@ -22,7 +24,9 @@ def kept_files(layout: Layout, store: ObjectStore, head: Head | None) -> dict[st
             # Where it is another head by now a collection took it, and that one is looked at.
             if sha256_bytes(own) != record.sha256 or head is None or store.later(head.move.number):
                 raise
-            store.put_bytes(data := own, name)
+            data = own
+            if not dry_run:
+                store.put_bytes(data, name)
         kept.update(Manifest.from_bytes(data, name).files)
     return kept
 

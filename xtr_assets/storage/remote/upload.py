@@ -128,7 +128,11 @@ def push(
     Dying in the middle leaves files that nothing names; the next push finds them, or a collection.
     """
     if dry_run:
-        return _planned(layout, state, store, beside)
+        head = store.head() if store.described() is not None else None
+        try:
+            return _planned(layout, state, store, head, beside)
+        except Overtaken as error:
+            raise error if head is None else error.lost(head.move) from None
     store.found()
     sent: dict[str, FileRecord] = {}
     with (
@@ -306,11 +310,10 @@ def _beside(state: LocalState, head: Head, store: ObjectStore, who: str | None, 
     return _move(state, head, who, blocks).model_copy(update=update)
 
 
-def _planned(layout: Layout, state: LocalState, store: ObjectStore, beside: bool) -> PushReport:
-    head = store.head() if store.described() is not None else None
+def _planned(layout: Layout, state: LocalState, store: ObjectStore, head: Head | None, beside: bool) -> PushReport:
     _, there = _standing(state, head, store, beside)
     if not there:
-        refuse_other_bytes(state.manifest, kept_files(layout, store, head), store)
+        refuse_other_bytes(state.manifest, kept_files(layout, store, head, dry_run=True), store)
     for name, record in state.manifest.files.items():
         check_size(layout.resolve(name), record, name)
     found = side_by_side(lambda item: store.has(item[1], item[0]), state.manifest.files.items())

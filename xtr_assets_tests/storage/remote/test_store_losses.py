@@ -79,6 +79,7 @@ def test_a_push_sends_anew_what_the_store_lost(
     if again:
         next_generation(a, "x")
     planned = push_to(a, store, dry_run=True)
+    assert bucket.stat(file_name(lost[kind])) is None, "who plans writes nothing"
     report = push_to(a, store)
     assert (planned.files, planned.moved) == (report.files, report.moved)
     assert report.moved == again and report.files >= (kind == "file")
