@@ -7,6 +7,7 @@ anew. One that comes after waits until the collection has ended, or its time is 
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
@@ -140,7 +141,11 @@ def collect_store(
 def _refuse_late(store: ObjectStore, head: Head, removed: list[Found]) -> None:
     """StoreError where a push that took this collection for dead names what was removed after all: a host may stand
     still between its look at the clock and a request."""
-    needed = needed_files(store, head, head.move.generations)
+    move = head.move
+    needed = {file_name(one) for one in (move.history, move.info, *move.generations.values())}
+    # Of a generation whose manifest went too nothing else is known.
+    with suppress(Overtaken):
+        needed.update(needed_files(store, head, move.generations))
     lost = [one.name for one in removed if one.name in needed and store.bucket.stat(one.name) is None]
     if lost:
         raise StoreError(
