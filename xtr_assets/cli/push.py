@@ -32,7 +32,8 @@ def push(
     if as_json:
         emit(asdict(report))
     elif not report.moved:
-        note(f"generation {report.generation} serves in {report.store} already (move {report.move}); nothing is sent")
+        sent = _lost(report.files, report.bytes, dry_run)
+        note(f"generation {report.generation} serves in {report.store} already (move {report.move}); {sent}")
     else:
         done = "would push" if dry_run else "pushed"
         sent = f"{report.files:,} files, {size(report.bytes)}; {report.there:,} are there"
@@ -41,11 +42,19 @@ def push(
         note(f"generation {serving.number} serves here since; `xtr-assets push` once more brings it there")
 
 
+def _lost(files: int, total: int, dry_run: bool) -> str:
+    """What a push of something that is there already sends."""
+    if not files:
+        return "it lacks no file"
+    return f"{files:,} files that were lost there {'would be' if dry_run else 'are'} sent anew, {size(total)}"
+
+
 def _tell_set(report: "SetPushReport", as_json: bool) -> None:
     if as_json:
         emit(asdict(report))
     elif not report.moved:
-        note(f"move {report.move} of the set is in {report.store} already (push {report.push}); nothing is sent")
+        sent = _lost(report.files, report.bytes, report.dry_run)
+        note(f"move {report.move} of the set is in {report.store} already (push {report.push}); {sent}")
     else:
         done = "would push" if report.dry_run else "pushed"
         sent = f"{report.files:,} files, {size(report.bytes)}"

@@ -28,6 +28,13 @@ def test_a_store_is_pushed_to_searched_pulled_mirrored_and_collected(
     assert answer("push", store, "--dry-run")["moved"] is True and not (tmp_path / "store").exists()
     assert answer("push", store)["move"] == 1
     assert "already" in change("push", store).stderr
+    # The largest object there is one of the generation's files: somebody removed it.
+    lost = max((tmp_path / "store" / "files").rglob("*"), key=lambda path: path.stat().st_size * path.is_file())
+    lost.unlink()
+    for arguments, said in ((["--dry-run"], "would be"), ([], "are")):
+        told = " ".join(change("push", store, *arguments).stderr.split())
+        assert f"1 files that were lost there {said} sent anew" in told
+    assert lost.is_file()
     hits = answer("search", "the lion roars", "--mode", "lexical", "-w", store, *cache)
     assert hits["generation"] == 2 and hits["hits"][0]["path"] == "lions.md"  # type: ignore[index]
     assert answer("verify", "-w", store)["ok"] is True
