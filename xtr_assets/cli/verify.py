@@ -1,6 +1,7 @@
 """`verify`: every byte compared with the manifests."""
 
 from itertools import groupby, islice
+from operator import itemgetter
 from typing import Annotated
 
 import typer
@@ -8,7 +9,7 @@ import typer
 from xtr_assets.cli.app import FAILED, SEARCH, ConfigOption, JsonOption, WarehouseOption, app
 from xtr_assets.cli.console import emit, literal, note, say, size
 from xtr_assets.cli.locate import find_place, open_warehouse, part_set, shown
-from xtr_assets.core.errors import MAY_NOT, UnreadableFile, remedy_of
+from xtr_assets.core.errors import MAY_NOT, UnreadableFile
 
 # Files that stand before what helps; each is named above.
 SHOWN = 3
@@ -44,8 +45,8 @@ def verify(
             note(f"differs {problem.path}: expected {problem.expected}, found {problem.found}")
         if any(isinstance(problem, UnreadableFile) for problem in report.problems):
             note(f"what cannot be read: {MAY_NOT}")
-        damaged = [problem.path for problem in report.problems if not isinstance(problem, UnreadableFile)]
-        for remedy, paths in groupby(sorted(damaged, key=remedy_of), key=remedy_of):
-            say(f"{literal(', '.join(islice(paths, SHOWN)))}: {literal(remedy)}")
+        damaged = sorted((one.remedy, one.path) for one in report.problems if not isinstance(one, UnreadableFile))
+        for remedy, found in groupby(damaged, key=itemgetter(0)):
+            say(f"{literal(', '.join(path for _, path in islice(found, SHOWN)))}: {literal(remedy)}")
     if not report.ok:
         raise typer.Exit(FAILED)

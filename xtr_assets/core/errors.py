@@ -83,8 +83,8 @@ class CorruptFile(StorageError):
     it is no file of a warehouse."""
 
     def __init__(self, path: str, expected: str, found: str, remedy: str = "") -> None:
-        self.path, self.expected, self.found = path, expected, found
-        super().__init__(f"{path}: expected {expected}, found {found}; {remedy or remedy_of(path)}")
+        self.path, self.expected, self.found, self.remedy = path, expected, found, remedy or remedy_of(path)
+        super().__init__(f"{path}: expected {expected}, found {found}; {self.remedy}")
 
 
 def remedy_of(path: str) -> str:
@@ -101,7 +101,7 @@ class UnreadableFile(CorruptFile):
     """A file that is there and that this user may not read: what it holds is not known."""
 
     def __init__(self, path: str, why: str) -> None:
-        super().__init__(path, "a file that can be read", why)
+        super().__init__(path, "a file that can be read", why, MAY_NOT)
         self.args = (f"{path} cannot be read ({why}); {MAY_NOT}",)
 
 

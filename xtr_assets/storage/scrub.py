@@ -67,7 +67,8 @@ class Scrub:
     def check(self) -> None:
         """Raise CorruptFile where an array was found to differ: nothing is answered from it any more."""
         if self._problem is not None:
-            raise CorruptFile(self._problem.path, self._problem.expected, self._problem.found)
+            found = self._problem
+            raise CorruptFile(found.path, found.expected, found.found, found.remedy)
 
     def wait(self, seconds: float | None = None) -> bool:
         """Until everything was read, or so many seconds; whether it was."""

@@ -68,6 +68,16 @@ def test_where_a_rollback_is_refused_too_none_is_advised(project: Path, change: 
         assert "`xtr-assets rollback`" not in said, said
 
 
+def test_of_a_draft_that_cannot_be_read_verify_says_what_helps_there(project: Path, change: Command) -> None:
+    """It never served: there is no copy of it, and no rollback helps."""
+    draft = project / "warehouse" / "generations" / "2"
+    draft.mkdir()
+    (draft / "manifest.json").write_text("{")
+    result = change("verify")
+    said = " ".join((result.stdout + result.stderr).split())
+    assert result.exit_code == 1 and "remove generations/2, and build again" in said and "roll back" not in said
+
+
 @pytest.mark.parametrize("name", ["generations/NEXT", "shards/guide/CURRENT"])
 def test_what_a_build_makes_anew_may_be_removed(project: Path, change: Command, name: str) -> None:
     damaged = project / "warehouse" / name

@@ -201,9 +201,8 @@ def naming(part: str) -> Iterator[None]:
     try:
         yield
     except CorruptFile as error:
-        raise CorruptFile(
-            f"parts/{part}/{error.path.removeprefix(f'parts/{part}/')}", error.expected, error.found
-        ) from error
+        path = f"parts/{part}/{error.path.removeprefix(f'parts/{part}/')}"
+        raise CorruptFile(path, error.expected, error.found, error.remedy) from error
     except PublishRefused as error:
         raise PublishRefused(_named(part, error)) from error
     except GenerationError as error:

@@ -15,8 +15,8 @@ def verify_set(opened: PartSetReader, number: int | None = None, *, full: bool =
     problems: dict[str, CorruptFile] = {}
 
     def note(problem: CorruptFile, below: str = "") -> None:
-        inner = problem.path.removeprefix(below)
-        problems.setdefault(f"{below}{inner}", CorruptFile(f"{below}{inner}", problem.expected, problem.found))
+        path = f"{below}{problem.path.removeprefix(below)}"
+        problems.setdefault(path, CorruptFile(path, problem.expected, problem.found, problem.remedy))
 
     named = dict.fromkeys(opened.info.parts, None if number is None else 0)
     try:
