@@ -8,13 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from xtr_assets.core.errors import CorruptFile, PublishRefused, StorageError, StoreConflict, WarehouseNotFound
+from xtr_assets.core.errors import (
+    CorruptFile,
+    PublishRefused,
+    StorageError,
+    StoreConflict,
+    StoreError,
+    WarehouseNotFound,
+)
 from xtr_assets.storage.parts import set_pull
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.parts.pins import pinned_by_moves
 from xtr_assets.storage.parts.set_pull import pull_set
 from xtr_assets.storage.parts.set_push import LocalSet, push_set
 from xtr_assets.storage.parts.set_store import SetStore
+from xtr_assets.storage.remote.object_store import file_name
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.faults.dying import dying
 from xtr_assets_tests.storage.remote.faulty import FolderBucket, store_over
@@ -185,6 +193,41 @@ def test_a_part_that_died_while_it_noted_something_is_pushed(two: PartSet, tmp_p
     with two.warehouse("a").layout.history.open("ab") as file:
         file.write(b'{"torn')
     assert push(two, store(tmp_path / "store")) == 1
+
+
+def test_a_push_of_a_set_sends_anew_what_its_store_lost(two: PartSet, tmp_path: Path) -> None:
+    """A rule of the bucket took objects that the pushes name. Who pulls is told to push: the same push brings them."""
+    to = store(tmp_path / "store")
+    moved(two, "second")
+    push(two, to)
+    state, last = LocalSet.of(two), to.wanted().push
+    head = to.part_store("a").head()
+    assert head is not None
+    files = two.warehouse("a").generation(2).manifest.files
+    of_rows = next(one for name, one in files.items() if name.startswith("segments/"))
+    of_part, of_set = tmp_path / "store" / "parts" / "a", tmp_path / "store"
+    for at, lost, count in (
+        (of_part, of_rows, 1),
+        (of_part, head.move.generations[2], 0),
+        (of_part, head.move.history, 0),
+        (of_part, head.move.info, 0),
+        (of_set, last.moves[0], 0),
+        (of_set, last.info, 0),
+    ):
+        FolderBucket(at).path(file_name(lost)).unlink()
+        with pytest.raises(CorruptFile, match="`xtr-assets push` from a warehouse that has it"):
+            pull_set(tmp_path / f"not {lost.sha256}", to)
+        if at == of_set:
+            with pytest.raises(StoreError, match="`xtr-assets push` sends it anew"):
+                push_set(two, state, to, dry_run=True)
+        else:
+            planned = push_set(two, state, to, dry_run=True)
+            assert (planned.moved, planned.files) == (False, count)
+        assert not FolderBucket(at).path(file_name(lost)).exists(), "who plans writes nothing"
+        report = push_set(two, state, to)
+        assert (report.moved, report.push, report.files) == (False, 1, count)
+        pull_set(pulled := tmp_path / lost.sha256, to)
+        assert served(PartSet.open(pulled)) == served(two)
 
 
 def test_of_two_hosts_that_push_one_wins_and_the_other_is_told(two: PartSet, tmp_path: Path) -> None:

@@ -4,13 +4,13 @@ the set is there, whole.
 
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from xtr_assets.core.errors import GenerationError, PublishRefused, StoreConflict
+from xtr_assets.core.errors import GenerationError, PublishRefused, StoreConflict, StoreError
 from xtr_assets.core.files import FileRecord, read_regular
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import read_published, whoami
@@ -20,8 +20,9 @@ from xtr_assets.storage.parts.part_records import PartMove, PartState
 from xtr_assets.storage.parts.part_set_reader import PartSetReader, naming
 from xtr_assets.storage.parts.set_store import PartPushed, PushedSet, SetPush, SetStore
 from xtr_assets.storage.remote.lease import leased
+from xtr_assets.storage.remote.lost_files import send_lost
 from xtr_assets.storage.remote.move import move_name, read_move
-from xtr_assets.storage.remote.object_store import Head, ObjectStore
+from xtr_assets.storage.remote.object_store import Head, ObjectStore, Overtaken
 from xtr_assets.storage.remote.upload import LocalState, PushReport, push
 from xtr_assets.storage.stored_json import sha256_bytes
 
@@ -88,15 +89,21 @@ def push_set(
     are not the beginning of those here.
 
     Dying in the middle leaves files, and moves of single parts, that no push of the set names: whoever reads the set
-    sees the push before. The next push goes on.
+    sees the push before. The next push goes on. Of what is pushed already the same push sends anew what was lost there.
     """
     last, files, size = state.moves[-1][0], 0, 0
     part_store = cache(store.part_store)
     if not dry_run:
         store.root.found()
     for _ in range(ROUNDS):
-        there = store.last()
+        there = _last(store, state, dry_run)
         if there is not None and (there.push.moves, there.push.info) == (state.records, state.info_record):
+            for part, named in last.parts.items():
+                with naming(part):
+                    head = store.part_head(part, there.push.parts[part])
+                    layout = Layout(opened.layout.part(part))
+                    lost = send_lost(layout, named.generation, part_store(part), head, dry_run=dry_run)
+                files, size = files + len(lost), size + sum(one.bytes for one in lost.values())
             return SetPushReport(store.name, last.number, there.push.number, False, files, size, dry_run)
         refuse_parted(state, there, store)
         for part, named in last.parts.items():
@@ -107,16 +114,32 @@ def push_set(
         number = 1 if there is None else there.push.number + 1
         if dry_run:
             return SetPushReport(store.name, last.number, number, True, files, size, dry_run)
-        for record, (move, data) in zip(state.records, state.moves, strict=True):
-            if there is None or record not in there.push.moves:
-                store.root.put_bytes(data, f"move {move.number} of the set")
-        store.root.put_bytes(state.info, "parts.json")
+        _put_moves(store, state, () if there is None else there.push.moves)
         with ExitStack() as leases:
             held = {part: _held(part_store(part), named, leases) for part, named in last.parts.items()}
             # What a collection took meanwhile is pushed again.
             if None not in held.values() and store.append(_made(state, there, held, who)):
                 return SetPushReport(store.name, last.number, number, True, files, size, dry_run)
     raise StoreConflict(f"{store.name} was pushed to {ROUNDS} times meanwhile; find out who else writes there")
+
+
+def _last(store: SetStore, state: LocalSet, dry_run: bool) -> PushedSet | None:
+    """The last push. What it names of the set itself is sent anew where the store lost it."""
+    try:
+        return store.read_last()
+    except Overtaken as error:
+        if dry_run:
+            raise StoreError(f"{error}; `xtr-assets push` sends it anew where it is here") from None
+        _put_moves(store, state, ())
+    return store.last()
+
+
+def _put_moves(store: SetStore, state: LocalSet, there: Collection[FileRecord]) -> None:
+    """Every move but those that are there, and parts.json, under their digests."""
+    for record, (move, data) in zip(state.records, state.moves, strict=True):
+        if record not in there:
+            store.root.put_bytes(data, f"move {move.number} of the set")
+    store.root.put_bytes(state.info, "parts.json")
 
 
 def refuse_parted(state: LocalSet, there: PushedSet | None, store: SetStore) -> None:

@@ -8,13 +8,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from xtr_assets.core.errors import CorruptFile, WarehouseNotFound
+from xtr_assets.core.errors import PUSH_AGAIN, CorruptFile, WarehouseNotFound
 from xtr_assets.core.files import FileRecord
 from xtr_assets.storage.parts.part_records import LARGEST_MOVE, Part, PartMove, SetInfo
 from xtr_assets.storage.remote.address import STORE_NAME, store_address
 from xtr_assets.storage.remote.move import move_name, read_move
 from xtr_assets.storage.remote.object_bucket import Missing
-from xtr_assets.storage.remote.object_store import Head, ObjectStore
+from xtr_assets.storage.remote.object_store import MIRROR, Head, ObjectStore, Overtaken
 from xtr_assets.storage.stored_json import Digest, Stored, sha256_bytes
 
 PREFIX = "pushes/"
@@ -97,7 +97,15 @@ class SetStore:
         return self.pushed_after(0)
 
     def last(self) -> PushedSet | None:
-        """The last push; None before the first. CorruptFile where the chain of pushes or of moves is broken."""
+        """The last push; None before the first. CorruptFile where the chain of pushes or of moves is broken, or what it
+        names was lost."""
+        try:
+            return self.read_last()
+        except Overtaken as error:
+            raise CorruptFile(self.name, "every file that its last push names", str(error), PUSH_AGAIN) from None
+
+    def read_last(self) -> PushedSet | None:
+        """The same; Overtaken where what it names was lost."""
         if self.root.described() is None:
             return None
         last = self._last_number()
@@ -107,7 +115,7 @@ class SetStore:
         for number in range(max(1, last - 1), last + 1):
             push, data = self._push(number)
             if number == last and push.before != before:
-                raise CorruptFile(self._named(number), f"a push after sha256 {before}", f"{push.before}")
+                raise CorruptFile(self._named(number), f"a push after sha256 {before}", f"{push.before}", MIRROR)
             before = sha256_bytes(data)
         assert before is not None
         return self._read(push, before)
@@ -126,7 +134,7 @@ class SetStore:
             push, data = self._push(number)
             before = sha256_bytes(found[-1]) if found else None
             if push.before != before:
-                raise CorruptFile(self._named(number), f"a push after sha256 {before}", f"{push.before}")
+                raise CorruptFile(self._named(number), f"a push after sha256 {before}", f"{push.before}", MIRROR)
             found.append(data)
         return found
 
@@ -149,7 +157,8 @@ class SetStore:
         data = store.small(move_name(pushed.move))
         if data is None or sha256_bytes(data) != pushed.sha256:
             found = "none" if data is None else f"sha256 {sha256_bytes(data)}"
-            raise CorruptFile(f"{store.name}/{move_name(pushed.move)}", f"the move of sha256 {pushed.sha256}", found)
+            name = f"{store.name}/{move_name(pushed.move)}"
+            raise CorruptFile(name, f"the move of sha256 {pushed.sha256}", found, MIRROR)
         return store.as_head(read_move(data, pushed.move), data)
 
     def part_last(self, part: str) -> Head | None:
@@ -170,10 +179,10 @@ class SetStore:
         name = self._named(number)
         data = self.root.small(f"{PREFIX}{number:08d}.json")
         if data is None:
-            raise CorruptFile(name, "a push, as there is a later one", "none")
+            raise CorruptFile(name, "a push, as there is a later one", "none", MIRROR)
         push = SetPush.from_bytes(data, name)
         if push.number != number:
-            raise CorruptFile(name, f"push {number}", f"push {push.number}")
+            raise CorruptFile(name, f"push {number}", f"push {push.number}", MIRROR)
         return push, data
 
     def _read(self, push: SetPush, digest: str) -> PushedSet:

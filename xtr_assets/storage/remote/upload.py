@@ -3,7 +3,7 @@
 import hashlib
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from xtr_assets.core.errors import GenerationError, PublishRefused, StoreConflict
@@ -172,7 +172,7 @@ def _tried(
         return None
     if not there:
         refuse_other_bytes(state.manifest, kept_files(layout, store, head), store)
-    made = _send(layout, state, store, sent, lease)
+    made = send_files(layout, state.number, state.manifest.files, store, sent, lease)
     blocks = put_lists(layout, state.manifest.files, state.number, store, head, made)
     _put_records(state, store)
     if head is not None and there:
@@ -242,19 +242,20 @@ def _put_records(state: LocalState, store: ObjectStore) -> None:
     store.put_bytes(state.manifest_bytes, f"generations/{state.number}/manifest.json")
 
 
-def _send(
+def send_files(
     layout: Layout,
-    state: LocalState,
+    number: int,
+    wanted: Mapping[str, FileRecord],
     store: ObjectStore,
     sent: dict[str, FileRecord],
     lease: Held,
 ) -> dict[str, bytes]:
-    """The block lists of what was sent, by the sha256 of the file."""
-    wanted = state.manifest.files
+    """Send what the store lacks of a generation's files, which is noted in `sent`. The block lists of what was sent, by
+    the sha256 of the file."""
     total = sum(one.bytes for one in wanted.values())
     made: dict[str, bytes] = {}
 
-    with bar(total, f"pushing generation {state.number}") as progress:
+    with bar(total, f"pushing generation {number}") as progress:
 
         def one(item: tuple[str, FileRecord]) -> None:
             name, record = item
