@@ -4,10 +4,12 @@ The threads of BLAS wait for each other in a loop: a batch of texts spent half o
 one product, which is a fiftieth of its arithmetic. FAISS has a BLAS of its own, which keeps its threads.
 """
 
+import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from threading import Lock
+from threading import Lock, get_ident
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,8 @@ class _Limit:
     """
 
     def __init__(self) -> None:
-        self._lock, self._users = Lock(), 0
+        # How often each thread is within.
+        self._lock, self._users = Lock(), Counter[int]()
         self._held: Any = None
 
     def enter(self) -> None:
@@ -29,18 +32,31 @@ class _Limit:
             if not self._users:
                 _disown()
                 self._held = _of_numpy().limit(limits=1)
-            self._users += 1
+            self._users[get_ident()] += 1
 
     def leave(self) -> None:
         with self._lock:
-            self._users -= 1
+            # Of somebody else's where a generator is closed by another thread.
+            mine = get_ident() if self._users[get_ident()] else next(iter(self._users), 0)
+            self._users -= Counter({mine: 1})
             if not self._users:
-                _disown()
-                self._held.restore_original_limits()
-                _disown()
+                self._give_back()
+
+    def forked(self) -> None:
+        """In a forked child: other threads, which hold the lock or are within, are not there."""
+        self._lock, had = Lock(), bool(self._users)
+        self._users &= Counter({get_ident(): self._users[get_ident()]})
+        if had and not self._users:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        _disown()
+        self._held.restore_original_limits()
+        _disown()
 
 
 _LIMIT = _Limit()
+os.register_at_fork(after_in_child=_LIMIT.forked)
 
 
 @contextmanager

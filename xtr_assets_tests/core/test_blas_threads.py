@@ -13,6 +13,7 @@ from xtr_assets.core.blas_threads import one_blas_thread
 from xtr_assets.core.row_store import RowVectors, VectorPart
 from xtr_assets.index.exact_scan import exact_dense
 from xtr_assets.pipeline.costs import step
+from xtr_assets_tests.forked_child import forked
 
 NUMPY = str(Path(np.__file__).parent)
 
@@ -68,6 +69,22 @@ def test_two_that_overlap_leave_as_many_as_before(two: tuple[list[int], list[int
         one.submit(first.__exit__, None, None, None).result()
         assert set(threads()[0]) <= {1}
         other.submit(second.__exit__, None, None, None).result()
+    assert threads() == two
+
+
+def test_a_forked_child_has_as_many_as_before(two: tuple[list[int], list[int]]) -> None:
+    """The thread that multiplies at that moment is not in the child: nobody there gives back what it took."""
+
+    def later() -> list[int]:
+        with one_blas_thread():
+            pass
+        return threads()[0]
+
+    held = one_blas_thread()
+    with ThreadPoolExecutor(1) as other:
+        other.submit(held.__enter__).result()
+        assert forked(later) == two[0]
+        other.submit(held.__exit__, None, None, None).result()
     assert threads() == two
 
 
