@@ -54,9 +54,7 @@ class GenerationHolder(Described):
     def _moved(self) -> int:
         """Open what serves now, if that is something else; its number. Runs under the lock of `refresh`."""
         current, published = self._now(), serving(self._warehouse)
-        # A warehouse that was removed and made anew numbers its generations from 1 again.
-        same = published.number == current.number and published.manifest == current.generation.manifest
-        if same and published.arriving == current.generation.arriving:
+        if published.number == current.number and published.arriving == current.generation.arriving:
             return current.number
         opened = open_generation(published, self._device, current, self._device_memory, verify=self._verify)
         self._opened = opened

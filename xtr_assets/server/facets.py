@@ -22,14 +22,12 @@ class FacetCounts:
     """The facets of the generations that were asked for last, by index and number; from many threads."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[Any, ...], dict[str, Any]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, int], dict[str, Any]] = OrderedDict()
         self._lock = Lock()
 
     def of(self, index: str, searcher: Searcher) -> dict[str, Any]:
         """The facets of the searcher's generation, as /v1/facets gives them."""
-        # Of a warehouse that was made anew another generation has the number.
-        manifest = searcher.manifest
-        key = index, searcher.generation, manifest.created_at, *sorted(manifest.snapshots.items())
+        key = index, searcher.generation
         with self._lock:
             if (known := self._kept.get(key)) is not None:
                 self._kept.move_to_end(key)

@@ -5,8 +5,9 @@ end, so that an answer never holds two generations.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock
 from time import monotonic
@@ -14,7 +15,6 @@ from time import monotonic
 from xtr_assets.core.errors import GenerationError, XtrAssetsError
 from xtr_assets.search.loaders import Place, open_any
 from xtr_assets.search.searcher import Searcher
-from xtr_assets.server.held_generation import Held, still_coming
 from xtr_assets.server.index_place import GONE, is_gone, missing, unpublished
 from xtr_assets.server.limits import RETRY_AFTER
 from xtr_assets.server.problem import Problem, busy
@@ -38,6 +38,13 @@ KEPT = 2
 STOP_SECONDS = 0.2
 # A generation that cannot be opened is tried again, ever more seldom.
 MOST_PATIENCE = 60.0
+
+
+@dataclass(eq=False, slots=True)
+class _Held:
+    searcher: Searcher
+    users: int = 0
+    leased_until: float = 0.0
 
 
 class HostedIndex:
@@ -68,10 +75,8 @@ class HostedIndex:
         self._brought_in_vain: dict[int, float] = {}
         self._beside: int | None = None
         self._warehouse: Place | None = None
-        self._serving: Held | None = None
-        self._held: dict[int, Held] = {}
-        # Replaced by others of their numbers, until the last request that uses them ends.
-        self._leaving: list[Held] = []
+        self._serving: _Held | None = None
+        self._held: dict[int, _Held] = {}
         self._tried: tuple[int | None, float, float] = (None, 0.0, 0.0)
 
     @property
@@ -191,8 +196,7 @@ class HostedIndex:
         """Let go of everything."""
         self._stopping.set()
         with self._looking, self._lock:
-            held, self._held, self._serving = [*self._held.values(), *self._leaving], {}, None
-            self._leaving = []
+            held, self._held, self._serving = self._held, {}, None
             self.problem, self.answers = "the server is stopping", False
         self._close(held)
 
@@ -214,13 +218,10 @@ class HostedIndex:
             return True
         return leases.left(number) > 0 and self.warehouse().generation(number).state == "retired"
 
-    def _hold(self, number: int, searcher: Searcher, seconds: float = 0.0, *, replaces: bool = False) -> Held:
-        """Keep a generation that was opened, whose lease begins; where somebody opened it meanwhile, theirs, unless it
-        replaces that."""
+    def _hold(self, number: int, searcher: Searcher, seconds: float = 0.0) -> _Held:
+        """Keep a generation that was opened, whose lease begins; where somebody opened it meanwhile, theirs."""
         with self._lock:
-            if replaces:
-                self._leaving.append(self._held.pop(number))
-            held = self._held.setdefault(number, Held(searcher))
+            held = self._held.setdefault(number, _Held(searcher))
             held.leased_until = max(held.leased_until, monotonic() + seconds)
         if held.searcher is not searcher:
             searcher.close()
@@ -232,22 +233,20 @@ class HostedIndex:
         if number is None:
             self.problem = unpublished(self.warehouse())
             return False
-        with self._lock:
-            known = self._held.get(number)
-        replaced = known is not None and known.replaced(self.warehouse())
-        if number == serving and not replaced:
+        if number == serving:
             self.problem = None
-            self._take_all(number)
+            self._take_all()
             return False
         tried, patience, until = self._tried
         if tried == number and monotonic() < until:
             return False
         patience = min(2 * patience, MOST_PATIENCE) if tried == number else 1.0
         self._tried = number, patience, monotonic() + patience
-        if known is None or replaced:
-            known = self._hold(number, self._opened(number), replaces=replaced)
         with self._lock:
-            before, self._serving = self._serving, known
+            known = self._held.get(number)
+        held = known or self._hold(number, self._opened(number))
+        with self._lock:
+            before, self._serving = self._serving, held
             if before is not None and self._leases is not None:
                 # Whoever heard of it from a process that did not move yet finds it here.
                 before.leased_until = max(before.leased_until, monotonic() + MOVING_SECONDS)
@@ -257,16 +256,12 @@ class HostedIndex:
         log.info("index %s: generation %d serves (before: %s)", self.name, number, serving)
         return True
 
-    def _take_all(self, number: int) -> None:
+    def _take_all(self) -> None:
         """Answer in all modes, where files of what serves were still to come from a store, and are here now."""
         with self._lock:
             held = self._serving
         if held is not None and held.searcher.arriving:
-            if held.searcher.refresh() != number:
-                # Another one was published in this moment: it is held as what it is.
-                with self._lock:
-                    del self._held[number]
-                    self._held[held.searcher.generation] = held
+            held.searcher.refresh()
             if not held.searcher.arriving:
                 _warm(held.searcher)
                 log.info("index %s: all of generation %d is here", self.name, held.searcher.generation)
@@ -275,7 +270,13 @@ class HostedIndex:
     def arriving(self) -> str:
         """What is still to come of the generation that serves; empty where nothing is."""
         serving = self._serving
-        return "" if serving is None else still_coming(serving.searcher)
+        if serving is None:
+            return ""
+        try:
+            with serving.searcher.opened(arriving=True) as opened:
+                return opened.lack(None)
+        except XtrAssetsError:
+            return ""
 
     def _opened(self, number: int) -> Searcher:
         searcher = Searcher(self.warehouse(), self._device, generation=number, wait=False)
@@ -322,20 +323,18 @@ class HostedIndex:
             old = [(self._until(number, held), number) for number, held in others]
             kept = {number for until, number in sorted(old)[-KEPT:] if until > now}
             gone = [number for _, number in old if number not in kept and not self._held[number].users]
-            closed = [self._held.pop(number) for number in gone]
-            closed += [held for held in self._leaving if not held.users]
-            self._leaving = [held for held in self._leaving if held.users]
+            closed = {number: self._held.pop(number) for number in gone}
         self._close(closed)
 
-    def _close(self, gone: Sequence[Held]) -> None:
-        for held in gone:
+    def _close(self, gone: Mapping[int, _Held]) -> None:
+        for number, held in gone.items():
             try:
                 held.searcher.close()
             except Exception:
                 # No reason not to follow the pointer any more, nor to keep the others open.
-                log.exception("index %s: a generation is not wholly let go", self.name)
+                log.exception("index %s: generation %d is not wholly let go", self.name, number)
 
-    def _until(self, number: int, held: Held) -> float:
+    def _until(self, number: int, held: _Held) -> float:
         left = 0.0 if self._leases is None else self._leases.left(number)
         return max(held.leased_until, monotonic() + left if left else 0.0)
 

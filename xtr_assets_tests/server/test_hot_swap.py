@@ -1,6 +1,5 @@
 """A pointer that moves while many ask: nobody fails, no answer mixes generations, a damaged one never serves."""
 
-import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,13 +11,11 @@ import httpx
 import pytest
 
 import xtr_assets as xa
-from xtr_assets.core.errors import GenerationError
 from xtr_assets.server import hosted_index
-from xtr_assets.server.facets import FacetCounts
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.problem import Problem
 from xtr_assets.storage.scrub import Scrub
-from xtr_assets_tests.fixtures import make_chunk, new_warehouse, publish_chunks
+from xtr_assets_tests.fixtures import new_warehouse, publish_chunks
 from xtr_assets_tests.server.site import served, version
 
 PUBLISHES = 8
@@ -306,30 +303,6 @@ def test_a_generation_that_cannot_be_let_go_keeps_nobody_from_following(
     monkeypatch.setattr(xa.Searcher, "close", failing)
     publish_chunks(warehouse, version(2))
     assert index.look() and index.serving == 2 and index.kept == [2]
-    index.close()
-
-
-def test_a_warehouse_that_was_removed_and_made_anew_serves_under_the_number_it_had(tmp_path: Path) -> None:
-    folder = tmp_path / "w"
-    new_warehouse(folder, [make_chunk("a.py", "f", "zebra of before")])
-    index, counts = HostedIndex("docs", folder, "cpu"), FacetCounts()
-    index.look()
-    with xa.open(folder, "cpu") as searcher, index.use() as before:
-        counts.of("docs", before)
-        shutil.rmtree(folder)
-        assert not index.look() and index.serving == 1
-        new_warehouse(folder, [make_chunk("b.py", "f", "zebra of now"), make_chunk("c.py", "f", "zebra too")])
-        assert searcher.refresh() == 1 and len(searcher.search("zebra")) == 2
-        assert index.look() and index.serving == 1 and index.kept == [1]
-        # Who had begun ends where he was.
-        assert [hit.text for hit in before.search("zebra")] == ["zebra of before"]
-        for pinned in (None, 1):
-            with index.use(pinned) as now:
-                assert sorted(hit.path for hit in now.search("zebra")) == ["b.py", "c.py"]
-                assert counts.of("docs", now)["sources"][0]["files"] == 2
-    assert not index.look()
-    with pytest.raises(GenerationError, match="closed"):
-        before.search("zebra")
     index.close()
 
 
