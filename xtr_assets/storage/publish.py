@@ -16,7 +16,7 @@ from xtr_assets.storage.history_entry import check_reason
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import committing, now
 from xtr_assets.storage.manifest import Manifest, RequiredCheck
-from xtr_assets.storage.refusal import not_published, was_taken_back
+from xtr_assets.storage.refusal import force_line, not_published, was_taken_back
 from xtr_assets.storage.remembrance import content_of, content_or_none, known_contents, refusal_of
 from xtr_assets.storage.requirement import demands, unmade, unmet
 from xtr_assets.storage.scrub import own_files, verify_once
@@ -41,9 +41,10 @@ def publish(
     """Seal generation `number` where it is a draft, and let it serve.
 
     Refused: an unknown number; a file or manifest that fails verification; what was rolled back or withdrawn, under
-    whatever number, without an `again_reason`; and, unless it served here before, a generation that lacks a passing
-    record, for exactly its bytes, of a check that it was begun with or that is `required`. Only that can be forced.
-    Reasons are kept. What lacks an index that the checks are about is not: the build stopped before it was made.
+    whatever number, without an `again_reason`; and, unless it served here before, a generation that was built from
+    another one than serves by now, or that lacks a passing record, for exactly its bytes, of a check that it was begun
+    with or that is `required`. Only these two can be forced. Reasons are kept. What lacks an index that the checks are
+    about is not: the build stopped before it was made.
     `notes` are sealed beside the draft's own; what is sealed already keeps those that it has.
     """
     for reason, word in ((force_reason, "force"), (again_reason, "again")):
@@ -65,17 +66,34 @@ def publish(
         ) from problems[0]
     forced = None
     if not _served(layout, number):
+        late = overtaken(layout, manifest)
+        if late and force_reason is None:
+            raise PublishRefused(f"{late}, or {force_line(number)}")
         demanded = demands(manifest, required)
         found, lacking = unmet(manifest, demanded), unmade(manifest, demanded)
         if found and (force_reason is None or lacking):
             raise PublishRefused(not_published(number, found, lacking))
-        forced = force_reason if found else None
+        forced = force_reason if found or late else None
     if not is_sealed(layout, number):
         seal(layout, manifest, forced, notes or {})
     if back is not None:
         allow_again(layout, back, content, again_reason or "", who=who)
     _serve(layout, number, "published", content, who, force_reason or again_reason, forced=forced is not None)
     return Generation.open(layout, number)
+
+
+def overtaken(layout: Layout, manifest: Manifest) -> str:
+    """Why what was built here would lose what serves by now, and what helps; empty where it is built from just that. An
+    import was built from nothing that is here."""
+    serving = read_published(layout)
+    if serving == manifest.parent or any(
+        one.action == "imported" and one.generation == manifest.number for one in read_history(layout)
+    ):
+        return ""
+    return (
+        f"generation {manifest.number} was built from generation {manifest.parent}, but {serving} serves by now; "
+        "build again, so that nothing published or rolled back meanwhile is lost"
+    )
 
 
 def _parent_manifest(layout: Layout, manifest: Manifest) -> Manifest | None:

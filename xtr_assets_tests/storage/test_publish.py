@@ -57,6 +57,33 @@ def serving(warehouse: Warehouse) -> int | None:
     return warehouse.published.number if warehouse.published else None
 
 
+def test_what_was_built_before_another_was_published_needs_a_reason(built: Warehouse) -> None:
+    """Its run died before it published; what came since would go without a word."""
+    write(built, CHANGED)
+    late = draft(built)
+    check(late)
+    write(built, {**CHANGED, "d.py": ["m five"]})
+    newer = publish(built)
+    with pytest.raises(
+        PublishRefused, match=r"generation 2 was built from generation 1, but 3 serves by now; build .*"
+    ):
+        built.publish(late.number, required=REQUIRED)
+    assert serving(built) == newer.number
+    built.rollback()
+    assert built.publish(late.number, required=REQUIRED).forced is None, "what it was built from serves again"
+    built.publish(newer.number, again_reason="after all")
+    assert built.publish(late.number).number == 2, "it served: moving the pointer is all there is"
+
+
+def test_what_was_built_before_is_published_where_somebody_says_why(built: Warehouse) -> None:
+    write(built, CHANGED)
+    late = draft(built)
+    check(late)
+    publish(built)
+    assert built.publish(late.number, force_reason="the other was wrong").forced == "the other was wrong"
+    assert built.history()[-1].forced
+
+
 def test_nothing_is_published_at_first(warehouse: Warehouse) -> None:
     assert (warehouse.published, warehouse.generations(), warehouse.newest_draft()) == (None, [], None)
 

@@ -282,17 +282,6 @@ def continued(warehouse: Warehouse, runs: Sequence[str], *, begins: bool) -> Dra
     return draft
 
 
-def refuse_if_overtaken(warehouse: Warehouse, draft: Draft) -> None:
-    """PublishRefused where the pointer moved since the draft was begun: it was built from what no longer serves."""
-    published = warehouse.published
-    serving = None if published is None else published.number
-    if serving != draft.parent:
-        raise PublishRefused(
-            f"generation {draft.number} was built from generation {draft.parent}, but {serving} serves by now; "
-            "build again, so that nothing published or rolled back meanwhile is lost"
-        )
-
-
 def refuse_if_set_otherwise(generation: Generation, config: IndexConfig) -> None:
     """PublishRefused where the configuration says other things of a draft than when it was begun: its checks judged it
     by those. Files of queries, which may change while a build runs, are left to the next build."""
