@@ -16,7 +16,7 @@ from xtr_assets.core.errors import GenerationError, XtrAssetsError
 from xtr_assets.encoders import open_encoder
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.search.hits import Hit
-from xtr_assets.search.loaders import open_any
+from xtr_assets.search.loaders import identity, open_any
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.parts.part_set_reader import built_warehouse
@@ -188,10 +188,7 @@ def shared_searcher(warehouse: str, device: str) -> Iterator[Searcher]:
         raise GenerationError(
             f"nothing is published in {warehouse}; materialize the index up to `published`, or run `xtr-assets build`"
         )
-    # A warehouse that was removed and made anew numbers its generations from 1 again.
-    manifest = published.manifest
-    made = (manifest.run_id, *sorted(manifest.snapshots.items()))
-    key = (str(opened.root), published.number, made, device)
+    key = (str(opened.root), identity(published.manifest), device)
     with _guard:
         if key not in _open:
             _evict()

@@ -9,7 +9,7 @@ from typing import Self
 
 from xtr_assets.core.errors import GenerationError, StillArriving
 from xtr_assets.search.description import Described
-from xtr_assets.search.loaders import serving
+from xtr_assets.search.loaders import identity, serving
 from xtr_assets.search.open_parts import open_generation
 from xtr_assets.search.reader import OpenGeneration
 from xtr_assets.storage.scrub import Verify
@@ -54,7 +54,8 @@ class GenerationHolder(Described):
     def _moved(self) -> int:
         """Open what serves now, if that is something else; its number. Runs under the lock of `refresh`."""
         current, published = self._now(), serving(self._warehouse)
-        if published.number == current.number and published.arriving == current.generation.arriving:
+        same = identity(published.manifest) == identity(current.generation.manifest)
+        if same and published.arriving == current.generation.arriving:
             return current.number
         opened = open_generation(published, self._device, current, self._device_memory, verify=self._verify)
         self._opened = opened

@@ -1,6 +1,7 @@
 """Opening the indexes of a generation, published or draft: the gate searches exactly what users will search."""
 
 import json
+from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
@@ -13,6 +14,7 @@ from xtr_assets.index import DenseIndex, TokenIndex
 from xtr_assets.index.late.options import SearchProfile
 from xtr_assets.storage.draft import LEXICAL_INDEX, TOKEN_INDEX
 from xtr_assets.storage.generation import Generation, PlacedSegment
+from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.parts.part_set_reader import holds_parts
 from xtr_assets.storage.remote.address import address_of
@@ -126,6 +128,12 @@ def serving(warehouse: Place) -> Generation:
             "generation that passes its checks"
         )
     return published
+
+
+def identity(manifest: Manifest) -> Hashable:
+    """What tells a generation, or a move, from another one of its number: a folder that was removed and filled anew
+    numbers from 1 again."""
+    return manifest.number, manifest.run_id, manifest.created_at, tuple(sorted(manifest.snapshots.items()))
 
 
 def asked_for(warehouse: Place, generation: int | Generation | None) -> Generation:

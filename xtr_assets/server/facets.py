@@ -1,13 +1,14 @@
 """What a search can be narrowed to: sources, kinds and folders of a generation, with how many chunks each holds."""
 
 from collections import Counter, OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
 import pyarrow as pa
 
+from xtr_assets.search.loaders import identity
 from xtr_assets.search.searcher import Searcher
 
 # Folders that are offered, those of the most chunks; a person types the rest.
@@ -19,15 +20,15 @@ KEPT = 8
 
 
 class FacetCounts:
-    """The facets of the generations that were asked for last, by index and number; from many threads."""
+    """The facets of the generations that were asked for last, by index; from many threads."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, int], dict[str, Any]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, Hashable], dict[str, Any]] = OrderedDict()
         self._lock = Lock()
 
     def of(self, index: str, searcher: Searcher) -> dict[str, Any]:
         """The facets of the searcher's generation, as /v1/facets gives them."""
-        key = index, searcher.generation
+        key = index, identity(searcher.manifest)
         with self._lock:
             if (known := self._kept.get(key)) is not None:
                 self._kept.move_to_end(key)

@@ -5,16 +5,16 @@ end, so that an answer never holds two generations.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock
 from time import monotonic
 
 from xtr_assets.core.errors import GenerationError, XtrAssetsError
-from xtr_assets.search.loaders import Place, open_any
+from xtr_assets.search.loaders import Place, identity, open_any
 from xtr_assets.search.searcher import Searcher
+from xtr_assets.server.held_generation import Held, Namesake, close_all
 from xtr_assets.server.index_place import GONE, is_gone, missing, unpublished
 from xtr_assets.server.limits import RETRY_AFTER
 from xtr_assets.server.problem import Problem, busy
@@ -38,13 +38,6 @@ KEPT = 2
 STOP_SECONDS = 0.2
 # A generation that cannot be opened is tried again, ever more seldom.
 MOST_PATIENCE = 60.0
-
-
-@dataclass(eq=False, slots=True)
-class _Held:
-    searcher: Searcher
-    users: int = 0
-    leased_until: float = 0.0
 
 
 class HostedIndex:
@@ -75,8 +68,11 @@ class HostedIndex:
         self._brought_in_vain: dict[int, float] = {}
         self._beside: int | None = None
         self._warehouse: Place | None = None
-        self._serving: _Held | None = None
-        self._held: dict[int, _Held] = {}
+        self._serving: Held | None = None
+        self._held: dict[int, Held] = {}
+        # What answers nobody any more, and is closed once those who were asking have their answers.
+        self._former: list[tuple[int, Held]] = []
+        self._namesake = Namesake()
         self._tried: tuple[int | None, float, float] = (None, 0.0, 0.0)
 
     @property
@@ -196,9 +192,10 @@ class HostedIndex:
         """Let go of everything."""
         self._stopping.set()
         with self._looking, self._lock:
-            held, self._held, self._serving = self._held, {}, None
+            held, self._held, self._serving = [*self._held.items(), *self._former], {}, None
+            self._former = []
             self.problem, self.answers = "the server is stopping", False
-        self._close(held)
+        close_all(self.name, held)
 
     def _bring(self, number: int, leases: WorkerLeases) -> None:
         """Open a generation that another process answers from: it is published, or somebody has a lease of it."""
@@ -218,10 +215,10 @@ class HostedIndex:
             return True
         return leases.left(number) > 0 and self.warehouse().generation(number).state == "retired"
 
-    def _hold(self, number: int, searcher: Searcher, seconds: float = 0.0) -> _Held:
+    def _hold(self, number: int, searcher: Searcher, seconds: float = 0.0) -> Held:
         """Keep a generation that was opened, whose lease begins; where somebody opened it meanwhile, theirs."""
         with self._lock:
-            held = self._held.setdefault(number, _Held(searcher))
+            held = self._held.setdefault(number, Held(searcher))
             held.leased_until = max(held.leased_until, monotonic() + seconds)
         if held.searcher is not searcher:
             searcher.close()
@@ -233,7 +230,8 @@ class HostedIndex:
         if number is None:
             self.problem = unpublished(self.warehouse())
             return False
-        if number == serving:
+        held = self._serving
+        if held is not None and number == serving and not self._namesake.came(self.warehouse(), number, held):
             self.problem = None
             self._take_all()
             return False
@@ -242,9 +240,8 @@ class HostedIndex:
             return False
         patience = min(2 * patience, MOST_PATIENCE) if tried == number else 1.0
         self._tried = number, patience, monotonic() + patience
-        with self._lock:
-            known = self._held.get(number)
-        held = known or self._hold(number, self._opened(number))
+        known = self._known(number)
+        held = self._hold(number, self._opened(number)) if known is None else known
         with self._lock:
             before, self._serving = self._serving, held
             if before is not None and self._leases is not None:
@@ -255,6 +252,16 @@ class HostedIndex:
         metrics.SERVER_SWAPS.labels(self.name, "served").inc()
         log.info("index %s: generation %d serves (before: %s)", self.name, number, serving)
         return True
+
+    def _known(self, number: int) -> Held | None:
+        """What is held of a number, where the folder has that; of one that was filled anew it is set aside."""
+        with self._lock:
+            known = self._held.get(number)
+        if known is None or known.made == identity(self.warehouse().generation(number).manifest):
+            return known
+        with self._lock:
+            self._former.append((number, self._held.pop(number)))
+        return None
 
     def _take_all(self) -> None:
         """Answer in all modes, where files of what serves were still to come from a store, and are here now."""
@@ -316,25 +323,23 @@ class HostedIndex:
         metrics.SERVER_SWAPS.labels(self.name, "failed").inc()
 
     def _let_go(self) -> None:
-        """Close what nobody uses and no lease keeps; of leases the latest few count."""
+        """Close what nobody uses and no lease keeps; of leases the latest few count, and none of what was withdrawn."""
         now = monotonic()
         with self._lock:
+            others = [(number, held) for number, held in self._held.items() if held is not self._serving]
+        withdrawn = [one for one in others if one[1].withdrawn()]
+        with self._lock:
+            self._former += [(number, self._held.pop(number)) for number, _ in withdrawn]
             others = [(number, held) for number, held in self._held.items() if held is not self._serving]
             old = [(self._until(number, held), number) for number, held in others]
             kept = {number for until, number in sorted(old)[-KEPT:] if until > now}
             gone = [number for _, number in old if number not in kept and not self._held[number].users]
-            closed = {number: self._held.pop(number) for number in gone}
-        self._close(closed)
+            idle = [one for one in self._former if not one[1].users and one[1] is not self._serving]
+            self._former = [one for one in self._former if one not in idle]
+            closed = [*idle, *((number, self._held.pop(number)) for number in gone)]
+        close_all(self.name, closed)
 
-    def _close(self, gone: Mapping[int, _Held]) -> None:
-        for number, held in gone.items():
-            try:
-                held.searcher.close()
-            except Exception:
-                # No reason not to follow the pointer any more, nor to keep the others open.
-                log.exception("index %s: generation %d is not wholly let go", self.name, number)
-
-    def _until(self, number: int, held: _Held) -> float:
+    def _until(self, number: int, held: Held) -> float:
         left = 0.0 if self._leases is None else self._leases.left(number)
         return max(held.leased_until, monotonic() + left if left else 0.0)
 
