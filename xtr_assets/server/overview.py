@@ -1,5 +1,6 @@
 """What is said of an index and its generations; nothing here names a place on the machine."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,8 @@ from xtr_assets.search.searcher import Searcher
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import CheckRecord
+
+log = logging.getLogger(__name__)
 
 # Questions that a draft answers otherwise, and characters of each text of them.
 MOST_ANSWERS, MOST_TEXT = 50, 300
@@ -55,25 +58,36 @@ def _published(index: HostedIndex) -> int | None:
 
 
 def generations(index: HostedIndex) -> dict[str, Any]:
-    """Every generation there is, and what became of it. Raises Problem while their files are gone."""
-    return {
-        "index": index.name,
-        "generation": index.serving,
-        "generations": [_line(one) for one in index.at_hand().generations()],
-    }
+    """Every generation there is, and what became of it; `problem` is why that is not known, null where it is. Raises
+    Problem while their files are gone."""
+    lines, problem = [], None
+    for one in index.at_hand().generations():
+        try:
+            lines.append(_line(one, one.state, one.forced))
+        except StorageError as error:
+            # The pointer or the history is damaged; what a generation says of itself is not.
+            problem = damaged(index, error)
+            lines.append(_line(one, "unknown", one.manifest.forced))
+    return {"index": index.name, "generation": index.serving, "generations": lines, "problem": problem}
 
 
-def _line(generation: Generation) -> dict[str, Any]:
+def damaged(index: HostedIndex, error: StorageError) -> str:
+    """What is wrong with files beside those that are answered from, as it is told to strangers."""
+    log.error("index %s: what became of its generations cannot be told", index.name, exc_info=error)
+    return f"{type(error).__name__}: the server's log says more, and so does `xtr-assets verify`"
+
+
+def _line(generation: Generation, state: str, forced: str | None) -> dict[str, Any]:
     manifest, checks = generation.manifest, generation.check_results()
     return {
         "generation": generation.number,
-        "state": generation.state,
+        "state": state,
         "parent": manifest.parent,
         "created_at": manifest.created_at,
         "live_rows": manifest.live_rows,
         "segments": len(manifest.segments),
         "bytes": generation.bytes(),
-        "forced": generation.forced,
+        "forced": forced,
         "checks": [_check(one) for one in checks],
     }
 

@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from xtr_assets.core.errors import StorageError
 from xtr_assets.pipeline.ingest.intake import intake_of
 from xtr_assets.search.loaders import Place
 from xtr_assets.server.hosted_index import HostedIndex
+from xtr_assets.server.overview import damaged
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import read_history
 from xtr_assets.storage.parts.joined_generation import JoinedGeneration
@@ -28,21 +30,27 @@ _PLACE = re.compile(r"""(?:^|[\s'"(=:\[])(?:/[^\s/]|~/|[A-Za-z]:\\|\\\\)""")
 
 
 def state_report(index: HostedIndex) -> dict[str, Any]:
-    """The state of an index, as /v1/state gives it. Raises Problem where nothing serves, and while
-    the files that say it are gone."""
+    """The state of an index, as /v1/state gives it; where the history or a draft is damaged `problem` says so, and that
+    is left out. Raises Problem where nothing serves, and while the files that say it are gone."""
     place = index.at_hand()
     with index.use() as searcher, searcher.opened(arriving=True) as opened:
         served = _served(place, opened.generation)
         number, created = opened.number, opened.generation.manifest.created_at
+    problem, draft, history = index.problem, None, []
+    try:
+        history = moves_told(place.moves()) if isinstance(place, PartSet) else _history(place)
+        # Of a set each part has its own.
+        draft = None if isinstance(place, PartSet) else _draft(place)
+    except StorageError as error:
+        problem = damaged(index, error)
     return {
         "index": index.name,
         "generation": number,
         "created_at": created,
-        "problem": index.problem,
+        "problem": problem,
         **intake_told(served),
-        # Of a set each part has its own.
-        "draft": None if isinstance(place, PartSet) else _draft(place),
-        "history": moves_told(place.moves()) if isinstance(place, PartSet) else _history(place),
+        "draft": draft,
+        "history": history,
     }
 
 

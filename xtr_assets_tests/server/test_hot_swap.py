@@ -1,5 +1,6 @@
 """A pointer that moves while many ask: nobody fails, no answer mixes generations, a damaged one never serves."""
 
+import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +12,13 @@ import httpx
 import pytest
 
 import xtr_assets as xa
+from xtr_assets.core.types import Chunk
 from xtr_assets.server import hosted_index
+from xtr_assets.server.facets import FacetCounts
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.problem import Problem
 from xtr_assets.storage.scrub import Scrub
-from xtr_assets_tests.fixtures import new_warehouse, publish_chunks
+from xtr_assets_tests.fixtures import make_chunk, new_warehouse, publish_chunks
 from xtr_assets_tests.server.site import served, version
 
 PUBLISHES = 8
@@ -180,6 +183,33 @@ def test_the_next_generation_serves_when_its_large_arrays_were_compared(
     index.close()
 
 
+def test_a_warehouse_that_was_removed_and_built_anew_is_answered_from_though_its_number_is_the_same(
+    tmp_path: Path,
+) -> None:
+    def said(word: str) -> list[Chunk]:
+        return [make_chunk(f"{word}/a.py", "f", f"zebra {word} text")]
+
+    new_warehouse(tmp_path / "w", said("old"))
+    index, facets = HostedIndex("docs", tmp_path / "w", "cpu"), FacetCounts()
+    searcher = xa.open(tmp_path / "w", device="cpu")
+    index.look()
+    with index.use() as old:
+        assert facets.of("docs", old)["folders"][0]["path"] == "old/"
+        shutil.rmtree(tmp_path / "w")
+        new_warehouse(tmp_path / "w", said("new"))
+        assert index.look() and (index.serving, index.kept, index.problem) == (1, [1], None)
+        with index.use() as new:
+            assert new.search("zebra", 1)[0].text == "zebra new text"
+            assert facets.of("docs", new)["folders"][0]["path"] == "new/"
+        assert old.search("zebra", 1)[0].text == "zebra old text", "a request ends on what it began with"
+    assert not index.look(), "it is what serves by now"
+    with pytest.raises(xa.GenerationError, match="this searcher was closed"):
+        old.search("zebra", 1)
+    assert searcher.refresh() == 1 and searcher.search("zebra", 1)[0].text == "zebra new text"
+    searcher.close()
+    index.close()
+
+
 def test_a_pointer_that_is_lost_leaves_what_serves(tmp_path: Path) -> None:
     new_warehouse(tmp_path / "w", version(1))
     index = HostedIndex("docs", tmp_path / "w", "cpu")
@@ -264,6 +294,9 @@ def test_another_generation_is_opened_beside_the_one_that_serves_one_at_a_time(t
         assert opened(9).status_code == 404 and opened(2**62).status_code == 404
         assert client.post("/v1/generations/x/open").status_code == 400
         assert asked(3) == "zebra version 3"
+        warehouse.withdraw(3, reason="it holds a secret")
+        until(lambda: client.get("/v1/generation").json()["kept"] == [4])
+        assert asked(3) == "410" and opened(3).status_code == 409, "however often it is asked"
 
 
 def test_while_one_generation_is_opened_another_has_to_wait(tmp_path: Path) -> None:
@@ -286,6 +319,14 @@ def test_a_damaged_pointer_is_said_and_whoever_connects_is_answered(tmp_path: Pa
         assert (about["generation"], about["published"]) == (1, None) and "CorruptFile" in about["problem"]
         with xa.connect(url) as searcher:
             assert searcher.generation == 1 and searcher.search("zebra", 1)
+        listed, state = (httpx.get(f"{url}/v1/{one}").json() for one in ("generations", "state"))
+        (known,) = listed["generations"]
+        assert (known["generation"], known["state"], known["live_rows"]) == (1, "unknown", 80)
+        assert listed["problem"].startswith("CorruptFile: ") and state["shards"]
+        history = warehouse.layout.history
+        history.write_bytes(history.read_bytes().replace(b"no gate", b"a gate"))
+        state = httpx.get(f"{url}/v1/state").json()
+        assert state["problem"].startswith("CorruptFile: ") and state["shards"] and state["history"] == []
 
 
 def test_a_generation_that_cannot_be_let_go_keeps_nobody_from_following(

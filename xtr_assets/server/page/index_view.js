@@ -10,7 +10,7 @@ const RECALL = /recall|known_item/;
 export function indexView(about, all, state) {
   const generations = [...(all?.generations ?? [])].sort((a, b) => a.generation - b.generation);
   return [
-    ...summary(about, state),
+    ...summary(about, all, state),
     el("h2", {}, "Recall"), ...charts(generations, about?.generation ?? null),
     el("h2", {}, "Generations"), generationTable(generations),
     ...otherwise(generations),
@@ -18,9 +18,10 @@ export function indexView(about, all, state) {
   ];
 }
 
-function summary(about, state) {
+function summary(about, all, state) {
   if (about === null) return [];
-  const problem = about.problem === null ? [] : [el("p", { class: "problem" }, shown(about.problem))];
+  const told = new Set([about, all, state].map((one) => one?.problem ?? null).filter((one) => one !== null));
+  const problem = [...told].map((one) => el("p", { class: "problem" }, shown(one)));
   const draft = state?.draft ?? null;
   const failed = draft === null || draft.failed.length === 0 ? "" : `, failed: ${draft.failed.join(", ")}`;
   return [
