@@ -12,6 +12,7 @@ import socket
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from time import time_ns
 
@@ -235,8 +236,10 @@ def _write_end(layout: Layout, info: WarehouseInfo, end: FileRecord, version: in
 
 
 def accepted_shrinks(entries: Sequence[HistoryEntry], serving: int | None) -> dict[str, HistoryEntry]:
-    """By source, what was last accepted of it beside the generation that serves: a word holds for no other."""
-    accepted = [entry for entry in entries if entry.shrink is not None and entry.generation == (serving or 0)]
+    """By source, what was last accepted of it beside the generation that serves: a word holds for no other, and not for
+    that one when it serves again after a rollback, which took back what the word had let pass."""
+    since = list(takewhile(lambda entry: not entry.moves, reversed(entries)))[::-1]
+    accepted = [entry for entry in since if entry.shrink is not None and entry.generation == (serving or 0)]
     return {entry.shrink.source: entry for entry in accepted if entry.shrink is not None}
 
 

@@ -11,7 +11,7 @@ from xtr_assets.core.types import Quarantined
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.nothing_vanished import accept, check, covers, loss_of
 from xtr_assets.pipeline.gate.source_stock import Holding, held
-from xtr_assets.storage.history import published_stack, read_history
+from xtr_assets.storage.history import published_stack, read_history, read_published
 from xtr_assets.storage.history_entry import AcceptedShrink
 from xtr_assets_tests.pipeline.gate.conftest import MODULES, PAGES, Plant, World, records
 
@@ -163,6 +163,10 @@ def test_a_word_lets_just_that_shrink_pass_and_is_kept_with_who_and_why(served: 
     assert look(served).passed
     served.publish()
     assert look(served).passed
+    shrunk = read_published(served.warehouse.layout)
+    served.warehouse.rollback()
+    assert not look(served).passed, "it does not come back with the generation that served when it was given"
+    served.warehouse.rollback(shrunk)
     unlink(served.folder / "guide", [f"{n}.md" for n in range(9, 17)])
     assert not look(served).passed, "the word ended with the generation that served when it was given"
 
