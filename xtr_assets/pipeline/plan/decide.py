@@ -31,6 +31,7 @@ from xtr_assets.storage.content import SETTINGS_NOTE, TakenBack, content_digest
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.draft_lifecycle import Holes
 from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.history import read_published
 from xtr_assets.storage.manifest import RequiredCheck
 from xtr_assets.storage.retired_shards import RETIRED_NOTE, retired_since
 from xtr_assets.storage.snapshot import Snapshot
@@ -265,9 +266,14 @@ def continued(warehouse: Warehouse, runs: Sequence[str], *, begins: bool) -> Dra
             continue
         if not generation.sealed:
             return warehouse.open_draft(number)
-        if begins:
+        if begins and _served(warehouse, number):
             raise GenerationError(
                 f"generation {number}, which this run began, is published already: nothing is left to do"
+            )
+        if begins:
+            raise GenerationError(
+                f"generation {number}, which this run began, was sealed and never served: its publish ended before it "
+                f"moved the pointer; `xtr-assets publish {number}` lets it serve"
             )
     if begins:
         raise GenerationError(
@@ -280,6 +286,11 @@ def continued(warehouse: Warehouse, runs: Sequence[str], *, begins: bool) -> Dra
             f"there is no draft to continue: everything that was begun is sealed. Select {RUN_ASSETS} together"
         )
     return draft
+
+
+def _served(warehouse: Warehouse, number: int) -> bool:
+    moved = any(one.moves and one.generation == number for one in warehouse.history())
+    return moved or read_published(warehouse.layout) == number
 
 
 def refuse_if_set_otherwise(generation: Generation, config: IndexConfig) -> None:
