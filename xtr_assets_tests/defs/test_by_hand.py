@@ -140,8 +140,12 @@ def test_a_draft_that_another_configuration_judged_is_not_published_alone(
     ingest(project, "glob.py")
     assert chosen(project, JUDGED).success
     asked = CONFIG.format(name="small").replace("{queries: 10}", "{queries: 10, dense: 0.999}")
+    asked += "gate: {shrink: 0.01}\n"
     project.configure(asked)
-    told = "generation 2 was judged by another configuration: `recall` changed since it was begun; run `rebuild`"
+    told = (
+        "generation 2 was judged by another configuration: `recall`, `gate.shrink` changed since it was begun; run "
+        "`rebuild`"
+    )
     assert told in said(chosen(project, ["published"])) and project.published == 1
     (project.folder / "xtr.yaml").write_text(asked)
     monkeypatch.chdir(project.folder)

@@ -2,15 +2,22 @@
 
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from xtr_assets.config import GateConfig, IndexConfig
+from xtr_assets.core.errors import GenerationError, PublishRefused
 from xtr_assets.encoders.base import vector_kind
+from xtr_assets.pipeline.gate import registry
+from xtr_assets.pipeline.plan.decide import Decision, continued
 from xtr_assets.pipeline.plan.next_build import PATIENCE_SECONDS, SETTLE_SECONDS, NextBuild, next_build
+from xtr_assets.storage import publish
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.life import steps
 from xtr_assets_tests.life.world import World, module, records
+from xtr_assets_tests.storage import sample
 
 NOW = 1_800_000_000.0
 
@@ -52,6 +59,41 @@ def test_a_changed_shard_is_waited_for_and_what_was_ingested_is_built(served: Wa
     ready = after(served, world, 60, waiting.since)
     assert (ready.decision.build, ready.since, ready.decision.reason) == (True, None, "changed: code")
     assert ready.want is not None
+
+
+def test_what_was_refused_is_built_again_where_something_else_is_asked_by_now(
+    served: Warehouse, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write("code/b.py", module({"h": "moon and stars"}))
+    config = world.config.model_copy(update={"recall": world.config.recall.model_copy(update={"dense": 1.01})})
+    with pytest.raises(PublishRefused, match="dense_recall"):
+        steps.build(served, config)
+
+    def decided(by: IndexConfig) -> Decision:
+        return next_build(served, by, vector_kind(steps.encoder_of(by)), now=NOW, since=None).decision
+
+    assert decided(config) == Decision(False, "draft 2 holds exactly this and was not published")
+    laxer = config.model_copy(update={"gate": GateConfig(shrink=0.9)})
+    assert decided(laxer) == Decision(True, "draft 2 was refused, and `gate.shrink` asks something else by now")
+    later = tuple(replace(one, version=one.version + 1) for one in registry.CHECKS)
+    monkeypatch.setattr(registry, "CHECKS", later)
+    assert decided(config) == Decision(True, "draft 2 was refused, and `dense_recall` asks something else by now")
+
+
+def test_a_publish_that_ended_behind_the_seal_is_told_with_what_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = Warehouse.create(tmp_path / "w")
+    sample.write(warehouse, {"a.py": ["f one"]})
+    with monkeypatch.context() as patch:
+        patch.setattr(publish, "_serve", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            sample.publish(warehouse)
+    with pytest.raises(GenerationError, match=r"sealed and never served: .*`xtr-assets publish 1` lets it serve"):
+        continued(warehouse, ["run"], begins=True)
+    warehouse.publish(1, required=sample.REQUIRED)
+    with pytest.raises(GenerationError, match="is published already"):
+        continued(warehouse, ["run"], begins=True)
 
 
 def test_a_shard_that_cannot_be_ingested_keeps_no_other_from_being_built(served: Warehouse, world: World) -> None:

@@ -19,7 +19,10 @@ from xtr_assets.pipeline.ingest.encode import missing_encodings
 from xtr_assets.pipeline.ingest.scan import ShardScan, shard_sources
 from xtr_assets.pipeline.plan.after_refusal import forget_postings
 from xtr_assets.pipeline.plan.index_settings import (
+    JUDGED_NOTE,
     encoder_settings,
+    judged_by,
+    judged_otherwise,
     named_shards,
     noted_settings,
     own_head,
@@ -136,9 +139,9 @@ def decide(warehouse: Warehouse, config: IndexConfig, want: Wanted, *, again: bo
     """Whether a generation has to be built for what is wanted.
 
     What was rolled back or withdrawn once is not built again, whatever became of its generation: whoever did that meant
-    it, and the next change builds from what serves. A draft that failed its checks is tried `again` when somebody asks,
-    never by itself, unless what its indexes had learnt is why it failed: then the next build, of the same content or of
-    a change of it, trains them anew, once.
+    it, and the next change builds from what serves. A draft that failed its checks is tried `again` when somebody asks.
+    By itself it is where another release, or the configuration, asks something else by now; and where what its indexes
+    had learnt is why it failed: then the next build, of the same content or of a change of it, trains them anew, once.
     """
     published = warehouse.published
     if published is not None and want.made(published):
@@ -149,6 +152,9 @@ def decide(warehouse: Warehouse, config: IndexConfig, want: Wanted, *, again: bo
         return Decision(True, f"draft {refused.draft.number} was refused: {refused.cause}", refused.cause)
     for generation in reversed([] if again else warehouse.generations()):
         if not generation.sealed and _refused(generation, config) and want.made(generation):
+            if other := _asked_otherwise(generation, config):
+                told = ", ".join(f"`{name}`" for name in other)
+                return Decision(True, f"draft {generation.number} was refused, and {told} asks something else by now")
             return Decision(False, f"draft {generation.number} holds exactly this and was not published")
     return Decision(True, _reason(want, published))
 
@@ -198,6 +204,16 @@ def _refused(draft: Generation, config: IndexConfig) -> bool:
     return any(name in records and not records[name].passed for name in required_checks(config))
 
 
+def _asked_otherwise(draft: Generation, config: IndexConfig) -> list[str]:
+    """Settings of the gate that changed since the draft was begun, and checks that it failed and look otherwise."""
+    from xtr_assets.pipeline.gate.registry import requirement
+
+    records = draft.manifest.checks
+    found = [(one, records[one.name]) for one in requirement(config) if one.name in records]
+    changed = [one.name for one, record in found if not record.passed and record.version != one.version]
+    return [*judged_otherwise(draft, config), *changed]
+
+
 def _reason(want: Wanted, published: Generation | None) -> str:
     if published is None:
         return "nothing is published yet"
@@ -239,7 +255,11 @@ def begin(
     warehouse.clean(keep_drafts=1)
     published = warehouse.published
     retired = retired_since(warehouse.layout, None if published is None else published.manifest, want.snapshots)
-    noted = {SETTINGS_NOTE: want.settings, **({RETIRED_NOTE: retired} if retired else {})}
+    noted = {
+        SETTINGS_NOTE: want.settings,
+        JUDGED_NOTE: judged_by(config),
+        **({RETIRED_NOTE: retired} if retired else {}),
+    }
     draft = warehouse.draft(
         run_id,
         encoder=encoder.describe(),
@@ -297,7 +317,8 @@ def refuse_if_set_otherwise(generation: Generation, config: IndexConfig) -> None
     """PublishRefused where the configuration says other things of a draft than when it was begun: its checks judged it
     by those. Files of queries, which may change while a build runs, are left to the next build."""
     noted, now = ({**one, "queries": None} for one in (noted_settings(generation), settings_of(config)))
-    if other := sorted(name for name in {*noted, *now} if noted.get(name) != now.get(name)):
+    other = sorted(name for name in {*noted, *now} if noted.get(name) != now.get(name))
+    if other := [*other, *judged_otherwise(generation, config)]:
         names = ", ".join(f"`{name}`" for name in other)
         raise PublishRefused(
             f"generation {generation.number} was judged by another configuration: {names} changed since it was begun; "

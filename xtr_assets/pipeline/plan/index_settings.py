@@ -18,6 +18,9 @@ from xtr_assets.storage.content import SETTINGS_NOTE
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
 
+# The note of a draft that keeps what `judged_by` said when it was begun.
+JUDGED_NOTE = "judged_by"
+
 # Releases with two kinds noted the fields of both for each. Noted as they did, what they built is what is wanted now.
 _NOTED_BEFORE: Mapping[str, Mapping[str, Any]] = {
     "minilm": {"dim": 64, "token_dim": 32},
@@ -52,6 +55,21 @@ def settings_of(config: IndexConfig) -> dict[str, Any]:
         },
         **names_setting(config),
     }
+
+
+def judged_by(config: IndexConfig) -> dict[str, Any]:
+    """What the checks ask beside that, by its name: it decides nothing of what a generation holds. JSON-able."""
+    asked = {f"gate.{name}": value for name, value in config.gate.model_dump(mode="json").items()}
+    return asked if config.queries is None else {**asked, "queries.floor": config.queries.floor}
+
+
+def judged_otherwise(draft: Generation, config: IndexConfig) -> list[str]:
+    """The names of what is asked otherwise by now than when the draft was begun; none where an earlier release began
+    it, which noted nothing."""
+    noted, now = draft.manifest.notes.get(JUDGED_NOTE), judged_by(config)
+    if not isinstance(noted, dict):
+        return []
+    return sorted(name for name in {*noted, *now} if noted.get(name) != now.get(name))
 
 
 def noted_settings(generation: Generation) -> dict[str, Any]:
