@@ -3,6 +3,7 @@
 from xtr_assets.defs.resources import MarkedResource, WarehouseResource
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.parts.part_set import PartSet
+from xtr_assets.storage.parts.part_set_reader import refuse_exchanged
 from xtr_assets.storage.warehouse import Warehouse
 
 
@@ -33,6 +34,9 @@ class PartResource(WarehouseResource):
     max_chunks: int
 
     def open(self) -> Warehouse:
-        """The part's warehouse, in a set in which its shards are placed."""
+        """The part's warehouse, in a set in which its shards are placed. StorageError where that of another part is in
+        its place."""
         opened = PartSetResource(path=self.path, places=self.places, max_chunks=self.max_chunks).open()
-        return opened.warehouse(self.part)
+        made = opened.warehouse(self.part)
+        refuse_exchanged(opened, self.part)
+        return made

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from xtr_assets.core.errors import WarehouseNotFound
+from xtr_assets.core.errors import StorageError, WarehouseNotFound
+from xtr_assets.defs.part_resources import PartResource
 from xtr_assets.defs.resources import WarehouseResource
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets_tests.cli.conftest import enter
@@ -110,6 +111,17 @@ def test_a_part_that_is_away_is_not_begun_anew(made: PartSet) -> None:
     shutil.rmtree(away)
     (made.root / "elsewhere").rename(away)
     assert resource.open().published is not None and any("giraffe" in text for text in found("set"))
+
+
+def test_parts_whose_disks_are_mounted_in_each_others_place_are_not_built_into(made: PartSet) -> None:
+    """Each would be filled with the shards of the other, beside its own history."""
+    parts = made.root / "parts"
+    for before, after in (("a", "away"), ("b", "a"), ("away", "b")):
+        (parts / before).rename(parts / after)
+    with pytest.raises(StorageError, match=r"part a: the warehouse of part b lies at .*by move 2 .*in its own place"):
+        WarehouseResource(path=str(parts / "a")).open()
+    with pytest.raises(StorageError, match="part b: the warehouse of part a lies at"):
+        PartResource(path=str(made.root), part="b", places={}, max_chunks=made.info.most_chunks).open()
 
 
 def test_a_warehouse_below_no_set_may_be_called_anything(tmp_path: Path) -> None:

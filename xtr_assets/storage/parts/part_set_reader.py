@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 from xtr_assets.core.errors import CorruptFile, GenerationError, PublishRefused, StorageError, WarehouseNotFound
 from xtr_assets.core.files import read_regular
 from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.history import read_history
 from xtr_assets.storage.layout import Layout, PartsLayout
 from xtr_assets.storage.links import refuse_linked
 from xtr_assets.storage.parts.joined_generation import JoinedGeneration, check_named
@@ -32,12 +33,15 @@ def holds_parts(path: str | Path) -> bool:
 
 def built_warehouse(path: str | Path) -> Warehouse:
     """The warehouse of an index, which its first build makes. WarehouseNotFound where it is a part that a set serves:
-    it was there, and one in its place would lack its history, and hide it once its disk is back."""
+    it was there, and one in its place would lack its history, and hide it once its disk is back. StorageError where
+    that of another part is in its place."""
     folder = Path(path).absolute()
     root = folder.parent.parent
     # Not by `part`, which takes no name but one of a part: a warehouse may be called anything.
     below_set = folder.parent == PartsLayout(root).parts and holds_parts(root)
-    if below_set and not Layout(folder).warehouse_json.exists():
+    if below_set and Layout(folder).warehouse_json.exists():
+        refuse_exchanged(PartSetReader.open(root), folder.name)
+    elif below_set:
         opened = PartSetReader.open(root)
         last = last_move(opened.layout)
         if last is not None and folder.name in last[0].parts:
@@ -49,6 +53,25 @@ def built_warehouse(path: str | Path) -> Warehouse:
                     f"where it is lost `xtr-assets parts remove {root.name} {folder.name}` makes room for a new one"
                 ) from error
     return Warehouse.create(path, exist_ok=True)
+
+
+def refuse_exchanged(opened: "PartSetReader", part: str) -> None:
+    """StorageError where the folder of a part holds the warehouse of another one, as disks that are mounted in each
+    other's place do: by which manifests its history knows. A build would fill it with this part's shards."""
+    last = last_move(opened.layout)
+    if last is None or (own := last[0].parts.get(part)) is None:
+        return
+    folder = opened.layout.part(part)
+    try:
+        noted = {one.manifest_sha256 for one in read_history(Layout(folder))}
+    except StorageError:  # whoever builds is told of that
+        return
+    there = [name for name, state in last[0].parts.items() if state.manifest_sha256 in noted]
+    if there and own.manifest_sha256 not in noted:
+        raise StorageError(
+            f"part {part}: the warehouse of part {there[0]} lies at {folder}, by {last[0]}; mount the disk of each "
+            "part in its own place"
+        )
 
 
 class PartSetReader:
