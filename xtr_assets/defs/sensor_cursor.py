@@ -113,7 +113,10 @@ def in_progress(
 
 
 def _may_live(layout: Layout, record: dg.RunRecord, now: float) -> bool:
-    """Whether a run began not long ago, or some process executes it now: a first ingest takes days."""
+    """Whether a run waits in Dagster's queue, where nothing of it can die, or began not long ago, or some process
+    executes it now: a first ingest takes days."""
+    if record.dagster_run.status == dg.DagsterRunStatus.QUEUED:
+        return True
     if now - record.update_timestamp.timestamp() < DEAD_SECONDS:
         return True
     mark = read_mark(layout, record.dagster_run.run_id)

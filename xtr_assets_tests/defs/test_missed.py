@@ -1,12 +1,18 @@
 """Automation looks at the state, not at events: what it did not see happen, it finds."""
 
 import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import dagster as dg
 import pytest
 
 from xtr_assets.defs import build_index_defs
-from xtr_assets.defs.sensor_cursor import DEAD_SECONDS, FIRST_WAIT_SECONDS
+from xtr_assets.defs.names import DERIVED, Names
+from xtr_assets.defs.sensor_cursor import DEAD_SECONDS, FIRST_WAIT_SECONDS, in_progress
+from xtr_assets.storage.layout import Layout
 from xtr_assets_tests.defs.conftest import STDLIB, Project
 from xtr_assets_tests.defs.test_sensors import Daemon
 
@@ -51,6 +57,18 @@ def test_a_run_that_died_with_its_machine_is_not_waited_for_for_ever(project: Pr
     clock[0] = begun + DEAD_SECONDS + 60
     assert daemon.settle() == (0, 1)
     assert project.published == 2
+
+
+@pytest.mark.parametrize(("status", "counts"), [("QUEUED", 1), ("STARTED", 0)])
+def test_a_run_that_waits_in_the_queue_is_in_progress_however_long(tmp_path: Path, status: str, counts: int) -> None:
+    """Nothing of it can have died: it is run some day, however full the queue is."""
+    run = SimpleNamespace(
+        status=dg.DagsterRunStatus[status], run_id="r", tags={}, asset_selection=None, job_name="rebuild"
+    )
+    record = SimpleNamespace(dagster_run=run, update_timestamp=datetime.fromtimestamp(0, UTC))
+    instance: Any = SimpleNamespace(get_run_records=lambda _: [record])
+    found = in_progress(instance, Layout(tmp_path), Names("small"), DERIVED, now=2 * DEAD_SECONDS)
+    assert len(found) == counts
 
 
 def test_a_rebuild_that_failed_is_asked_for_again_after_a_while_and_serves_then(
