@@ -33,6 +33,7 @@ from xtr_assets.storage.remembrance import content_of
 from xtr_assets.storage.seal import is_sealed, noted_sha256, read_manifest, refuse_altered, seal_text
 from xtr_assets.storage.stored_json import sha256_bytes
 from xtr_assets.storage.temporary_files import scratch
+from xtr_assets.storage.unnoted_move import followed
 from xtr_assets.storage.warehouse_info import WarehouseInfo, read_info
 
 
@@ -85,7 +86,8 @@ def import_generation(source_root: Path, target: Layout) -> Generation:
     if not source.warehouse_json.is_file():
         raise WarehouseNotFound(f"no warehouse at {source_root}; `xtr-assets export` writes one")
     refuse_links(source)
-    number = read_published(source)
+    # Not one that was withdrawn there, which a PUBLISHED of before may name.
+    number = followed(source)
     if number is None:
         raise GenerationError(f"{source_root} has no published generation; publish the one to import there first")
     manifest = read_manifest(source, number)

@@ -194,6 +194,14 @@ def test_where_nothing_can_be_imported_it_says_why(warehouse: Warehouse, tmp_pat
         warehouse.import_generation(Warehouse.create(tmp_path / "empty").root)
 
 
+def test_what_was_withdrawn_where_it_comes_from_is_not_taken_in(built: Warehouse, tmp_path: Path) -> None:
+    """A PUBLISHED of before the withdrawal was copied back."""
+    built.withdraw(2, "a secret")
+    built.layout.published.write_text("2\n")
+    with pytest.raises(CorruptFile, match="withdrawn"):
+        Warehouse.create(tmp_path / "w").import_generation(built.root)
+
+
 def altered(source: Warehouse, change: Callable[[dict[str, Any]], None]) -> None:
     """The manifest of what serves, changed as somebody could who seals it anew and writes the history for it."""
     number = source.published.number if source.published else 0
