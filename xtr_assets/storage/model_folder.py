@@ -22,11 +22,10 @@ def add_model(layout: Layout, write: Callable[[Path], None], made_by: str) -> Pa
         target = layout.model(sha256_bytes(listing)[:8])
         refuse_linked(layout, target)
         (folder / LISTING_NAME).write_bytes(listing)
+        # Where another run kept the same one between the two, it is there as if it had been before.
+        made = not (target / LISTING_NAME).is_file() and commit_folder(folder, target)
         if not (target / LISTING_NAME).is_file():
-            if not commit_folder(folder, target):
-                raise StorageError(
-                    f"{target} holds files and no {LISTING_NAME}, so that it is no model; remove the folder"
-                )
-        elif read_regular(target / LISTING_NAME, layout.relative(target / LISTING_NAME)) != listing:
+            raise StorageError(f"{target} holds files and no {LISTING_NAME}, so that it is no model; remove the folder")
+        if not made and read_regular(target / LISTING_NAME, layout.relative(target / LISTING_NAME)) != listing:
             raise StorageError(f"{target.name} names two models; retrain with another seed")
     return target

@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, StorageError
+from xtr_assets.core.files import commit_folder
+from xtr_assets.storage import model_folder
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.warehouse import Warehouse
@@ -159,6 +162,19 @@ def test_rows_of_a_snapshot_that_no_generation_has_yet_are_kept(four: Warehouse)
     encode(segment)
     four.collect(keep=1)
     assert publish(four).live_rows == 1
+
+
+def test_of_two_that_keep_one_model_at_once_both_have_it(four: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    def model() -> Path:
+        return four.add_model(lambda folder: np.save(folder / "c.npy", np.ones(2)), "test")
+
+    def late(folder: Path, target: Path) -> bool:
+        monkeypatch.undo()
+        model()
+        return commit_folder(folder, target)
+
+    monkeypatch.setattr(model_folder, "commit_folder", late)
+    assert (model() / "c.npy").is_file()
 
 
 def test_models_and_postings_that_nothing_uses_go(four: Warehouse) -> None:
