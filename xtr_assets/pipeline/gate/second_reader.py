@@ -8,11 +8,10 @@ import json
 import os
 import pickle
 import resource
-import select
 import signal
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Self
@@ -58,19 +57,18 @@ class SecondReader:
         assert process.stdin is not None and process.stdout is not None
         request = pickle.dumps((question, arguments, self.cpu_seconds))
         line = b""
-        with suppress(OSError):
-            process.stdin.write(len(request).to_bytes(8, "little") + request)
-            process.stdin.flush()
-            deadline = time.monotonic() + self.wall_seconds
-            # Nobody else speaks on this pipe, and the one line comes whole or not at all.
-            # Polled: `select` takes no descriptor above 1,023, and a build of many segments has as many open.
-            waiting = select.poll()
-            waiting.register(process.stdout, select.POLLIN)
-            while not line.endswith(b"\n") and (left := deadline - time.monotonic()) > 0:
-                block = os.read(process.stdout.fileno(), 1 << 16) if waiting.poll(1000 * left) else b""
-                if not block:
-                    break
-                line += block
+        # Of the whole: one that hangs before it reads leaves its question in the pipe, and whoever writes it waits.
+        ends = threading.Timer(self.wall_seconds, process.kill)
+        ends.daemon = True
+        ends.start()
+        try:
+            with suppress(OSError):
+                process.stdin.write(len(request).to_bytes(8, "little") + request)
+                process.stdin.flush()
+                # Nobody else speaks on this pipe, and the one line comes whole or not at all.
+                line = process.stdout.readline()
+        finally:
+            ends.cancel()
         if not line.endswith(b"\n"):
             raise Unread(_epitaph(self._end(), self))
         said = json.loads(line)

@@ -58,6 +58,14 @@ def test_a_reader_that_waits_for_ever_is_ended(tmp_path: Path, monkeypatch: pyte
         reader.document_faults("a.pdf", pdf(["Words."]), [], 10)
 
 
+def test_a_reader_that_hangs_before_it_reads_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document is more than the pipe holds: whoever writes it waits for the reader."""
+    begun = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda _, **given: begun(["sleep", "60"], **given))
+    with SecondReader(wall_seconds=0.2) as reader, pytest.raises(Unread, match=r"more than 0\.2 s"):
+        reader.document_faults("a.pdf", bytes(1 << 20), [], 10)
+
+
 def test_no_process_is_left_behind() -> None:
     with SecondReader() as reader:
         assert reader.document_faults("a.pdf", pdf(["Words."]), [], 1)
