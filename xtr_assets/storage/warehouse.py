@@ -194,8 +194,8 @@ class Warehouse(WarehouseReader):
         """Seal and serve; PublishRefused lists each unmet check with its reason.
 
         What the generation was begun with is demanded, and what is `required` besides. `force_reason` publishes past a
-        check, `again_reason` what was rolled back or withdrawn; both are kept. `notes` are sealed beside the draft's
-        own: what its run says of itself at the end.
+        check, or what lacks a later publish, `again_reason` what was rolled back or withdrawn; both are kept. `notes`
+        are sealed beside the draft's own: what its run says of itself at the end.
         """
         with self.lock(f"publish of generation {number}", STEP_WAIT_SECONDS):
             published = publish.publish(
