@@ -184,6 +184,7 @@ def test_a_missing_file_names_the_command_that_writes_one(tmp_path: Path) -> Non
         ("path", "ssh://me:geheim@host/a.git"),
         ("path", f"s3://key:geheim{'x' * 90}@bucket/a"),
         ("path", "https://me:one@geheim@host/a.git"),
+        ("path", "ssh://me@here.org:geheim@host/a.git"),
         ("ref", "https://geheim@host/~"),
         ("pth", "https://geheim@host/a"),
     ],

@@ -44,7 +44,7 @@ _OF_WINDOWS = re.compile(r"[A-Za-z]:[\\/]")
 
 # A scheme of two letters at least: `c:` is no address.
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://|[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:")
-_SECRET = re.compile(r"[a-z][a-z0-9+.-]+://[^/@]*:[^/@]*@")
+_SECRET = re.compile(r"[a-z][a-z0-9+.-]+://[^/:]*:[^/]*@")
 
 
 def _location(value: Any) -> Any:

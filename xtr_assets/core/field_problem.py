@@ -60,7 +60,7 @@ def shown(value: object) -> str:
 
 # A password, and who asks over https: many put their token there. Either ends at the last `@` before the path. A scheme
 # is looked for where it begins: in each of its letters anew, a value of 256 KB took minutes.
-_LOGIN = re.compile(r"(https?://)[^/\s'\"]+@|((?<![a-z0-9+.-])[a-z0-9+.-]+://)[^/@:\s'\"]*:[^/\s'\"]*@", re.IGNORECASE)
+_LOGIN = re.compile(r"(https?://)[^/\s'\"]+@|((?<![a-z0-9+.-])[a-z0-9+.-]+://)[^/:\s'\"]*:[^/\s'\"]*@", re.IGNORECASE)
 
 
 def without_secrets(text: str) -> str:

@@ -310,7 +310,14 @@ def test_a_ref_that_is_an_option_or_an_expression_is_refused(ref: str, tmp_path:
 
 @pytest.mark.parametrize(
     "path",
-    ["ext::sh -c x", "https://user:word@host/x.git", "ssh://-oProxyCommand=x/y", "s3://bucket/x", "user@-host:x"],
+    [
+        "ext::sh -c x",
+        "https://user:word@host/x.git",
+        "https://me@here.org:word@host/x.git",
+        "ssh://-oProxyCommand=x/y",
+        "s3://bucket/x",
+        "user@-host:x",
+    ],
 )
 def test_an_address_that_runs_a_command_or_holds_a_password_is_refused(path: str, tmp_path: Path) -> None:
     with pytest.raises((ValueError, SourceError), match=r"no address that|password|no git repository"):

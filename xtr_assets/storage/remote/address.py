@@ -22,7 +22,8 @@ _PART = re.compile(r"[A-Za-z0-9_=+~,.\-]{1,200}")
 # What stores take secrets from. Their values must not reach a message, whatever a library says in its errors.
 _SECRET = re.compile(r"(?i)(AWS|AZURE|GOOGLE|GCP|GCS|MINIO)_?.*(SECRET|KEY|TOKEN|SAS|PASSWORD|CREDENTIAL)")
 _QUERY = re.compile(r"\?[^\s\"'()<>]+")
-_USER = re.compile(r"://[^\s/@\"']*@")
+# To the last `@` before the path: a password may hold one.
+_USER = re.compile(r"://[^\s/\"']*@")
 # A value of fewer characters is no secret, and taking it out would take words apart.
 _SHORTEST_SECRET = 6
 

@@ -61,7 +61,7 @@ def test_messages_of_libraries_lose_their_secrets(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "Zm9vYmFyYmF6")
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     text = without_secrets(
-        "GET https://user:pw@host/b/c?sv=2021&sig=abc%3D (eu-west-1) with wJalrXUtnFEMI/K7MDENG or Zm9vYmFyYmF6 failed"
+        "GET https://user:p@w@host/b/c?sv=2021&sig=abc%3D (eu-west-1) with wJalrXUtnFEMI/K7MDENG or Zm9vYmFyYmF6 failed"
     )
     assert text == "GET https://...@host/b/c?... (eu-west-1) with ... or ... failed"
 
