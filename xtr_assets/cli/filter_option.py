@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from xtr_assets.core.json_document import read_json
+from xtr_assets.core.where_syntax import TEXT_COLUMNS
 
 # Operators that may stand before a value, with a colon between.
 SHORT = ("glob", "prefix", "gt", "gte", "lt", "lte")
@@ -46,14 +47,20 @@ def _value(key: str, text: str) -> Any:
     """JSON where the text is JSON (numbers, lists, quoted strings), `operator:value`, else the text itself."""
     operator, colon, operand = text.partition(":")
     if colon and operator in SHORT:
-        return {operator: operand if operator in ("glob", "prefix") else _json(operand)}
+        return {operator: operand if operator in ("glob", "prefix") else _typed(key, operand)}
     # No source, path or kind begins with a word and one colon; symbols (std::vector) and metadata (doi:10.1) may.
     if colon and operator.isalpha() and key in ("source", "path", "kind"):
         raise _wrong(
             f"{operator}: of {key}={text!r} is no operator; use one of {', '.join(SHORT)}, or quote what is meant "
             f"as it stands: '{key}={json.dumps(text)}'"
         )
-    return _json(text)
+    return _typed(key, text)
+
+
+def _typed(key: str, text: str) -> Any:
+    """`path=2024` is a path, and `symbol=Infinity` a symbol: these columns hold text alone."""
+    value = _json(text)
+    return value if key not in TEXT_COLUMNS or isinstance(value, str | list | dict) else text
 
 
 def _json(text: str) -> Any:

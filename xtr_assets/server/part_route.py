@@ -290,8 +290,8 @@ def candidates_of(document: Mapping[str, Any]) -> PartCandidates:
     symbols = None if document.get("symbols") is None else [_place(one) for one in document["symbols"]]
     if symbols is not None and len(symbols) != len(ids):
         raise ValueError(f"{len(ids)} ids, {len(symbols)} symbols")
-    # A server of before they were told tells no fields.
-    unknown, fields = (tuple(map(str, document.get(name, ()))) for name in ("unknown", "fields"))
+    # A server of an earlier release tells no fields.
+    unknown, fields = (tuple(map(str, one)) for one in (document["unknown"], document.get("fields", ())))
     return PartCandidates(ids, scores, length, lists, int(document["allowed"]), unknown, symbols, fields)
 
 

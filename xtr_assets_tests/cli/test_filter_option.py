@@ -21,6 +21,8 @@ from xtr_assets.cli.filter_option import parse_where
         (["year=gte:2020", "symbol=prefix:_"], {"year": {"gte": 2020}, "symbol": {"prefix": "_"}}),
         (["symbol=std::vector", "link=doi:10.1"], {"symbol": "std::vector", "link": "doi:10.1"}),
         (['path="blob:x"'], {"path": "blob:x"}),
+        # Of columns of text no word is a number, nor a constant of JSON.
+        (["path=2024", "symbol=Infinity", "kind=gt:1"], {"path": "2024", "symbol": "Infinity", "kind": {"gt": "1"}}),
     ],
 )
 def test_conditions_become_a_filter(conditions: list[str], where: dict[str, Any] | None) -> None:
