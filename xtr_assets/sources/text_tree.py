@@ -1,6 +1,7 @@
 """Markdown, reStructuredText, plain text, notebooks, HTML, DOCX and PDF: sections, paragraphs, cells and pages."""
 
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,7 +30,8 @@ class TextTree(FileSource):
 
     def settings(self) -> dict[str, Any]:
         # Another release may read another text; and what was refused for want of a library comes up when it is there.
-        return {"libraries": versions(), "documents": DOCUMENTS_VERSION}
+        # That of `regex` does not count: a release a month, which moves cuts within lines longer than a chunk at most.
+        return {"libraries": versions(), "documents": DOCUMENTS_VERSION, "markdown": version("markdown-it-py")}
 
     def read_file(self, path: str, file: SourceFile) -> Iterator[Chunk | Quarantined]:
         data = file.read_bytes()

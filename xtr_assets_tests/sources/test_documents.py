@@ -12,7 +12,7 @@ import pytest
 
 from xtr_assets.core.chunking.blocks import Block, chunk_blocks
 from xtr_assets.core.types import Chunk, Quarantined
-from xtr_assets.sources import document_worker
+from xtr_assets.sources import document_worker, text_tree
 from xtr_assets.sources.document_worker import WORKER, DocumentWorker
 from xtr_assets_tests.documents import (
     LEAFLET,
@@ -331,6 +331,16 @@ def test_a_forked_child_has_a_reader_of_its_own(opened: Opener, tmp_path: Path) 
         os._exit(0 if same else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert chunks(opened("text"), "a.html") == held
+
+
+def test_another_release_of_the_parser_of_markdown_is_another_fingerprint(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that were touched since would be cut as it cuts them, and all others as the one before did."""
+    before = [opened(kind).fingerprint() for kind in ("text", "records")]
+    monkeypatch.setattr(text_tree, "version", lambda name: f"another {name}")
+    after = [opened(kind).fingerprint() for kind in ("text", "records")]
+    assert [one == other for one, other in zip(before, after, strict=True)] == [False, True]
 
 
 def test_without_a_library_its_files_wait_with_the_command_and_the_fingerprint_says_so(

@@ -1,6 +1,7 @@
 """What a source held that left the configuration leaves the disk too, and not a day before somebody may be sure."""
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,16 +42,21 @@ def on_disk(warehouse: Warehouse) -> bool:
     return any(SECRET.encode() in file.read_bytes() for file in warehouse.root.rglob("*") if file.is_file())
 
 
-@pytest.fixture
-def left(tmp_path: Path) -> Warehouse:
-    """Generation 1 has the shards docs and old, generation 2 docs alone."""
-    warehouse = Warehouse.create(tmp_path / "w")
+@pytest.fixture(scope="module")
+def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    warehouse = Warehouse.create(tmp_path_factory.mktemp("left") / "w")
     held(warehouse, "docs", "words that stay")
     held(warehouse, "old", SECRET)
     published(warehouse, "docs", "old")
     held(warehouse, "docs", "other words that stay")
     published(warehouse, "docs")
-    return warehouse
+    return warehouse.root
+
+
+@pytest.fixture
+def left(_made: Path, tmp_path: Path) -> Warehouse:
+    """Generation 1 has the shards docs and old, generation 2 docs alone."""
+    return Warehouse.open(shutil.copytree(_made, tmp_path / "w"))
 
 
 @contextmanager
