@@ -28,7 +28,9 @@ class Held:
         """Whether somebody withdrew it since it was opened. What cannot be told is no reason to let it go."""
         try:
             with self.searcher.opened(arriving=True) as opened:
-                return opened.generation.state == "withdrawn"
+                generation = opened.generation
+            # Not inside: a history that is damaged is no search that failed.
+            return generation.state == "withdrawn"
         except Exception:
             return False
 

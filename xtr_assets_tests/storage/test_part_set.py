@@ -441,6 +441,16 @@ def test_a_writer_that_dies_at_any_step_leaves_the_move_before_or_the_whole_one(
     assert two.info.moved is not None and two.info.moved.number == 3
 
 
+def test_what_a_pull_that_died_left_of_later_moves_is_in_nobodys_way(two: PartSet) -> None:
+    """It brings the last move first. A set that went on by itself in place of pulling again could not be read any
+    more."""
+    shutil.copy(two.layout.move(1), two.layout.move(3))
+    assert two.number == 1
+    build(two.warehouse("b"), "second", "y")
+    assert two.publish().number == 2
+    assert [move.number for move in two.moves()] == [1, 2] and served(two)[3:] == [f"y{i} second" for i in range(3)]
+
+
 def test_two_writers_do_not_make_one_move(two: PartSet, monkeypatch: pytest.MonkeyPatch) -> None:
     build(two.warehouse("a"), "second", "x")
     with exclusive(two.layout.writer_lock, "somebody's publish"):

@@ -90,6 +90,18 @@ def append_move(layout: PartsLayout, move: PartMove) -> MoveEnd:
     return MoveEnd(number=move.number, sha256=sha256_bytes(data))
 
 
+def drop_behind_gap(layout: PartsLayout, last: int) -> None:
+    """Remove moves behind the last one, which a pull that died left: none of them counted, and whoever reads would hold
+    them against the one that comes now. Runs under the lock, which a pull that lives holds."""
+    there = layout.move_numbers()
+    if last + 1 in there:
+        return  # No gap: another writer's, whom the lock did not keep out.
+    for number in there:
+        if number > last:
+            layout.move(number).unlink()
+    fsync_dir(layout.moves)
+
+
 def stack_of(moves: Sequence[PartMove]) -> list[PartMove]:
     """Published moves in the order in which rollbacks leave them, the serving one last."""
     stack: list[PartMove] = []

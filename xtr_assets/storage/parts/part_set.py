@@ -22,7 +22,7 @@ from xtr_assets.storage.layout import Layout, PartsLayout
 from xtr_assets.storage.links import new_folder, refuse_linked
 from xtr_assets.storage.lock import exclusive, now
 from xtr_assets.storage.parts.joined_generation import JoinedGeneration
-from xtr_assets.storage.parts.move_chain import append_move, stack_of, taken_back
+from xtr_assets.storage.parts.move_chain import append_move, drop_behind_gap, stack_of, taken_back
 from xtr_assets.storage.parts.part_gate import refuse_set, set_problems
 from xtr_assets.storage.parts.part_records import PartMove, PartState, SetInfo, ShardPlace
 from xtr_assets.storage.parts.part_set_reader import holds_parts, naming, part_state
@@ -314,6 +314,7 @@ class PartSet(SetTransfers):
             with naming(name):
                 layout = Layout(self.layout.part(name))
                 pin_for_moves(layout, {*pinned_by_moves(layout), state.generation})
+        drop_behind_gap(self.layout, len(moves))
         end = append_move(self.layout, move)
         self._write(info.model_copy(update={"moved": end}))
         count_move(self.root.name, move.action, move.number, move.forced is not None)
