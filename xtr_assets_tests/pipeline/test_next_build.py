@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from xtr_assets.config import GateConfig, IndexConfig
-from xtr_assets.core.errors import GenerationError, PublishRefused
+from xtr_assets.core.errors import GenerationError
 from xtr_assets.encoders.base import vector_kind
 from xtr_assets.pipeline.gate import registry
-from xtr_assets.pipeline.plan.decide import Decision, continued
+from xtr_assets.pipeline.plan.decide import Decision, begin, continued
 from xtr_assets.pipeline.plan.next_build import PATIENCE_SECONDS, SETTLE_SECONDS, NextBuild, next_build
 from xtr_assets.storage import publish
 from xtr_assets.storage.warehouse import Warehouse
@@ -62,22 +62,22 @@ def test_a_changed_shard_is_waited_for_and_what_was_ingested_is_built(served: Wa
 
 
 def test_what_was_refused_is_built_again_where_something_else_is_asked_by_now(
-    served: Warehouse, world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.write("code/b.py", module({"h": "moon and stars"}))
-    config = world.config.model_copy(update={"recall": world.config.recall.model_copy(update={"dense": 1.01})})
-    with pytest.raises(PublishRefused, match="dense_recall"):
-        steps.build(served, config)
+    warehouse, config = Warehouse.create(world.folder / "warehouse"), world.config
+    steps.ingest(warehouse, config)
+    draft = begin(warehouse, config, steps.encoder_of(config), "run")
+    draft.record_check("chunks_schema", passed=False, value=1.0, threshold=0.0, subject=["*"])
 
     def decided(by: IndexConfig) -> Decision:
-        return next_build(served, by, vector_kind(steps.encoder_of(by)), now=NOW, since=None).decision
+        return next_build(warehouse, by, vector_kind(steps.encoder_of(by)), now=NOW, since=None).decision
 
-    assert decided(config) == Decision(False, "draft 2 holds exactly this and was not published")
+    assert decided(config) == Decision(False, "draft 1 holds exactly this and was not published")
     laxer = config.model_copy(update={"gate": GateConfig(shrink=0.9)})
-    assert decided(laxer) == Decision(True, "draft 2 was refused, and `gate.shrink` asks something else by now")
+    assert decided(laxer) == Decision(True, "draft 1 was refused, and `gate.shrink` asks something else by now")
     later = tuple(replace(one, version=one.version + 1) for one in registry.CHECKS)
     monkeypatch.setattr(registry, "CHECKS", later)
-    assert decided(config) == Decision(True, "draft 2 was refused, and `dense_recall` asks something else by now")
+    assert decided(config) == Decision(True, "draft 1 was refused, and `chunks_schema` asks something else by now")
 
 
 def test_a_publish_that_ended_behind_the_seal_is_told_with_what_helps(

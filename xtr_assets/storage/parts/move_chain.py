@@ -96,10 +96,11 @@ def drop_behind_gap(layout: PartsLayout, last: int) -> None:
     there = layout.move_numbers()
     if last + 1 in there:
         return  # No gap: another writer's, whom the lock did not keep out.
-    for number in there:
-        if number > last:
-            layout.move(number).unlink()
-    fsync_dir(layout.moves)
+    left = [number for number in there if number > last]
+    for number in left:
+        layout.move(number).unlink()
+    if left:
+        fsync_dir(layout.moves)
 
 
 def stack_of(moves: Sequence[PartMove]) -> list[PartMove]:
