@@ -1,7 +1,7 @@
 """What is said of an index and its generations; nothing here names a place on the machine."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xtr_assets.core.errors import StorageError
@@ -60,8 +60,15 @@ def _published(index: HostedIndex) -> int | None:
 def generations(index: HostedIndex) -> dict[str, Any]:
     """Every generation there is, and what became of it; `problem` is why that is not known, null where it is. Raises
     Problem while their files are gone."""
-    lines, problem = [], None
-    for one in index.at_hand().generations():
+    lines: list[dict[str, Any]] = []
+    listed: Sequence[Generation] = ()
+    problem, place = None, index.at_hand()
+    try:
+        listed = place.generations()
+    except StorageError as error:
+        # Of a set whose moves are damaged.
+        problem = damaged(index, error)
+    for one in listed:
         try:
             lines.append(_line(one, one.state, one.forced))
         except StorageError as error:

@@ -36,7 +36,8 @@ def state_report(index: HostedIndex) -> dict[str, Any]:
     with index.use() as searcher, searcher.opened(arriving=True) as opened:
         served = _served(place, opened.generation)
         number, created = opened.number, opened.generation.manifest.created_at
-    problem, draft, history = index.problem, None, []
+    problem, draft = index.problem, None
+    history: list[dict[str, Any]] = []
     try:
         history = moves_told(place.moves()) if isinstance(place, PartSet) else _history(place)
         # Of a set each part has its own.
