@@ -13,6 +13,7 @@ from xtr_assets.storage import model_folder
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.storage.conftest import Laid
 from xtr_assets_tests.storage.sample import (
     FINGERPRINT,
     REQUIRED,
@@ -28,12 +29,9 @@ from xtr_assets_tests.storage.sample import (
 
 
 @pytest.fixture
-def four(warehouse: Warehouse) -> Warehouse:
+def four(laid: Laid) -> Warehouse:
     """Generations 1 to 4 over corpora that share nothing."""
-    for step in range(4):
-        write(warehouse, {f"f{step}.py": [f"s{step} text"]})
-        publish(warehouse)
-    return warehouse
+    return laid(*({f"f{step}.py": [f"s{step} text"]} for step in range(4)))
 
 
 def numbers(warehouse: Warehouse) -> list[int]:

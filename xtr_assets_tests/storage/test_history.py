@@ -10,17 +10,16 @@ from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, S
 from xtr_assets.storage.draft_lifecycle import following_number
 from xtr_assets.storage.history_entry import HistoryEntry
 from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets_tests.storage.sample import REQUIRED, draft, flip, publish, texts, write
+from xtr_assets_tests.storage.conftest import Laid
+from xtr_assets_tests.storage.sample import REQUIRED, draft, flip, texts, write
 
 A, B, C = ({"a.py": [f"f {word}"]} for word in ("one", "two", "three"))
 
 
 @pytest.fixture
-def lived(warehouse: Warehouse) -> Warehouse:
+def lived(laid: Laid) -> Warehouse:
     """Generations 1 to 3; 3 was withdrawn, 2 serves."""
-    for corpus in (A, B, C):
-        write(warehouse, corpus)
-        publish(warehouse)
+    warehouse = laid(A, B, C)
     warehouse.withdraw(3, "licence")
     return warehouse
 

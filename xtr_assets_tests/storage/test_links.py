@@ -11,16 +11,15 @@ import pytest
 
 from xtr_assets.core.errors import CorruptFile, LinkRefused, StorageError
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.storage.conftest import Laid
 from xtr_assets_tests.storage.sample import FINGERPRINT, check, draft, encode_all, publish, texts, vectors_of, write
 
 A, B = {"a.py": ["f one", "g two"]}, {"a.py": ["f one", "g other"]}
 
 
 @pytest.fixture
-def built(warehouse: Warehouse) -> Warehouse:
-    write(warehouse, A)
-    publish(warehouse)
-    return warehouse
+def built(laid: Laid) -> Warehouse:
+    return laid(A)
 
 
 @pytest.fixture

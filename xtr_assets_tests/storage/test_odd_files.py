@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -14,8 +15,9 @@ import pytest
 from xtr_assets.core.errors import StorageError
 from xtr_assets.storage.digests import forget_digests
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.storage.conftest import Laid
 from xtr_assets_tests.storage.resealed import Change, edit
-from xtr_assets_tests.storage.sample import draft, publish, texts, write
+from xtr_assets_tests.storage.sample import draft, texts, write
 
 A, B = ({"a.py": [f"f {word}"], "b.py": ["g other"]} for word in ("one", "two"))
 # /dev/zero never ends: who reads it as a file takes all memory.
@@ -37,12 +39,9 @@ def at_once() -> Iterator[None]:
 
 
 @pytest.fixture
-def lived(warehouse: Warehouse) -> Warehouse:
+def lived(laid: Laid) -> Warehouse:
     """Generations 1 and 2, of which 2 serves."""
-    for corpus in (A, B):
-        write(warehouse, corpus)
-        publish(warehouse)
-    return warehouse
+    return laid(A, B)
 
 
 def pipe(path: Path) -> None:
@@ -63,7 +62,7 @@ def device(path: Path) -> None:
 def bound_socket(path: Path) -> None:
     # Names of sockets are short: it is bound elsewhere and moved.
     with socket.socket(socket.AF_UNIX) as made:
-        short = Path("/tmp") / f"s{os.getpid()}"
+        short = Path(tempfile.gettempdir()) / f"s{os.getpid()}"
         made.bind(str(short))
         shutil.move(short, path)
 

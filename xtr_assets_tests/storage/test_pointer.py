@@ -11,16 +11,13 @@ from xtr_assets.storage import history
 from xtr_assets.storage.pointer import pointer_text
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.storage.warehouse_info import read_info
-from xtr_assets_tests.storage.sample import publish, write
+from xtr_assets_tests.storage.conftest import Laid
 
 
 @pytest.fixture
-def lived(warehouse: Warehouse) -> Warehouse:
+def lived(laid: Laid) -> Warehouse:
     """Generations 1 to 9 are sealed, 9 serves: a bit that flips in a digit may name any of them."""
-    for number in range(1, 10):
-        write(warehouse, {"a.py": [f"f {number}"]})
-        publish(warehouse)
-    return warehouse
+    return laid(*({"a.py": [f"f {number}"]} for number in range(1, 10)))
 
 
 def names_nothing_else(warehouse: Warehouse, data: bytes) -> bool:

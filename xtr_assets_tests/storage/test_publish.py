@@ -20,6 +20,7 @@ from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.manifest import Manifest, RequiredCheck
 from xtr_assets.storage.seal import read_manifest
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.storage.conftest import Laid
 from xtr_assets_tests.storage.sample import (
     ENCODER,
     FINGERPRINT,
@@ -38,19 +39,15 @@ CHANGED = {"a.py": ["f one", "g other"], "c.py": ["k four"]}
 
 
 @pytest.fixture
-def built(warehouse: Warehouse) -> Warehouse:
+def built(laid: Laid) -> Warehouse:
     """Generation 1 published."""
-    write(warehouse, BASE)
-    publish(warehouse)
-    return warehouse
+    return laid(BASE)
 
 
 @pytest.fixture
-def twice(built: Warehouse) -> Warehouse:
+def twice(laid: Laid) -> Warehouse:
     """Generations 1 and 2, of which 2 is published."""
-    write(built, CHANGED)
-    publish(built)
-    return built
+    return laid(BASE, CHANGED)
 
 
 def serving(warehouse: Warehouse) -> int | None:

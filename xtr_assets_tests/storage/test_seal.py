@@ -8,18 +8,16 @@ import pytest
 from xtr_assets.core.errors import CorruptFile, GenerationError
 from xtr_assets.storage.seal import seal_text
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.storage.conftest import Laid
 from xtr_assets_tests.storage.sample import draft, flip, publish, texts, write
 
 A, B, C = ({"a.py": [f"f {word}"]} for word in ("one", "two", "three"))
 
 
 @pytest.fixture
-def lived(warehouse: Warehouse) -> Warehouse:
+def lived(laid: Laid) -> Warehouse:
     """Generations 1 to 3, of which 3 serves."""
-    for corpus in (A, B, C):
-        write(warehouse, corpus)
-        publish(warehouse)
-    return warehouse
+    return laid(A, B, C)
 
 
 def lose(warehouse: Warehouse, *numbers: int) -> None:

@@ -10,18 +10,16 @@ from xtr_assets.storage.content import content_digest
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.remembrance import content_of
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.storage.conftest import Laid
 from xtr_assets_tests.storage.sample import REQUIRED, check, draft, encode_all, publish, texts, write
 
 A, B, C = {"a.py": ["f one"]}, {"a.py": ["f one"], "b.py": ["g two"]}, {"c.py": ["h three"]}
 
 
 @pytest.fixture
-def lived(warehouse: Warehouse) -> Warehouse:
+def lived(laid: Laid) -> Warehouse:
     """Generations 1 of A, 2 of B and 3 of C, which serves."""
-    for corpus in (A, B, C):
-        write(warehouse, corpus)
-        publish(warehouse)
-    return warehouse
+    return laid(A, B, C)
 
 
 def content(generation: Generation) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Thread
@@ -25,9 +26,10 @@ from xtr_assets_tests.storage.sample import FINGERPRINT, REQUIRED, check, draft,
 CORPUS = {"a.py": ["f one", "g two"]}
 
 
-@pytest.fixture
-def built(warehouse: Warehouse) -> Warehouse:
-    """Two generations; the second has a model of its own."""
+@pytest.fixture(scope="module")
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two generations; the second has a model of its own. Never changed: `built` gives each test a copy."""
+    warehouse = Warehouse.create(tmp_path_factory.mktemp("built") / "warehouse")
     write(warehouse, {"old.py": ["o old"]})
     publish(warehouse)
     write(warehouse, CORPUS)
@@ -36,7 +38,12 @@ def built(warehouse: Warehouse) -> Warehouse:
     made.use_folders([warehouse.layout.relative(model)])
     check(made)
     warehouse.publish(made.number, required=REQUIRED)
-    return warehouse
+    return warehouse.root
+
+
+@pytest.fixture
+def built(built_once: Path, tmp_path: Path) -> Warehouse:
+    return Warehouse.open(shutil.copytree(built_once, tmp_path / "warehouse"))
 
 
 def test_an_export_is_a_warehouse_in_which_the_generation_serves(built: Warehouse, tmp_path: Path) -> None:

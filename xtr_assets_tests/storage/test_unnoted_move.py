@@ -14,18 +14,18 @@ from xtr_assets.storage import unnoted_move
 from xtr_assets.storage.history import read_published
 from xtr_assets.storage.pointer import pointer_text
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.storage.conftest import Laid
 from xtr_assets_tests.storage.sample import publish, write
 
 
 @pytest.fixture
-def lived(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
+def lived(laid: Laid, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
     """Generations 1 to 4 hold something else each; 3 was withdrawn, 4 serves."""
     monkeypatch.setattr(unnoted_move, "_said", set())
-    for number in range(1, 5):
-        write(warehouse, {"a.py": [f"f {number}"]})
-        publish(warehouse)
-        if number == 3:
-            warehouse.withdraw(3, "licence", who="ann@host")
+    warehouse = laid(*({"a.py": [f"f {number}"]} for number in range(1, 4)))
+    warehouse.withdraw(3, "licence", who="ann@host")
+    write(warehouse, {"a.py": ["f 4"]})
+    publish(warehouse)
     return warehouse
 
 
