@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from xtr_assets.defs.assets.embeddings import FORGOT_TAG
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.pipeline.derive import lexical_index
 from xtr_assets.pipeline.gate import vectors_are_the_texts
 from xtr_assets.pipeline.ingest import encode_blocks
 from xtr_assets.pipeline.plan import after_refusal
 from xtr_assets.pipeline.plan.after_refusal import encodings_refused, forget_encodings
+from xtr_assets.telemetry.metrics import CHUNKS_ENCODED
 from xtr_assets_tests.defs.conftest import STDLIB, Project
 from xtr_assets_tests.defs.test_sensors import Daemon
 from xtr_assets_tests.mutants.fault import locally, replaced
@@ -79,6 +81,27 @@ def test_a_run_that_a_sensor_asks_for_makes_them_anew_too(project: Project, monk
     assert daemon.settle() == (1, 1)
     assert project.published == 3 and wrong_vectors(project) == 0
     assert project.warehouse.verify().problems == () and not encodings_refused(project.warehouse)
+    # Once for what serves: a fault that stays would have all of it encoded again at each change.
+    told = [run.tags.get(FORGOT_TAG) for run in project.instance.get_runs()]
+    assert [one.split()[-1] for one in told if one] == ["1"]
+
+
+@pytest.mark.long
+def test_a_fault_that_stays_has_all_encoded_again_once_and_not_at_each_change(project: Project) -> None:
+    daemon = Daemon(project)
+    daemon.settle()
+    grow(project)
+    encoded = []
+    with embeddings(lambda vectors: np.roll(vectors, 1, axis=0))(Path()):
+        for name in ("", "one.py", "two.py"):
+            if name:
+                (project.modules / name).write_text(f'def {name[:3]}():\n    """Say {name}."""\n    return "{name}"\n')
+            made = CHUNKS_ENCODED._value.get()
+            assert daemon.settle() == (1, 1)
+            encoded.append(CHUNKS_ENCODED._value.get() - made)
+    assert encoded[0] > 10 and encoded[1] > encoded[0] and encoded[2] < 3
+    assert project.published == 1 and encodings_refused(project.warehouse)
+    assert project.build().published and wrong_vectors(project) == 0
 
 
 def test_what_never_served_is_kept_where_a_draft_was_refused_for_something_else(project: Project) -> None:

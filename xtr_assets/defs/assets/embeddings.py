@@ -19,8 +19,13 @@ from xtr_assets.pipeline.gate.validity import embedding_problems, name_vector_pr
 from xtr_assets.pipeline.ingest.encode import encode_snapshot, missing_encodings
 from xtr_assets.pipeline.ingest.scan import source_of
 from xtr_assets.pipeline.plan.after_refusal import encodings_refused, forget_encodings
+from xtr_assets.storage.history import read_published
 from xtr_assets.storage.segment import Segment
+from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry.progress import bar
+
+# On the run that forgot what was refused: of which index and encoder, and what served.
+FORGOT_TAG = "xtr-assets/forgot"
 
 Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
 
@@ -74,9 +79,7 @@ def encoding_assets(site: Site) -> dg.AssetsDefinition:
         if snapshot is None:
             raise GenerationError(f"shard {shard!r} was never chunked; materialize `chunks` of it first")
         if encodings_refused(warehouse):
-            # Of every shard: the sensor `source_changes` asks for the others, which lack theirs then.
-            with site.writing(context, "forgetting what was refused"):
-                forget_encodings(warehouse)
+            _forget_refused(site, context, warehouse, encoder.fingerprint)
         kind, dense = vector_kind(encoder), "dense" in encoder.legs
         if dense:
             check_recipe(site.config.dense.recipe, encoder.dim)
@@ -114,6 +117,22 @@ def encoding_assets(site: Site) -> dg.AssetsDefinition:
                 yield problem_result(check, key, found[leg])
 
     return encode
+
+
+def _forget_refused(site: Site, context: dg.AssetExecutionContext, warehouse: Warehouse, fingerprint: str) -> None:
+    """Once for an encoder and what serves: where the draft after that is refused too, encoding the same again mends
+    nothing, and each change would pay for all that never served. A person's `xtr-assets build` forgets it again."""
+    asked = f"{site.config.name} {fingerprint[:16]} {read_published(warehouse.layout)}"
+    if context.instance.get_runs(dg.RunsFilter(tags={FORGOT_TAG: asked}), limit=1):
+        context.log.warning(
+            "a draft was refused for its vectors though they were made anew since what serves: they are not encoded "
+            "again by themselves; find out what is wrong with the encoder, then run `xtr-assets build`"
+        )
+        return
+    # Of every shard: the sensor `source_changes` asks for the others, which lack theirs then.
+    with site.writing(context, "forgetting what was refused"):
+        if forget_encodings(warehouse):
+            context.instance.add_run_tags(context.run.run_id, {FORGOT_TAG: asked})
 
 
 def problems_of(segments: Sequence[Segment], kind: VectorKind, *, names: bool) -> dict[str, list[Problem]]:
