@@ -1,5 +1,6 @@
 """Whole drafts for the checks of rows: every recipe family, changed in every way rows change, and faults planted."""
 
+import shutil
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,18 +57,39 @@ def session_of(warehouse: Warehouse, draft: Draft) -> DraftSession:
 
 
 def built(folder: Path, recipe: str, count: int = 240) -> tuple[Warehouse, Draft]:
-    """A first build."""
-    warehouse = Warehouse.create(folder)
-    write_shard(warehouse, "code", chunks(count))
-    return warehouse, whole_draft(warehouse, recipe)
+    """A first build, in a folder below that of a test."""
+
+    def make(warehouse: Warehouse) -> Draft:
+        write_shard(warehouse, "code", chunks(count))
+        return whole_draft(warehouse, recipe)
+
+    return _copied(folder, f"built {recipe} {count}", make)
 
 
 def changed(folder: Path, recipe: str, new: int = 40) -> tuple[Warehouse, Draft]:
-    """A published build of 240 chunks, and a draft with 40 more and 16 fewer."""
-    warehouse, draft = built(folder, recipe)
-    warehouse.publish(draft.number, force_reason="no gate in this test")
-    write_shard(warehouse, "code", chunks(240 + new)[16:])
-    return warehouse, whole_draft(warehouse, recipe)
+    """A published build of 240 chunks, and a draft with 40 more and 16 fewer, in a folder below that of a test."""
+
+    def make(warehouse: Warehouse) -> Draft:
+        write_shard(warehouse, "code", chunks(240))
+        warehouse.publish(whole_draft(warehouse, recipe).number, force_reason="no gate in this test")
+        write_shard(warehouse, "code", chunks(240 + new)[16:])
+        return whole_draft(warehouse, recipe)
+
+    return _copied(folder, f"changed {recipe} {new}", make)
+
+
+# Draft numbers of what was made, by its folder.
+_made: dict[Path, int] = {}
+
+
+def _copied(folder: Path, name: str, make: Callable[[Warehouse], Draft]) -> tuple[Warehouse, Draft]:
+    """A copy of what `make` made for the first who asked: it lies beside the folders of tests, and goes with them."""
+    base = folder.parent.parent / name.replace(",", "-")
+    if base not in _made:
+        shutil.rmtree(base, ignore_errors=True)
+        _made[base] = make(Warehouse.create(base)).number
+    warehouse = Warehouse.open(shutil.copytree(base, folder))
+    return warehouse, warehouse.open_draft(_made[base])
 
 
 def rewrite(draft: Draft, name: str, write: Callable[[Path], None]) -> None:

@@ -1,5 +1,7 @@
 """New rows that an index lacks or mixes up are refused, however small the change; a healthy change is not."""
 
+import hashlib
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -60,9 +62,7 @@ def drafted(
     lists: bool = False,
 ) -> DraftSession:
     """A draft that adds rows to a published generation, with its queries, exact lists and indexes."""
-    warehouse = Warehouse.create(root)
-    write_shard(warehouse, "s", old)
-    publish(warehouse, recipe=recipe)
+    warehouse = copied(root, old, recipe)
     write_shard(warehouse, "s", [*old, *added])
     snapshot = warehouse.snapshot("s")
     assert snapshot is not None
@@ -85,6 +85,21 @@ def drafted(
         # So small an index is scanned by plan, and a scan reads no postings.
         draft.set_profile("xtr", asdict(SearchProfile()))
     return session
+
+
+def copied(root: Path, old: Sequence[Chunk], recipe: str) -> Warehouse:
+    """A copy of a warehouse that serves these rows; it lies beside the folders of tests, and goes with them."""
+    base = root.parent.parent / f"{recipe.replace(',', '-')}-{hashlib.sha256(repr(old).encode()).hexdigest()}"
+    if base not in _served:
+        shutil.rmtree(base, ignore_errors=True)
+        warehouse = Warehouse.create(base)
+        write_shard(warehouse, "s", old)
+        publish(warehouse, recipe=recipe)
+        _served.add(base)
+    return Warehouse.open(shutil.copytree(base, root))
+
+
+_served = set[Path]()
 
 
 def spoiled(how: str) -> Callable[..., None]:
