@@ -1,5 +1,6 @@
 """id_map, catalog and hydration say the same about every row."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,12 +37,22 @@ CHANGED = {"a.py": ["f one", "g it's"], "c.py": ["k four"], "bad.py": []}
 BAD = Quarantined("s", "bad.py", 3, "syntax", "unexpected indent")
 
 
+@pytest.fixture(scope="module")
+def changed_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse of two generations. Never changed: `generation` is of a copy."""
+    made = Warehouse.create(tmp_path_factory.mktemp("changed") / "warehouse")
+    write(made, BASE, quarantined=[BAD])
+    publish(made)
+    write(made, CHANGED)
+    publish(made)
+    return made.root
+
+
 @pytest.fixture
-def generation(warehouse: Warehouse) -> Generation:
-    write(warehouse, BASE, quarantined=[BAD])
-    publish(warehouse)
-    write(warehouse, CHANGED)
-    return publish(warehouse)
+def generation(changed_once: Path, tmp_path: Path) -> Generation:
+    found = Warehouse.open(shutil.copytree(changed_once, tmp_path / "warehouse")).published
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize("name", ["a, b", "why?", "[x] {y,z}*'\""])

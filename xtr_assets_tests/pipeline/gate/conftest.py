@@ -1,5 +1,6 @@
 """A project of three small sources, ingested and drafted without indexes: what checks of sources are shown."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,27 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     """PAGES documents, MODULES modules, sixty records in two files."""
-    made = World(tmp_path, parse_config(CONFIG, tmp_path), Warehouse.create(tmp_path / "warehouse"))
+    return written(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def served_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of such a world of which everything serves. Never changed: `served` gives each test a copy."""
+    folder = tmp_path_factory.mktemp("served")
+    written(folder).publish()
+    return folder
+
+
+@pytest.fixture
+def served(served_once: Path, tmp_path: Path) -> World:
+    """Everything serves."""
+    shutil.copytree(served_once, tmp_path, dirs_exist_ok=True)
+    return World(tmp_path, parse_config(CONFIG, tmp_path), Warehouse.open(tmp_path / "warehouse"))
+
+
+def written(folder: Path) -> World:
+    """What `world` is made of, in an empty folder."""
+    made = World(folder, parse_config(CONFIG, folder), Warehouse.create(folder / "warehouse"))
     for n in range(PAGES):
         made.write(f"guide/{n}.md", f"# Page {n}\n\nText of page {n}.\n\n## More {n}\n\nNothing {n} else.\n")
     for n in range(MODULES):

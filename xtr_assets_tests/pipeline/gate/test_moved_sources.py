@@ -12,13 +12,6 @@ from xtr_assets_tests.git_project import Repository, needs_git
 from xtr_assets_tests.pipeline.gate.conftest import PAGES, World, records
 
 
-@pytest.fixture
-def served(world: World) -> World:
-    """Everything serves."""
-    world.publish()
-    return world
-
-
 def look(world: World) -> Finding:
     """A draft over the sources of the configuration, whatever else the warehouse has."""
     world.ingest()

@@ -16,13 +16,6 @@ from xtr_assets.storage.history_entry import AcceptedShrink
 from xtr_assets_tests.pipeline.gate.conftest import MODULES, PAGES, Plant, World, records
 
 
-@pytest.fixture
-def served(world: World) -> World:
-    """Everything serves."""
-    world.publish()
-    return world
-
-
 def look(world: World) -> Finding:
     return check(world.build())
 
