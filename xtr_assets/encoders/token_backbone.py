@@ -52,7 +52,7 @@ def load_backbone(folder: Path, weights: Path, device: "torch.device | str") -> 
 
 def word_rows(model: "PreTrainedModel") -> int:
     """Vocabulary entries that a transformer has vectors of."""
-    table: torch.nn.Embedding = model.get_input_embeddings()  # type: ignore[assignment]
+    table: torch.nn.Embedding = model.get_input_embeddings()
     return int(table.weight.shape[0])
 
 
