@@ -93,7 +93,7 @@ def test_a_set_is_exported_and_mirrored_and_its_store_is_collected(made: PartSet
     assert shown.count("would remove") == 2
 
 
-def test_a_part_that_is_away_is_not_begun_anew(made: PartSet) -> None:
+def test_a_part_that_is_away_or_in_another_s_place_is_not_built_into(made: PartSet) -> None:
     """Its disk is not mounted when a build comes: one in its place would hide it, and not know what it withdrew."""
     away = made.root / "parts" / "a"
     resource, unbuilt = WarehouseResource(path=str(away)), WarehouseResource(path=str(made.root / "parts" / "c"))
@@ -111,10 +111,7 @@ def test_a_part_that_is_away_is_not_begun_anew(made: PartSet) -> None:
     shutil.rmtree(away)
     (made.root / "elsewhere").rename(away)
     assert resource.open().published is not None and any("giraffe" in text for text in found("set"))
-
-
-def test_parts_whose_disks_are_mounted_in_each_others_place_are_not_built_into(made: PartSet) -> None:
-    """Each would be filled with the shards of the other, beside its own history."""
+    # Disks in each other's place: each part would be filled with the shards of the other.
     parts = made.root / "parts"
     for before, after in (("a", "away"), ("b", "a"), ("away", "b")):
         (parts / before).rename(parts / after)

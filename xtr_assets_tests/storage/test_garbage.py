@@ -162,9 +162,9 @@ def test_rows_of_a_snapshot_that_no_generation_has_yet_are_kept(four: Warehouse)
     assert publish(four).live_rows == 1
 
 
-def test_of_two_that_keep_one_model_at_once_both_have_it(four: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_two_that_keep_one_model_at_once_both_have_it(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     def model() -> Path:
-        return four.add_model(lambda folder: np.save(folder / "c.npy", np.ones(2)), "test")
+        return warehouse.add_model(lambda folder: np.save(folder / "c.npy", np.ones(2)), "test")
 
     def late(folder: Path, target: Path) -> bool:
         monkeypatch.undo()
