@@ -7,7 +7,6 @@ from typing import Any
 import typer
 
 from xtr_assets.core.json_document import read_json
-from xtr_assets.core.where_syntax import TEXT_COLUMNS
 
 # Operators that may stand before a value, with a colon between.
 SHORT = ("glob", "prefix", "gt", "gte", "lt", "lte")
@@ -59,6 +58,9 @@ def _value(key: str, text: str) -> Any:
 
 def _typed(key: str, text: str) -> Any:
     """`path=2024` is a path, and `symbol=Infinity` a symbol: these columns hold text alone."""
+    # It brings numpy, which what only prints a help does without.
+    from xtr_assets.core.where_syntax import TEXT_COLUMNS
+
     value = _json(text)
     return value if key not in TEXT_COLUMNS or isinstance(value, str | list | dict) else text
 

@@ -42,10 +42,11 @@ def tier(live_rows: int) -> int:
     return level
 
 
-def plan_compaction(segments: Sequence[SegmentSize]) -> tuple[tuple[str, ...], ...]:
+def plan_compaction(segments: Sequence[SegmentSize], *, erase: bool = False) -> tuple[tuple[str, ...], ...]:
     """Groups of segments of one shard, each to become one segment; a group of one is rewritten without its dead rows.
 
     Merging fills the next tier, which may then be merged too: what would be written twice is planned as one group.
+    erase : every segment with a dead row is rewritten, however few there are.
     """
     groups: list[tuple[int, tuple[SegmentSize, ...]]] = [(one.live_rows, (one,)) for one in segments]
     while True:
@@ -60,10 +61,11 @@ def plan_compaction(segments: Sequence[SegmentSize]) -> tuple[tuple[str, ...], .
         members = tuple(one for _, group in merged for one in group)
         groups = [*rest, (sum(live for live, _ in merged), members)]
     order = {one.segment_id: place for place, one in enumerate(segments)}
-    planned = [group for _, group in groups if len(group) > 1 or _worth_rewriting(group[0])]
+    planned = [group for _, group in groups if len(group) > 1 or _worth_rewriting(group[0], erase)]
     named = [tuple(sorted((one.segment_id for one in group), key=order.__getitem__)) for group in planned]
     return tuple(sorted(named, key=lambda group: order[group[0]]))
 
 
-def _worth_rewriting(one: SegmentSize) -> bool:
-    return one.dead_rows >= one.rows * (DEAD_SHARE if one.rows >= LARGE_ROWS else SMALL_DEAD_SHARE)
+def _worth_rewriting(one: SegmentSize, erase: bool) -> bool:
+    share = DEAD_SHARE if one.rows >= LARGE_ROWS else SMALL_DEAD_SHARE
+    return one.dead_rows > 0 if erase else one.dead_rows >= one.rows * share

@@ -32,6 +32,8 @@ AFRESH_TAG = "xtr-assets/afresh"
 
 # A run with this tag writes segments anew before its generation is begun.
 COMPACT_TAG = "xtr-assets/compact"
+# Its value where every dead row is to go; "true" otherwise.
+ERASE = "erase"
 
 # A run with this tag finds the profiles of both indexes anew, whatever the parent's were.
 TUNE_TAG = "xtr-assets/tune"
@@ -157,7 +159,11 @@ class Site:
 
     def compacting(self, context: StepContext) -> bool:
         """Whether this run was asked to compact."""
-        return context.run.tags.get(COMPACT_TAG) == "true"
+        return context.run.tags.get(COMPACT_TAG) in ("true", ERASE)
+
+    def erasing(self, context: StepContext) -> bool:
+        """Whether it was asked to leave out every dead row."""
+        return context.run.tags.get(COMPACT_TAG) == ERASE
 
     def tuning(self, context: StepContext) -> bool:
         """Whether this run was asked to tune."""

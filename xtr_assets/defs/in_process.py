@@ -93,13 +93,13 @@ class BuildResult:
 Work = Callable[..., BuildResult]
 
 
-def compact(config: IndexConfig, instance: "Instance", *, prefix: str = "") -> BuildResult:
+def compact(config: IndexConfig, instance: "Instance", *, erase: bool = False, prefix: str = "") -> BuildResult:
     """Merge small segments and leave dead rows out, then build, check and publish the generation over them.
 
     What a search finds stays the same. Nothing is built where no segment is worth writing anew, or where what serves is
-    not what the shards hold.
+    not what the shards hold. With `erase` every segment is written anew that holds a row which was deleted or edited.
     """
-    return _run(config, instance, "compaction", lambda run: run.compact(), prefix)
+    return _run(config, instance, "compaction", lambda run: run.compact(erase), prefix)
 
 
 def tune(config: IndexConfig, instance: "Instance", *, prefix: str = "") -> BuildResult:
@@ -217,9 +217,12 @@ class _Build:
         reason = f"draft {refused.built} was refused: {refused.cause}"
         return replace(self._generation("retrain", reason, found.cause), refused=refused)
 
-    def compact(self) -> BuildResult:
-        found = compaction_due(self.warehouse, wanted(self.warehouse, self.config, self.kind.fingerprint))
-        return self._generation("compact", found.reason) if found.due else self._nothing(found.reason)
+    def compact(self, erase: bool) -> BuildResult:
+        want = wanted(self.warehouse, self.config, self.kind.fingerprint)
+        found = compaction_due(self.warehouse, want, erase=erase)
+        if not found.due:
+            return self._nothing(found.reason)
+        return self._generation("compact", found.reason, erase=erase)
 
     def tune(self) -> BuildResult:
         wanted(self.warehouse, self.config, self.kind.fingerprint)
@@ -240,11 +243,11 @@ class _Build:
             seconds=self.seconds,
         )
 
-    def _generation(self, job: str, reason: str, cause: str = "") -> BuildResult:
+    def _generation(self, job: str, reason: str, cause: str = "", *, erase: bool = False) -> BuildResult:
         from xtr_assets.defs.recorded_runs import raise_failure, step_seconds
 
         with self._timed(job):
-            result = self.runs.generation(job, cause)
+            result = self.runs.generation(job, cause, erase=erase)
         draft = draft_of(self.warehouse, result.run_id)
         checks = () if draft is None else _failed(draft, self.config)
         # A check that only warns refuses nothing: what failed is a step.

@@ -11,7 +11,7 @@ import dagster as dg
 
 from xtr_assets.config import IndexConfig
 from xtr_assets.core.errors import XtrAssetsError
-from xtr_assets.defs.context import AFRESH_TAG, CAUSE_TAG, TRACE_TAG
+from xtr_assets.defs.context import AFRESH_TAG, CAUSE_TAG, COMPACT_TAG, ERASE, TRACE_TAG
 from xtr_assets.defs.event_log import events_synced_at_the_end
 from xtr_assets.defs.factory import build_index_defs
 from xtr_assets.defs.held_signals import signals_delivered
@@ -60,10 +60,10 @@ class RecordedRuns:
             report |= {name: metadata[name].value for name in SHARD_COUNTS if name in metadata}
         return report
 
-    def generation(self, job: str, cause: str) -> dg.ExecuteInProcessResult:
+    def generation(self, job: str, cause: str, *, erase: bool = False) -> dg.ExecuteInProcessResult:
         """The run of a job that makes a generation; `cause` : why its indexes are trained anew, "" where they are
-        not."""
-        return self._execute(job, {CAUSE_TAG: cause} if cause else {})
+        not. erase : a compaction leaves out every dead row."""
+        return self._execute(job, {**({CAUSE_TAG: cause} if cause else {}), **({COMPACT_TAG: ERASE} if erase else {})})
 
     def _execute(self, job: str, more: Mapping[str, str], **options: Any) -> dg.ExecuteInProcessResult:
         parent = traceparent()

@@ -46,13 +46,15 @@ class Compacted:
     written: tuple[Segment, ...]
 
 
-def plan_shards(layout: Layout, shards: Sequence[str]) -> dict[str, tuple[tuple[str, ...], ...]]:
-    """The shards that have something to compact, with the groups."""
+def plan_shards(
+    layout: Layout, shards: Sequence[str], *, erase: bool = False
+) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """The shards that have something to compact, with the groups. erase : whatever has a dead row."""
     plan = {}
     for shard in shards:
         snapshot = _current(layout, shard)
         sizes = [SegmentSize(one.segment_id, one.rows, one.live_rows) for one in snapshot.segments]
-        if groups := plan_compaction(sizes):
+        if groups := plan_compaction(sizes, erase=erase):
             plan[shard] = groups
     return plan
 

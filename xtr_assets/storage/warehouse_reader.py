@@ -151,11 +151,12 @@ class WarehouseReader:
         """Who published, rolled back and withdrew what, when and why; oldest first."""
         return read_history(self.layout)
 
-    def plan_compaction(self) -> "CompactionPlan":
-        """Shards with segments worth writing anew, by tiers and dead share (core/compaction.py)."""
+    def plan_compaction(self, *, erase: bool = False) -> "CompactionPlan":
+        """Shards with segments worth writing anew, by tiers and dead share (core/compaction.py). With `erase` every
+        segment that holds a dead row is."""
         from xtr_assets.storage.segment_compaction import plan_shards
 
-        return plan_shards(self.layout, self.shards())
+        return plan_shards(self.layout, self.shards(), erase=erase)
 
     def diff(self, before: int, after: int) -> GenerationDiff:
         """What differs between two generations: chunks, settings, verdicts. The public Warehouse asks both, too."""

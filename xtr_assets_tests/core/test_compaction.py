@@ -32,6 +32,12 @@ def test_small_segments_are_rewritten_only_when_half_is_dead() -> None:
     assert plan_compaction(sizes((100, 51), (100, 50))) == (("b",),)
 
 
+def test_where_all_is_to_be_erased_each_segment_with_a_dead_row_is_rewritten() -> None:
+    assert plan_compaction(sizes((10_000, 9_999), 10_000, (100, 99), (5_000, 5_000)), erase=True) == (("a",), ("c",))
+    merged = sizes((500, 499), 500, 500, 500, 5_000, (30_000, 29_999))
+    assert plan_compaction(merged, erase=True) == (("a", "b", "c", "d"), ("f",))
+
+
 @given(st.lists(st.tuples(st.integers(1, 20_000), st.floats(0.01, 1.0)), max_size=30))
 def test_what_is_left_meets_the_promise(pairs: list[tuple[int, float]]) -> None:
     segments = [SegmentSize(str(i), rows, max(1, int(rows * share))) for i, (rows, share) in enumerate(pairs)]

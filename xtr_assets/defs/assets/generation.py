@@ -33,6 +33,7 @@ def generation_asset(site: Site) -> dg.AssetsDefinition:
                 site.encoder(context),
                 context.run.run_id,
                 compact=site.compacting(context),
+                erase=site.erasing(context),
                 afresh=site.afresh(context),
                 ingest=lambda draft, parent: ingest_costs(context, site, draft, parent),
             )

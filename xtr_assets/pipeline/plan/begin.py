@@ -40,22 +40,23 @@ def begin_generation(
     run_id: str,
     *,
     compact: bool = False,
+    erase: bool = False,
     afresh: bool = False,
     ingest: IngestCosts = lambda *_: {},
     required: Sequence[RequiredCheck] | None = None,
 ) -> Begun | str:
     """Begin the draft of a run over the current snapshots; the reason in words where a compaction has nothing to do.
 
-    compact : merge small segments and leave dead rows out first. afresh : take nothing over but encodings. ingest :
-    what the runs that ingested its shards cost, by step. required : what the draft must pass, by default all that the
-    config requires.
+    compact : merge small segments and leave dead rows out first; with `erase` all of them. afresh : take nothing over
+    but encodings. ingest : what the runs that ingested its shards cost, by step. required : what the draft must pass,
+    by default all that the config requires.
     """
     written = 0
     holes: Holes = "closed" if afresh else "kept"
     with ExitStack() as stack:
         with step("generation") as cost:
             if compact:
-                found = compaction_due(warehouse, wanted(warehouse, config, encoder.fingerprint))
+                found = compaction_due(warehouse, wanted(warehouse, config, encoder.fingerprint), erase=erase)
                 if found.possible and not found.due:
                     return found.reason
                 compacted = compact_segments(warehouse, found)

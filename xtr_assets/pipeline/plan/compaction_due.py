@@ -31,8 +31,8 @@ class CompactedSegments:
     bytes: int
 
 
-def compaction_due(warehouse: Warehouse, want: Wanted) -> CompactionDue:
-    """What could be compacted now.
+def compaction_due(warehouse: Warehouse, want: Wanted, *, erase: bool = False) -> CompactionDue:
+    """What could be compacted now; with `erase` every segment that holds what was deleted or edited.
 
     Only where what serves holds the content of the shards: else the next generation would publish more than another
     layout, e.g. a change that somebody rolled back.
@@ -43,7 +43,9 @@ def compaction_due(warehouse: Warehouse, want: Wanted) -> CompactionDue:
     if not want.made(published):
         reason = f"generation {published.number} does not hold what the shards hold"
         return CompactionDue(False, reason, {}, possible=False)
-    plan = {shard: groups for shard, groups in warehouse.plan_compaction().items() if shard in want.snapshots}
+    plan = {
+        shard: groups for shard, groups in warehouse.plan_compaction(erase=erase).items() if shard in want.snapshots
+    }
     if plan:
         merged = sum(len(group) for groups in plan.values() for group in groups)
         into = sum(map(len, plan.values()))
@@ -53,7 +55,7 @@ def compaction_due(warehouse: Warehouse, want: Wanted) -> CompactionDue:
         return CompactionDue(True, "the shards were laid out anew, and what serves has the layout before", {})
     if too_many_holes(published.holes, published.end_row):
         return CompactionDue(True, f"{published.holes} of {published.end_row} rows are holes", {})
-    return CompactionDue(False, "no shard has segments worth writing anew", {})
+    return CompactionDue(False, f"no shard has segments {'with dead rows' if erase else 'worth writing anew'}", {})
 
 
 def compact_segments(warehouse: Warehouse, found: CompactionDue) -> CompactedSegments:
