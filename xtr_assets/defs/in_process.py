@@ -11,11 +11,12 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from xtr_assets.config import IndexConfig
+from xtr_assets.core.errors import GenerationError
 from xtr_assets.encoders import open_encoder
 from xtr_assets.pipeline.ingest.intake import Intake, intake_of
 from xtr_assets.pipeline.ingest.scan import ShardScan, note_unchanged, scan
 from xtr_assets.pipeline.plan.after_refusal import forget_encodings
-from xtr_assets.pipeline.plan.compaction_due import compaction_due
+from xtr_assets.pipeline.plan.compaction_due import CompactionDue, compaction_due
 from xtr_assets.pipeline.plan.decide import COSTS_NOTE, decide, due, refused_for_training, wanted, wanted_kind
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.parts.part_set_reader import built_warehouse
@@ -220,9 +221,18 @@ class _Build:
     def compact(self, erase: bool) -> BuildResult:
         want = wanted(self.warehouse, self.config, self.kind.fingerprint)
         found = compaction_due(self.warehouse, want, erase=erase)
+        if erase:
+            self._refuse_what_cannot_be_erased(found)
         if not found.due:
             return self._nothing(found.reason)
         return self._generation("compact", found.reason, erase=erase)
+
+    def _refuse_what_cannot_be_erased(self, found: CompactionDue) -> None:
+        """GenerationError where what was deleted serves still, or its rows are not dead yet."""
+        changed = sorted(one.shard for one in scan(self.warehouse, self.config) if self._due(one))
+        reason = f"{', '.join(changed)} changed and is not ingested" if changed else found.reason
+        if changed or not found.possible:
+            raise GenerationError(f"what was deleted cannot be erased yet: {reason}; `xtr-assets build` first")
 
     def tune(self) -> BuildResult:
         wanted(self.warehouse, self.config, self.kind.fingerprint)

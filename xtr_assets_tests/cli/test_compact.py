@@ -49,3 +49,8 @@ def test_what_was_deleted_is_in_no_file_after_an_erasing_compaction_and_a_collec
     found = json.loads(change("search", "a refund is paid", "--json").stdout)
     assert found["hits"][0]["path"] == "refunds.md"
     assert "no shard has segments with dead rows" in change("compact", "--erase").output
+    (second / "guide" / "travel.md").unlink()
+    early = change("compact", "--erase")
+    assert early.exit_code != 0 and "guide changed and is not ingested; `xtr-assets build` first" in " ".join(
+        early.output.split()
+    )
