@@ -90,7 +90,7 @@ def source_changes(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) ->
         busy = {run.tags.get("dagster/partition") for run in running}
 
         contents = {shard: f"{one.content}-{kind.fingerprint[:8]}" for shard, one in changed.items()}
-        changing = {shard: memory.changing.get(shard, now) for shard in contents}
+        changing = {shard: min(memory.changing.get(shard, now), now) for shard in contents}
         memory_after = memory.model_copy(
             update={"seen": contents, "asked": {s: one for s, one in memory.asked.items() if s in contents}}
         )

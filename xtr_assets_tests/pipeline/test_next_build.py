@@ -9,6 +9,7 @@ import pytest
 
 from xtr_assets.config import GateConfig, IndexConfig
 from xtr_assets.core.errors import GenerationError
+from xtr_assets.defs.sensor_cursor import RETRIES, Asked, Memory
 from xtr_assets.encoders.base import vector_kind
 from xtr_assets.pipeline.gate import registry
 from xtr_assets.pipeline.plan.decide import Decision, begin, continued
@@ -118,6 +119,17 @@ def test_what_is_written_to_all_the_time_is_built_as_it_was_read(served: Warehou
     assert not next_build(served, world.config, kind, now=began + SETTLE_SECONDS - 1, since=began).decision.build
     found = next_build(served, world.config, kind, now=began + SETTLE_SECONDS, since=began)
     assert (found.decision.build, found.left_out, found.since) == (True, ("notes",), began)
+
+
+def test_a_clock_that_was_set_back_makes_nobody_wait_longer(served: Warehouse, world: World) -> None:
+    world.write("code/b.py", module({"h": "moon and stars"}))
+    assert after(served, world, 0, NOW + 86_400).since == NOW
+    memory = Memory().model_copy(update={"asked": {"s": Asked(content="c", times=1, at=NOW + 86_400)}})
+    asked = memory.ask("s", "c", NOW)
+    assert asked is not None and asked[0].asked["s"] == Asked(content="c", times=2, at=NOW)
+    assert asked[0].ask("s", "c", NOW + 1) is None
+    given_up = Memory().model_copy(update={"asked": {"s": Asked(content="c", times=RETRIES + 1, at=NOW + 86_400)}})
+    assert given_up.ask("s", "c", NOW) is None
 
 
 def test_what_was_never_ingested_is_not_built(world: World) -> None:

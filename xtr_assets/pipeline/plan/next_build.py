@@ -46,7 +46,8 @@ def next_build(
     scans, found = look(warehouse, config)
     errors = tuple(found)
     changed = tuple(sorted(one.shard for one in scans if due(warehouse, one, kind)))
-    waiting = (since or now) if changed else None
+    # A clock that was set back has looks of the future.
+    waiting = min(since or now, now) if changed else None
     if waiting is not None and now - waiting < _patience(warehouse, changed, waiting):
         reason = f"{', '.join(changed)} changed and will be ingested first"
         return NextBuild(Decision(False, reason), since=waiting, errors=errors)
