@@ -90,7 +90,9 @@ def source_changes(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) ->
         busy = {run.tags.get("dagster/partition") for run in running}
 
         contents = {shard: f"{one.content}-{kind.fingerprint[:8]}" for shard, one in changed.items()}
-        changing = {shard: min(memory.changing.get(shard, now), now) for shard in contents}
+        # Since two looks saw the same it waits for something else: what changes then is another change.
+        moved = (shard for shard, content in contents.items() if memory.seen.get(shard) != content)
+        changing = {**dict.fromkeys(contents, now), **{one: min(memory.changing.get(one, now), now) for one in moved}}
         memory_after = memory.model_copy(
             update={"seen": contents, "asked": {s: one for s, one in memory.asked.items() if s in contents}}
         )

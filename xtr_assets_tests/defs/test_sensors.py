@@ -90,7 +90,9 @@ def test_an_empty_warehouse_is_filled_and_published_by_itself(fresh: Project) ->
     assert fresh.published == 1
 
 
-def test_a_changed_file_is_found_when_it_has_settled_and_built_once(daemon: Daemon) -> None:
+def test_a_changed_file_is_found_when_it_has_settled_and_built_once(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project = daemon.project
     assert daemon.settle() == (0, 0)
     shutil.copy(STDLIB / "glob.py", project.modules)
@@ -108,6 +110,15 @@ def test_a_changed_file_is_found_when_it_has_settled_and_built_once(daemon: Daem
     assert [request.partition_key for request in settled.run_requests or []] == ["modules"]
     # Asked for once: the next tick knows, whether the run has begun or not.
     assert not daemon.tick("source_changes").run_requests
+    # Nor is what waits for long, as after a run that failed, read in the middle of the next burst.
+    with monkeypatch.context() as later:
+        later.setattr(sensors, "clock", lambda: time.time() + SETTLE_SECONDS)
+        assert daemon.tick("source_changes").run_requests
+        later.setattr(sensors, "clock", lambda: time.time() + 2 * SETTLE_SECONDS)
+        assert "the last run of modules failed" in str(daemon.tick("source_changes").skip_message)
+        (project.modules / "burst.py").write_text("def first_of_many():\n    return 1\n")
+        assert "may still be changing" in str(daemon.tick("source_changes").skip_message)
+    (project.modules / "burst.py").unlink()
 
     for request in settled.run_requests or []:
         assert daemon.run("ingest", request)
