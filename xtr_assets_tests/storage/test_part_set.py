@@ -1,8 +1,9 @@
 """A set of parts: one move publishes all of them or nothing, whatever a part, a disk or another writer does."""
 
+import errno
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier, Thread
@@ -162,13 +163,23 @@ def test_a_named_generation_outlives_collections_of_its_part(two: PartSet, tmp_p
         two.generation(1)
 
 
-def test_a_part_that_was_taken_out_keeps_nothing_once_no_move_that_counts_names_it(two: PartSet) -> None:
+def test_a_part_that_was_taken_out_keeps_nothing_once_no_move_that_counts_names_it(
+    two: PartSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
     two.remove("b")
-    layout = Layout(two.layout.part("b"))
+    layout, real = Layout(two.layout.part("b")), part_set_writer.pin_for_moves
+
+    def pin(of: Layout, numbers: Collection[int]) -> None:
+        if of.root == layout.root:
+            raise OSError(errno.EIO, "its disk fails")
+        real(of, numbers)
+
     for said in ("second", "third", "fourth"):
         assert pinned_by_moves(layout) == {1}
         build(two.warehouse("a"), said, "x")
-        two.publish(force_reason="b was taken out")
+        # A disk of a part that was taken out is in no move's way.
+        monkeypatch.setattr(part_set_writer, "pin_for_moves", pin if said == "second" else real)
+        assert two.publish(force_reason="b was taken out").number == two.number
     assert pinned_by_moves(layout) == frozenset() and pinned_by_moves(two.warehouse("a").layout) == {2, 3, 4}
 
 
