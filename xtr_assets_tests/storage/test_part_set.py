@@ -183,6 +183,17 @@ def test_a_part_that_was_taken_out_keeps_nothing_once_no_move_that_counts_names_
     assert pinned_by_moves(layout) == frozenset() and pinned_by_moves(two.warehouse("a").layout) == {2, 3, 4}
 
 
+def test_what_a_part_that_was_taken_out_is_a_link_to_now_keeps_its_pins(two: PartSet, tmp_path: Path) -> None:
+    """It belongs to another set, whose moves name what it pins."""
+    two.remove("b")
+    moved = shutil.move(two.layout.part("b"), tmp_path / "b")
+    two.layout.part("b").symlink_to(moved)
+    part_set_writer.pin_for_moves(Layout(moved), {1, 7})
+    build(two.warehouse("a"), "second", "x")
+    two.publish(force_reason="b was taken out")
+    assert pinned_by_moves(Layout(moved)) == {1, 7}
+
+
 def test_a_part_that_is_cleaned_while_the_set_pins_takes_nothing_of_it(
     two: PartSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:

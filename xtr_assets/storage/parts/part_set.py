@@ -322,8 +322,8 @@ class PartSet(SetTransfers):
         self._unpin(kept, info)
         for name in sorted({name for one in moves for name in one.parts}.difference(info.parts)):
             # A part that was taken out keeps what it has for moves of before as long as these count. The move is made:
-            # whatever became of that folder, a disk that fails or another user's, is in nobody's way.
+            # whatever became of that folder, a link, a disk that fails or another user's, is in nobody's way.
             with suppress(StorageError, OSError):
-                if Layout(self.layout.part(name)).pinned_json.is_file():
+                if self.part_warehouse(name).layout.pinned_json.is_file():
                     self._unpin(kept, info, [name])
         return self._joined(move)
