@@ -230,6 +230,21 @@ def test_a_push_of_a_set_sends_anew_what_its_store_lost(two: PartSet, tmp_path: 
         assert served(PartSet.open(pulled)) == served(two)
 
 
+def test_what_was_withdrawn_since_is_not_sent_anew(two: PartSet, tmp_path: Path) -> None:
+    """A part took it back, and somebody removed it from the bucket: the next push brought it there again."""
+    to = store(tmp_path / "store")
+    moved(two, "second")
+    push(two, to)
+    two.warehouse("a").withdraw(2, "a secret")
+    assert push(two, to) == 1, "nothing is new, and nothing is lost"
+    rows = next(one for name, one in two.warehouse("a").generation(2).manifest.files.items() if "segments/" in name)
+    lost = FolderBucket(tmp_path / "store" / "parts" / "a").path(file_name(rows))
+    lost.unlink()
+    with pytest.raises(PublishRefused, match=r"part a: generation 2 was withdrawn .*`xtr-assets parts rollback`"):
+        push(two, to)
+    assert not lost.exists()
+
+
 def test_of_two_hosts_that_push_one_wins_and_the_other_is_told(two: PartSet, tmp_path: Path) -> None:
     to = store(tmp_path / "store")
     push(two, to)

@@ -20,7 +20,7 @@ from xtr_assets.storage.parts.part_records import PartMove, PartState
 from xtr_assets.storage.parts.part_set_reader import PartSetReader, naming
 from xtr_assets.storage.parts.set_store import PartPushed, PushedSet, SetPush, SetStore
 from xtr_assets.storage.remote.lease import leased
-from xtr_assets.storage.remote.lost_files import send_lost
+from xtr_assets.storage.remote.lost_files import send_lost, serves_withdrawn
 from xtr_assets.storage.remote.move import move_name, read_move
 from xtr_assets.storage.remote.object_store import Head, ObjectStore, Overtaken
 from xtr_assets.storage.remote.upload import LocalState, PushReport, push
@@ -177,10 +177,7 @@ def _push_part(
     if head is not None and _holds(head, named):
         return None
     if Generation.open(layout, named.generation).state == "withdrawn":
-        raise PublishRefused(
-            f"generation {named.generation} was withdrawn and serves in the set; `xtr-assets parts rollback`, or "
-            "publish without it, then push"
-        )
+        raise PublishRefused(serves_withdrawn(named.generation))
     state = LocalState.as_of(layout, named.generation)
     if state.record.sha256 != named.manifest_sha256:
         raise GenerationError(
