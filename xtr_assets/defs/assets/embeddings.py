@@ -122,7 +122,9 @@ def encoding_assets(site: Site) -> dg.AssetsDefinition:
 def _forget_refused(site: Site, context: dg.AssetExecutionContext, warehouse: Warehouse, fingerprint: str) -> None:
     """Once for an encoder and what serves: where the draft after that is refused too, encoding the same again mends
     nothing, and each change would pay for all that never served. A person's `xtr-assets build` forgets it again."""
-    asked = f"{site.config.name} {fingerprint[:16]} {read_published(warehouse.layout)}"
+    # One that was removed and made anew numbers its generations from 1 again.
+    made, serving = warehouse.info.created_at, read_published(warehouse.layout)
+    asked = f"{site.config.name} {fingerprint[:16]} {made} {serving}"
     if context.instance.get_runs(dg.RunsFilter(tags={FORGOT_TAG: asked}), limit=1):
         context.log.warning(
             "a draft was refused for its vectors though they were made anew since what serves: they are not encoded "
