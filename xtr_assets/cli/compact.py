@@ -14,7 +14,7 @@ EraseOption = Annotated[
     typer.Option(
         "--erase",
         help="Write every segment anew that holds a chunk which was deleted or edited. With `gc --keep 1` after it no "
-        "file of the warehouse holds their texts.",
+        "file of the warehouse holds their texts; in an index of parts, once two more moves were published.",
     ),
 ]
 

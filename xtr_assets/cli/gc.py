@@ -77,7 +77,8 @@ def _show(report: "CollectReport", dry_run: bool) -> None:
     stay = f"generations {', '.join(map(str, report.kept))} stay" if report.kept else "no generation is there"
     say(f"{done} {size(report.bytes)}; {stay}")
     if report.pinned:
-        say(f"generations {', '.join(map(str, report.pinned))} stay because a reader has them open")
+        why = "a reader has them open, or a move of the set names them"
+        say(f"generations {', '.join(map(str, report.pinned))} stay because {why}")
     if report.retired:
         say(f"shards that no source has any more {'would go' if dry_run else 'went'}: {', '.join(report.retired)}")
     if report.unused:

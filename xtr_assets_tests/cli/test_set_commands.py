@@ -93,6 +93,17 @@ def test_a_set_is_exported_and_mirrored_and_its_store_is_collected(made: PartSet
     assert shown.count("would remove") == 2
 
 
+def test_what_the_last_three_moves_name_stays_in_a_collection_which_says_so(made: PartSet) -> None:
+    first = made.root / "parts" / "a" / "generations" / "1"
+    told = " ".join(run("gc", "--keep", "1", "-w", "set").stderr.split())
+    assert "generations 1 stay because a reader has them open, or a move of the set names them" in told
+    for said, stays in (("lion", True), ("tiger", False)):
+        build("set", "a", said)
+        run("parts", "publish", "set", "--force", "no gate here")
+        run("gc", "--keep", "1", "-w", "set")
+        assert first.exists() == stays
+
+
 def test_a_part_that_is_away_or_in_another_s_place_is_not_built_into(made: PartSet) -> None:
     """Its disk is not mounted when a build comes: one in its place would hide it, and not know what it withdrew."""
     away = made.root / "parts" / "a"
