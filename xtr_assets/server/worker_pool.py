@@ -65,6 +65,9 @@ class WorkerPool:
         self._slots = [_Slot(cores) for cores in shares(_cores(), settings.workers)]
         self._stopping = threading.Event()
         self._started = 0
+        # Workers that ended, whose counts are in no sum yet.
+        self._ended: list[str] = []
+        self._late = False
         self.port = 0
 
     @property
@@ -104,7 +107,8 @@ class WorkerPool:
                 log.info("%d workers answer at http://%s:%d", len(self._slots), address.host, self.port)
             for slot in self._slots:
                 if slot.process is not None and not slot.process.is_alive():
-                    self._died(slot, shared)
+                    self._died(slot)
+            self._bury(shared)
             if not told and all(slot.deaths >= MOST_DEATHS for slot in self._slots):
                 log.error("no worker could be started; what is above says why")
                 return 1
@@ -151,19 +155,35 @@ class WorkerPool:
         if not ends:
             sleep(LOOK_SECONDS)
 
-    def _died(self, slot: _Slot, shared: SharedMetrics) -> None:
+    def _died(self, slot: _Slot) -> None:
         process, slot.process, slot.pid = slot.process, None, 0
         assert process is not None
         code, lived = process.exitcode, monotonic() - slot.began
         process.close()
         pause = self._pause(slot, lived)
         log.error("%s ended with %s after %.1f s; another is started in %.1f s", slot.name, code, lived, pause)
-        shared.bury(slot.name)
+        self._ended.append(slot.name)
         metrics.SERVER_WORKER_DEATHS.inc()
-        shared.write()
         if slot.pipe is not None:
             slot.pipe.close()
         slot.pipe = None
+
+    def _bury(self, shared: SharedMetrics) -> None:
+        """Add what workers counted that ended to the sums; at a later look where no file can be opened or written now,
+        which is no reason for the others to end. To bury one twice changes nothing."""
+        if not self._ended:
+            return
+        try:
+            for name in self._ended:
+                shared.bury(name)
+            shared.write()
+        except OSError as error:
+            if not self._late:
+                log.error("what %s counted is added to the metrics later: %s", self._ended[-1], error)
+            self._late = True
+        else:
+            self._ended.clear()
+            self._late = False
 
     def _pause(self, slot: _Slot, lived: float) -> float:
         """How long a place waits for its next worker."""

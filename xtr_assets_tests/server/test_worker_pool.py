@@ -3,13 +3,16 @@
 import os
 import re
 import signal
+import socket
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -19,6 +22,7 @@ from xtr_assets.server import worker_pool
 from xtr_assets.server.runner import Address
 from xtr_assets.server.settings import KeptLog, ServerSettings
 from xtr_assets.server.worker_pool import WorkerPool
+from xtr_assets.telemetry.shared_metrics import SharedMetrics
 from xtr_assets_tests.core.test_owned_folder import dead
 from xtr_assets_tests.fixtures import new_warehouse, publish_chunks
 from xtr_assets_tests.server.site import version
@@ -70,6 +74,43 @@ def test_a_worker_that_the_system_does_not_start_is_tried_again(
     pool = WorkerPool(ServerSettings((("docs", tmp_path),), Address(port=0), workers=2))
     assert pool.run() == 1 and pool.pids == []
     assert caplog.text.count("Resource temporarily unavailable); it is tried again") >= 2 * worker_pool.MOST_DEATHS
+
+
+class Dying:
+    """Stands for a worker that ends at once."""
+
+    pid, exitcode = 0, -9
+
+    def __init__(self, **_: object) -> None:
+        self.sentinel, end = socket.socketpair()
+        end.close()
+
+    def start(self) -> None: ...
+
+    def is_alive(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        self.sentinel.close()
+
+
+@pytest.mark.parametrize("full", ["bury", "write"])
+def test_a_worker_that_dies_while_no_file_can_be_written_ends_no_server(
+    full: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full, or no descriptor is free. What it counted is in the sums once there is room."""
+    asked, real = count(1), getattr(SharedMetrics, full)
+
+    def lacking(shared: SharedMetrics, *given: Any) -> None:
+        if next(asked) == 2:
+            raise OSError(28, "No space left on device")
+        real(shared, *given)
+
+    monkeypatch.setattr(SharedMetrics, full, lacking)
+    monkeypatch.setattr(worker_pool, "FIRST_PAUSE", 0.001)
+    pool = WorkerPool(ServerSettings((("docs", tmp_path),), Address(port=0), workers=2))
+    monkeypatch.setattr(SpawnContext, "Process", Dying)
+    assert pool.run() == 1 and pool._ended == [] and next(asked) > 4
 
 
 def test_two_workers_are_one_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
