@@ -62,7 +62,8 @@ def generations(index: HostedIndex) -> dict[str, Any]:
     Problem while their files are gone."""
     lines: list[dict[str, Any]] = []
     listed: Sequence[Generation] = ()
-    problem, place = None, index.at_hand()
+    place = index.at_hand()
+    problem: str | None = None
     try:
         listed = place.generations()
     except StorageError as error:
@@ -72,8 +73,8 @@ def generations(index: HostedIndex) -> dict[str, Any]:
         try:
             lines.append(_line(one, one.state, one.forced))
         except StorageError as error:
-            # The pointer or the history is damaged; what a generation says of itself is not.
-            problem = damaged(index, error)
+            # The pointer or the history is damaged; what a generation says of itself is not. It is so of each of them.
+            problem = problem or damaged(index, error)
             lines.append(_line(one, "unknown", one.manifest.forced))
     return {"index": index.name, "generation": index.serving, "generations": lines, "problem": problem}
 

@@ -183,8 +183,9 @@ class PartFront:
         )
 
     async def _generations(self, request: Request) -> Response:
-        (move, *_), listed = self._moves(request), moves_listed(self._known.moves)
-        return json_response({"index": self.name, "generation": move.number, "generations": listed})
+        known, (move, *_) = self._known, self._moves(request)
+        head = {"index": self.name, "generation": move.number, "problem": known.problem}
+        return json_response({**head, "generations": moves_listed(known.moves)})
 
     async def _facets(self, request: Request) -> Response:
         move, found = await self._in_time(self._of_whole(self._moves(request), self._overview.facets))

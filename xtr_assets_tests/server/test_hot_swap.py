@@ -310,18 +310,23 @@ def test_while_one_generation_is_opened_another_has_to_wait(tmp_path: Path) -> N
     index.close()
 
 
-def test_a_damaged_pointer_is_said_and_whoever_connects_is_answered(tmp_path: Path) -> None:
-    warehouse = new_warehouse(tmp_path / "w", version(1))
+def test_a_damaged_pointer_is_said_and_whoever_connects_is_answered(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    warehouse = new_warehouse(tmp_path / "w", version(2))
+    publish_chunks(warehouse, version(1))
     with served({"docs": tmp_path / "w"}) as url:
         warehouse.layout.published.write_text("7x\n")
         until(lambda: httpx.get(url + "/v1/generation").json()["problem"] is not None)
         about = httpx.get(url + "/v1/generation").json()
-        assert (about["generation"], about["published"]) == (1, None) and "CorruptFile" in about["problem"]
+        assert (about["generation"], about["published"]) == (2, None) and "CorruptFile" in about["problem"]
         with xa.connect(url) as searcher:
-            assert searcher.generation == 1 and searcher.search("zebra", 1)
+            assert searcher.generation == 2 and searcher.search("zebra", 1)
+        caplog.clear()
         listed, state = (httpx.get(f"{url}/v1/{one}").json() for one in ("generations", "state"))
-        (known,) = listed["generations"]
-        assert (known["generation"], known["state"], known["live_rows"]) == (1, "unknown", 80)
+        known = [(one["generation"], one["state"], one["live_rows"]) for one in listed["generations"]]
+        assert known == [(1, "unknown", 80), (2, "unknown", 80)]
+        assert caplog.text.count("what became of its generations cannot be told") == 1, "not for each of them"
         assert listed["problem"].startswith("CorruptFile: ") and state["shards"]
         history = warehouse.layout.history
         history.write_bytes(history.read_bytes().replace(b"no gate", b"a gate"))

@@ -355,6 +355,7 @@ def test_what_is_said_of_the_whole_is_what_a_server_over_it_says(parts: PartSet)
                 {name: one[name] for name in shared} for one in wanted["generations"]
             ]
             assert listed["generation"] == 3 and listed["generations"][2]["to"] == 1
+            assert set(listed) == set(wanted)
             assert [one["parts"]["a"] for one in listed["generations"]] == [1, 2, 1]
             # An earlier move is told of as itself, where the parts still have it.
             pinned = (await site.web.get("/v1/facets", headers={"Xtr-Generation": "2"})).json()
@@ -490,8 +491,9 @@ def test_a_part_that_lacks_the_last_move_may_have_it_in_a_moment(
         for _ in range(3):
             site.front.look()
         assert len(caplog.records) == 1, "not once a second"
-        about = (await site.web.get("/v1/generation")).json()
-        assert (about["generation"], about["problem"]) == (6, "RuntimeError: the server's log says more")
+        for path in ("/v1/generation", "/v1/generations"):
+            about = (await site.web.get(path)).json()
+            assert (about["generation"], about["problem"]) == (6, "RuntimeError: the server's log says more")
 
     tried(parts, act)
 
