@@ -1,7 +1,7 @@
 """A generation that a server has open, who uses it, and whether it is what the folder has under its number still."""
 
 import logging
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from xtr_assets.search.loaders import Place, identity
@@ -18,32 +18,13 @@ class Held:
     searcher: Searcher
     users: int = 0
     leased_until: float = 0.0
+    # Device, inode and time of the file in the folder that names it, where it was found to be of this one.
+    _stamp: tuple[int, int, int] | None = None
 
-    @property
-    def made(self) -> Hashable:
-        """What tells it from another generation of its number."""
-        return identity(self.searcher.manifest)
-
-    def withdrawn(self) -> bool:
-        """Whether somebody withdrew it since it was opened. What cannot be told is no reason to let it go."""
-        try:
-            with self.searcher.opened(arriving=True) as opened:
-                generation = opened.generation
-            # Not inside: a history that is damaged is no search that failed.
-            return generation.state == "withdrawn"
-        except Exception:
-            return False
-
-
-class Namesake:
-    """Whether the folder was removed and filled anew, so that it has another generation of the number that serves."""
-
-    def __init__(self) -> None:
-        # Device, inode and time of the file that names what serves, where that is what is answered from.
-        self._stamp: tuple[int, int, int] | None = None
-
-    def came(self, place: Place, number: int, serving: Held) -> bool:
-        """One `stat`, as long as the file is the one that was looked at. Raises StorageError."""
+    def replaced(self, place: Place) -> bool:
+        """Whether the folder was removed and filled anew, so that it has another generation of this number. One `stat`,
+        as long as the file that names it is the one that was looked at. Raises StorageError."""
+        number = self.searcher.generation
         path = place.layout.move(number) if isinstance(place, PartSet) else place.layout.manifest(number)
         try:
             state = path.stat()
@@ -52,9 +33,22 @@ class Namesake:
         stamp = state.st_dev, state.st_ino, state.st_ctime_ns
         if stamp == self._stamp:
             return False
-        other = serving.made != identity(place.generation(number).manifest)
+        other = identity(self.searcher.manifest) != identity(place.generation(number).manifest)
         self._stamp = None if other else stamp
         return other
+
+    def has_to_go(self, place: Place) -> bool:
+        """Whether it must answer nobody any more: it was withdrawn since it was opened, or the folder has another one
+        of its number. What cannot be told is no reason to let it go."""
+        try:
+            if self.replaced(place):
+                return True
+            with self.searcher.opened(arriving=True) as opened:
+                generation = opened.generation
+            # Not inside: a history that is damaged is no search that failed.
+            return generation.state == "withdrawn"
+        except Exception:
+            return False
 
 
 def close_all(index: str, gone: Iterable[tuple[int, Held]]) -> None:

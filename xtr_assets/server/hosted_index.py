@@ -12,9 +12,9 @@ from threading import Event, Lock
 from time import monotonic
 
 from xtr_assets.core.errors import GenerationError, XtrAssetsError
-from xtr_assets.search.loaders import Place, identity, open_any
+from xtr_assets.search.loaders import Place, open_any
 from xtr_assets.search.searcher import Searcher
-from xtr_assets.server.held_generation import Held, Namesake, close_all
+from xtr_assets.server.held_generation import Held, close_all
 from xtr_assets.server.index_place import GONE, is_gone, missing, unpublished
 from xtr_assets.server.limits import RETRY_AFTER
 from xtr_assets.server.problem import Problem, busy
@@ -72,7 +72,6 @@ class HostedIndex:
         self._held: dict[int, Held] = {}
         # What answers nobody any more, and is closed once those who were asking have their answers.
         self._former: list[tuple[int, Held]] = []
-        self._namesake = Namesake()
         self._tried: tuple[int | None, float, float] = (None, 0.0, 0.0)
 
     @property
@@ -231,7 +230,7 @@ class HostedIndex:
             self.problem = unpublished(self.warehouse())
             return False
         held = self._serving
-        if held is not None and number == serving and not self._namesake.came(self.warehouse(), number, held):
+        if held is not None and number == serving and not held.replaced(self.warehouse()):
             self.problem = None
             self._take_all()
             return False
@@ -257,7 +256,7 @@ class HostedIndex:
         """What is held of a number, where the folder has that; of one that was filled anew it is set aside."""
         with self._lock:
             known = self._held.get(number)
-        if known is None or known.made == identity(self.warehouse().generation(number).manifest):
+        if known is None or not known.replaced(self.warehouse()):
             return known
         with self._lock:
             self._former.append((number, self._held.pop(number)))
@@ -323,13 +322,14 @@ class HostedIndex:
         metrics.SERVER_SWAPS.labels(self.name, "failed").inc()
 
     def _let_go(self) -> None:
-        """Close what nobody uses and no lease keeps; of leases the latest few count, and none of what was withdrawn."""
-        now = monotonic()
+        """Close what nobody uses and no lease keeps; of leases the latest few count, and none of what was withdrawn or
+        replaced."""
+        now, place = monotonic(), self._warehouse
         with self._lock:
             others = [(number, held) for number, held in self._held.items() if held is not self._serving]
-        withdrawn = [one for one in others if one[1].withdrawn()]
+        leaving = [number for number, held in others if place is not None and held.has_to_go(place)]
         with self._lock:
-            self._former += [(number, self._held.pop(number)) for number, _ in withdrawn]
+            self._former += [(number, self._held.pop(number)) for number in leaving]
             others = [(number, held) for number, held in self._held.items() if held is not self._serving]
             old = [(self._until(number, held), number) for number, held in others]
             kept = {number for until, number in sorted(old)[-KEPT:] if until > now}

@@ -18,6 +18,7 @@ from xtr_assets.server.facets import FacetCounts
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.problem import Problem
 from xtr_assets.storage.scrub import Scrub
+from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import make_chunk, new_warehouse, publish_chunks
 from xtr_assets_tests.server.site import served, version
 
@@ -207,6 +208,16 @@ def test_a_warehouse_that_was_removed_and_built_anew_is_answered_from_though_its
         old.search("zebra", 1)
     assert searcher.refresh() == 1 and searcher.search("zebra", 1)[0].text == "zebra new text"
     searcher.close()
+    # Nor does what somebody pinned answer for another one of its number, which does not serve.
+    publish_chunks(Warehouse.open(tmp_path / "w"), said("newer"))
+    with index.use(1):
+        assert index.look() and index.kept == [1, 2]
+    shutil.rmtree(tmp_path / "w")
+    publish_chunks(new_warehouse(tmp_path / "w", said("third")), said("fourth"))
+    assert index.look() and index.kept == [2]
+    index.open_beside(1)
+    with index.use(1) as pinned:
+        assert pinned.search("zebra", 1)[0].text == "zebra third text"
     index.close()
 
 
