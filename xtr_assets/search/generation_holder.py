@@ -56,6 +56,7 @@ class GenerationHolder(Described):
         current, published = self._now(), serving(self._warehouse)
         same = identity(published.manifest) == identity(current.generation.manifest)
         if same and published.arriving == current.generation.arriving:
+            metrics.FOLLOWED.labels(self._warehouse.root.name).set_to_current_time()
             return current.number
         opened = open_generation(published, self._device, current, self._device_memory, verify=self._verify)
         self._opened = opened
@@ -125,6 +126,7 @@ class GenerationHolder(Described):
         places = ", ".join(f"{part} on {where} ({opened.reasons[part]})" for part, where in opened.devices.items())
         log.info("generation %d of %s serves: %s", opened.number, self._warehouse.root, places)
         metrics.OPEN_GENERATION.labels(self._warehouse.root.name).set(opened.number)
+        metrics.FOLLOWED.labels(self._warehouse.root.name).set_to_current_time()
 
     @contextmanager
     def _counting(self) -> Iterator[None]:

@@ -232,7 +232,7 @@ class HostedIndex:
         held = self._serving
         if held is not None and number == serving and not held.replaced(self.warehouse()):
             self.problem = None
-            self._take_all()
+            self._take_all(held)
             return False
         tried, patience, until = self._tried
         if tried == number and monotonic() < until:
@@ -262,11 +262,10 @@ class HostedIndex:
             self._former.append((number, self._held.pop(number)))
         return None
 
-    def _take_all(self) -> None:
+    def _take_all(self, held: Held) -> None:
         """Answer in all modes, where files of what serves were still to come from a store, and are here now."""
-        with self._lock:
-            held = self._serving
-        if held is not None and held.searcher.arriving:
+        metrics.FOLLOWED.labels(self.warehouse().root.name).set_to_current_time()
+        if held.searcher.arriving:
             held.searcher.refresh()
             if not held.searcher.arriving:
                 _warm(held.searcher)

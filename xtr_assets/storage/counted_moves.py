@@ -17,6 +17,9 @@ def count_move(place: str, action: str, serving: int | None, forced: bool = Fals
     metrics.PUBLICATIONS.labels("forced" if forced and action == "published" else ACTIONS[action]).inc()
     if serving is not None:
         metrics.PUBLISHED_GENERATION.labels(place).set(serving)
+        # What serves is withdrawn by a rollback, which is counted by itself.
+        if action != "withdrawn":
+            metrics.POINTER_MOVED.labels(place).set_to_current_time()
 
 
 @contextmanager

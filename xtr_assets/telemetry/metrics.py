@@ -111,6 +111,19 @@ OPEN_GENERATION: Final = Gauge(
 PUBLISHED_GENERATION: Final = Gauge(
     "xtr_assets_published_generation", "Number of the published generation.", ["warehouse"], registry=REGISTRY
 )
+# Times grow, as numbers of generations do not: a rollback goes back.
+POINTER_MOVED: Final = Gauge(
+    "xtr_assets_pointer_moved_seconds",
+    "When this process moved the pointer last, seconds since 1970.",
+    ["warehouse"],
+    registry=REGISTRY,
+)
+FOLLOWED: Final = Gauge(
+    "xtr_assets_followed_seconds",
+    "When searchers of this process last saw that they answer from what is published, seconds since 1970.",
+    ["warehouse"],
+    registry=REGISTRY,
+)
 PUBLICATIONS: Final = Counter(
     "xtr_assets_publications_total",
     "Moves of the pointer and refusals: publish, refused, forced, rollback, withdraw.",

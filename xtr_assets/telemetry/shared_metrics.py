@@ -22,7 +22,7 @@ from xtr_assets.telemetry.metrics import REGISTRY
 # Sums; everything else is a state of a process that lives.
 ADDED = ("counter", "histogram", "summary")
 # Of these the smallest counts.
-SMALLEST = ("xtr_assets_open_generation",)
+SMALLEST = ("xtr_assets_open_generation", "xtr_assets_followed_seconds")
 GONE = "gone"
 # Of processes that ended, how many are heard of beside their metrics; those of a pool that dies again and again go.
 MOST_TOLD = 100

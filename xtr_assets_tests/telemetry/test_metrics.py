@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from xtr_assets.core.errors import PublishRefused
+from xtr_assets.search.searcher import Searcher
 from xtr_assets.telemetry import metrics
 from xtr_assets_tests.fixtures import make_chunk, new_warehouse, publish_chunks
 
@@ -45,10 +46,24 @@ def test_every_move_of_the_pointer_is_counted_whoever_makes_it(tmp_path: Path) -
     warehouse = new_warehouse(tmp_path / "counted", [make_chunk("a.py", "a", "one")])
     publish_chunks(warehouse, [make_chunk("a.py", "a", "two")])
     assert _value("xtr_assets_published_generation", warehouse="counted") == 2
+    searcher = Searcher(warehouse, "cpu")
+
+    def behind() -> bool:
+        moved, followed = (
+            _value(f"xtr_assets_{name}_seconds", warehouse="counted") for name in ("pointer_moved", "followed")
+        )
+        return moved > followed
+
+    assert not behind()
     warehouse.rollback(reason="it is worse")
     assert _value("xtr_assets_published_generation", warehouse="counted") == 1
+    assert behind(), "it answers from what was taken back"
+    searcher.refresh()
+    assert not behind()
     with pytest.raises(PublishRefused):
         warehouse.publish(2)
+    assert not behind()
+    searcher.close()
     warehouse.publish(2, again_reason="it is not")
     warehouse.withdraw(2, "it is")
     assert _value("xtr_assets_published_generation", warehouse="counted") == 1
