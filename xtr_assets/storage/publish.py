@@ -90,9 +90,10 @@ def overtaken(layout: Layout, manifest: Manifest) -> str:
         one.action == "imported" and one.generation == manifest.number for one in read_history(layout)
     ):
         return ""
+    built = "nothing" if manifest.parent is None else f"generation {manifest.parent}"
     return (
-        f"generation {manifest.number} was built from generation {manifest.parent}, but {serving} serves by now; "
-        "build again, so that nothing published or rolled back meanwhile is lost"
+        f"generation {manifest.number} was built from {built}, but {serving or 'none'} serves by now; build again, from "
+        "what serves, so that nothing published or rolled back meanwhile is lost"
     )
 
 

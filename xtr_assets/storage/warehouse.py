@@ -150,7 +150,8 @@ class Warehouse(WarehouseReader):
 
         required : what `publish` will demand of it. notes : kept in its manifest, JSON. holes : row numbers freed by
         removed segments stay gaps ("kept"); "bounded" renumbers all rows where there are too many, "closed" always.
-        named : shards with name vectors.
+        named : shards with name vectors. parent : None begins at row 0; where anything serves by then, `publish` takes
+        such a one with a `force_reason` alone.
         """
         with self.lock(f"draft of run {run_id}", STEP_WAIT_SECONDS):
             draft = draft_lifecycle.make_draft(

@@ -70,6 +70,11 @@ def test_what_was_built_before_another_was_published_needs_a_reason(built: Wareh
     assert built.history()[-1].forced
     built.publish(newer.number)
     assert built.publish(late.number).number == 2, "it served: moving the pointer is all there is"
+    beside = built.draft(
+        "run", encoder=ENCODER, fingerprint=FINGERPRINT, snapshots=late.manifest.snapshots, parent=None
+    )
+    with pytest.raises(PublishRefused, match="generation 4 was built from nothing, but 2 serves by now; build .*force"):
+        built.publish(beside.number)
 
 
 def test_nothing_is_published_at_first(warehouse: Warehouse) -> None:
