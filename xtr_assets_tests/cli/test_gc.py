@@ -23,6 +23,11 @@ def test_collection_says_what_it_would_remove_and_then_removes_it(second: Path, 
     shutil.copytree(next(shards.iterdir()), shards / "gone")
     told = change("gc", "--keep", "1").stderr
     assert "0 bytes" in told and "no source has the shards gone" in told
+    # Of a source that cannot be opened here nothing is known to have gone.
+    config = second / "xtr.yaml"
+    config.write_text(config.read_text().replace("sources:", "sources:\n  - {name: gone, kind: 'python:builtins:list'}"))
+    kept = change("gc", "--keep", "1", "--json")
+    assert kept.exit_code == 0 and json.loads(kept.stdout)["unused"] == [], kept.output
 
 
 def test_a_full_disk_can_be_collected(second: Path, change: Command, monkeypatch: pytest.MonkeyPatch) -> None:

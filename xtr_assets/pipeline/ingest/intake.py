@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from xtr_assets.config import IndexConfig, SourceConfig
-from xtr_assets.core.errors import ProviderError, SourceError
+from xtr_assets.core.errors import ConfigError, ProviderError, SourceError
 from xtr_assets.sources import open_source
 from xtr_assets.storage.manifest import QuarantineEntry, StaleEntry
 from xtr_assets.storage.snapshot import Snapshot
@@ -95,10 +95,10 @@ def shards_named(source: str, shards: Iterable[str]) -> list[str]:
 
 
 def _shards(source: SourceConfig, warehouse: Warehouse) -> Sequence[str]:
-    """The shards of a source; where what reads it is not installed here, those that were ingested."""
+    """The shards of a source; where what reads it is not installed here, or is no source, those that were ingested."""
     try:
         return open_source(source).shards()
-    except (SourceError, ProviderError):
+    except (SourceError, ProviderError, ConfigError):
         return shards_named(source.name, warehouse.shards())
 
 
