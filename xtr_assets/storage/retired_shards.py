@@ -7,12 +7,15 @@ does not, and a collection lets go of those alone, some days after nobody wanted
 
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 
+from xtr_assets.core.errors import StorageError
 from xtr_assets.core.files import fsync_dir
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import now
 from xtr_assets.storage.manifest import Manifest
+from xtr_assets.storage.seal import is_sealed, read_manifest
 from xtr_assets.storage.snapshot import current_version, looked_at
 
 # The note of a generation: shards that served and were not wanted any more as it was begun, and since when (ISO 8601).
@@ -23,12 +26,21 @@ DAY_NS = 86_400 * 1_000_000_000
 
 
 def retired_since(layout: Layout, before: Manifest | None, wanted: Collection[str]) -> dict[str, str]:
-    """What the next generation notes after `before`, which serves, where it has the `wanted` shards. A shard whose
-    rows went is noted no more."""
+    """What the next generation notes after `before`, which serves, where it has the `wanted` shards: those that it left
+    out, those of a generation that was rolled back, and those that left before a release that notes it, where an older
+    generation has them. A shard whose rows went is noted no more."""
     if before is None:
         return {}
-    left = {**dict.fromkeys(before.snapshots, now()), **_noted(before)}
+    left = {**dict.fromkeys((*before.snapshots, *_sealed(layout)), now()), **_noted(before)}
     return {shard: left[shard] for shard in _there(layout) if shard in left and shard not in wanted}
+
+
+def _sealed(layout: Layout) -> Iterator[str]:
+    """The shards of every generation that is there whole."""
+    for number in layout.numbers():
+        with suppress(StorageError):  # `verify` tells of a damaged one
+            if is_sealed(layout, number):
+                yield from read_manifest(layout, number).snapshots
 
 
 def unused(layout: Layout, staying: Iterable[Manifest], wanted: Collection[str]) -> tuple[str, ...]:

@@ -134,3 +134,16 @@ def test_a_source_that_comes_back_is_as_it_was_and_one_that_somebody_looks_at_st
         told = notes.model_copy(update={"notes": {RETIRED_NOTE: junk}})
         assert retired_shards.forsaken(left.layout, told, ["old"]) == ()
     assert RETIRED_NOTE not in published(left, "docs", "old").manifest.notes
+
+
+def test_a_shard_that_served_and_was_rolled_back_is_noted_by_what_is_built_then(
+    left: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So is one that left before a release that notes it: an older generation has it still."""
+    held(left, "new", "much that was wrong")
+    published(left, "docs", "new")
+    left.rollback(2)
+    held(left, "docs", "a third text that stays")
+    assert set(published(left, "docs").manifest.notes[RETIRED_NOTE]) == {"new", "old"}
+    monkeypatch.setattr(retired_shards, "GRACE_DAYS", 0.0)
+    assert left.collect(keep=1, shards={"docs"}).retired == ("new", "old")
