@@ -112,6 +112,8 @@ def test_what_is_written_to_all_the_time_is_built_as_it_was_read(served: Warehou
     kind = vector_kind(steps.encoder_of(world.config))
     first = next_build(served, world.config, kind, now=began, since=None)
     assert (first.decision.build, first.since) == (False, began)
+    idle = next_build(served, world.config, kind, now=began + PATIENCE_SECONDS, since=began)
+    assert (idle.decision.build, idle.left_out) == (False, ()), "nothing is built without it, and no look says so"
     # As long as nothing of it was ingested it is waited for.
     assert not next_build(served, world.config, kind, now=began + SETTLE_SECONDS, since=began).decision.build
     steps.ingest(served, world.config)

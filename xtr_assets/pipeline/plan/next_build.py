@@ -29,7 +29,7 @@ class NextBuild:
 
     want : what would be built, None where it cannot be said yet. since : since when (seconds since the epoch) changed
     shards are waited for; None where none is. errors : sources that cannot be looked at. left_out : changed shards that
-    were waited for long enough.
+    were waited for long enough, where something is built without their change.
     """
 
     decision: Decision
@@ -55,7 +55,8 @@ def next_build(
     if not_ready := unready(warehouse, config, kind, known):
         return NextBuild(Decision(False, f"{', '.join(not_ready)} was never ingested"), since=waiting, errors=errors)
     want = wanted(warehouse, config, kind.fingerprint, known)
-    return NextBuild(decide(warehouse, config, want, again=False), want, waiting, errors, changed)
+    decision = decide(warehouse, config, want, again=False)
+    return NextBuild(decision, want, waiting, errors, changed if decision.build else ())
 
 
 def _patience(warehouse: Warehouse, changed: Iterable[str], waiting: float) -> float:
