@@ -85,8 +85,8 @@ def _show(report: "CollectReport", dry_run: bool) -> None:
         from xtr_assets.storage.retired_shards import GRACE_DAYS
 
         say(
-            f"no source has the shards {', '.join(report.unused)}, and their texts stay: one of which what serves notes "
-            f"that it left goes {GRACE_DAYS:g} days after somebody wanted it last, any other by hand (docs/operations.md)"
+            f"no source has the shards {', '.join(report.unused)}, and their texts stay: one that what serves notes as "
+            f"left goes {GRACE_DAYS:g} days after somebody wanted it last, any other by hand (docs/operations.md)"
         )
 
 

@@ -92,8 +92,8 @@ def overtaken(layout: Layout, manifest: Manifest) -> str:
         return ""
     built = "nothing" if manifest.parent is None else f"generation {manifest.parent}"
     return (
-        f"generation {manifest.number} was built from {built}, but {serving or 'none'} serves by now; build again, from "
-        "what serves, so that nothing published or rolled back meanwhile is lost"
+        f"generation {manifest.number} was built from {built}, but {serving or 'none'} serves by now; build again, "
+        "from what serves, so that nothing published or rolled back meanwhile is lost"
     )
 
 

@@ -25,7 +25,8 @@ def test_collection_says_what_it_would_remove_and_then_removes_it(second: Path, 
     assert "0 bytes" in told and "no source has the shards gone" in told
     # Of a source that cannot be opened here nothing is known to have gone.
     config = second / "xtr.yaml"
-    config.write_text(config.read_text().replace("sources:", "sources:\n  - {name: gone, kind: 'python:builtins:list'}"))
+    none = "sources:\n  - {name: gone, kind: 'python:builtins:list'}"
+    config.write_text(config.read_text().replace("sources:", none))
     kept = change("gc", "--keep", "1", "--json")
     assert kept.exit_code == 0 and json.loads(kept.stdout)["unused"] == [], kept.output
 

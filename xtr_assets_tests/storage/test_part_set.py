@@ -30,7 +30,7 @@ from xtr_assets.storage.lock import exclusive
 from xtr_assets.storage.manifest import RequiredCheck
 from xtr_assets.storage.parts import part_set, part_set_writer
 from xtr_assets.storage.parts.part_set import PartSet
-from xtr_assets.storage.parts.pins import pinned_by_moves
+from xtr_assets.storage.parts.pins import pin_for_moves, pinned_by_moves
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.sample import ENCODER, FINGERPRINT, REQUIRED, check, encode, flip, texts, write
 
@@ -167,7 +167,7 @@ def test_a_part_that_was_taken_out_keeps_nothing_once_no_move_that_counts_names_
     two: PartSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     two.remove("b")
-    layout, real = Layout(two.layout.part("b")), part_set_writer.pin_for_moves
+    layout, real = Layout(two.layout.part("b")), pin_for_moves
 
     def pin(of: Layout, numbers: Collection[int]) -> None:
         if of.root == layout.root:
@@ -186,9 +186,9 @@ def test_a_part_that_was_taken_out_keeps_nothing_once_no_move_that_counts_names_
 def test_what_a_part_that_was_taken_out_is_a_link_to_now_keeps_its_pins(two: PartSet, tmp_path: Path) -> None:
     """It belongs to another set, whose moves name what it pins."""
     two.remove("b")
-    moved = shutil.move(two.layout.part("b"), tmp_path / "b")
+    moved = two.layout.part("b").rename(tmp_path / "b")
     two.layout.part("b").symlink_to(moved)
-    part_set_writer.pin_for_moves(Layout(moved), {1, 7})
+    pin_for_moves(Layout(moved), {1, 7})
     build(two.warehouse("a"), "second", "x")
     two.publish(force_reason="b was taken out")
     assert pinned_by_moves(Layout(moved)) == {1, 7}

@@ -73,7 +73,9 @@ def test_what_was_built_before_another_was_published_needs_a_reason(built: Wareh
     beside = built.draft(
         "run", encoder=ENCODER, fingerprint=FINGERPRINT, snapshots=late.manifest.snapshots, parent=None
     )
-    with pytest.raises(PublishRefused, match="generation 4 was built from nothing, but 2 serves by now; build .*force"):
+    with pytest.raises(
+        PublishRefused, match=r"generation 4 was built from nothing, but 2 serves by now; build .*force"
+    ):
         built.publish(beside.number)
 
 
