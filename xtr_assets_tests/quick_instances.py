@@ -18,6 +18,8 @@ from sqlalchemy.pool import SingletonThreadPool
 
 # A connection for each thread that asks; beyond so many SQLAlchemy closes those of others.
 THREADS = 256
+# Those of threads that ended are closed by who disposes of the instance, as each is at once in Dagster.
+CLOSED_ANYWHERE = {"check_same_thread": False}
 
 
 @contextmanager
@@ -61,7 +63,7 @@ class _Engines:
 
     def make(self, address: str, **_: Any) -> Engine:
         """An engine that keeps a connection for each thread."""
-        engine = create_engine(address, poolclass=SingletonThreadPool, pool_size=THREADS)
+        engine = create_engine(address, poolclass=SingletonThreadPool, pool_size=THREADS, connect_args=CLOSED_ANYWHERE)
         event.listen(engine, "connect", lambda raw, _record: raw.execute("PRAGMA foreign_keys=ON").close())
         self._dialect = engine.dialect = self._dialect or engine.dialect
         engine.update_execution_options(compiled_cache=self._compiled)
