@@ -50,9 +50,9 @@ def search_call(asked: Mapping[str, Any], settings: Mapping[str, Any]) -> Call:
 
 
 def vectors_of(queries: Any) -> list[Any]:
-    """float32 [n, dim] as lists. Raises InvalidInput for NaN and for another shape."""
+    """float32 [n, dim] as lists; an empty list is no query. Raises InvalidInput for NaN and for another shape."""
     array = real_array(queries, "queries")
-    if array.ndim != 2:
+    if array.ndim != 2 and array.shape != (0,):
         raise InvalidInput(f"queries have shape {array.shape}; pass [n, dim]")
     check_finite(array, "query")
     return array.tolist()  # type: ignore[no-any-return]

@@ -49,9 +49,7 @@ class PartRounds:
     async def answered(self, told: Told, text: str) -> list[dict[str, Any]]:
         """The hits of one text as JSON-able values. Raises PartAbsent, PartDown, Problem, InvalidInput."""
         if not parse_query(text, told.ask.syntax).text.strip():
-            # A mode that is not there, and an unknown column, are errors also where nothing would be found.
-            found = await self._prepared(told, text, told.question.where)
-            _refuse_unknown([(one.get("unknown", ()), one.get("fields", ())) for one in found.values()])
+            await self._check(told, text)
             return []
         prepared = await self._prepared(told, text)
         body, blend = _asked(told, text, prepared), Blend.of(_first(prepared)["blend"])
@@ -66,6 +64,8 @@ class PartRounds:
         """The hits of each text, vector or query of tokens. Raises as `answered`, and EncoderMismatch."""
         question = told.question
         if question.kind == "queries":
+            if not question.asked:
+                await self._check(told, "")
             return [await self.answered(told, text) for text in question.asked]
         prepared = await self._prepared(told, "")
         first = _first(prepared)
@@ -90,6 +90,11 @@ class PartRounds:
             best = await self._best(told, {**_asked(told, "", prepared), **one, "raw": True}, blend, None)
             lists.append(await self._numbered(told, best.hits))
         return lists
+
+    async def _check(self, told: Told, text: str) -> None:
+        """A mode that is not there, and an unknown column, are errors also where nothing would be found."""
+        found = await self._prepared(told, text, told.question.where)
+        _refuse_unknown([(one.get("unknown", ()), one.get("fields", ())) for one in found.values()])
 
     async def _numbered(self, told: Told, best: Sequence[MergedHit]) -> list[dict[str, Any]]:
         """Hits by the score of the one space that was asked, with their chunks unless nobody wants them."""

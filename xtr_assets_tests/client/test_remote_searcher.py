@@ -49,6 +49,7 @@ ASKED: list[Callable[[Any], Any]] = [
     lambda s: s.search_vectors(ENCODED.embeddings, 4),
     lambda s: s.search_vectors(ENCODED.embeddings, 100, {"path": "old1.py"}),
     lambda s: s.search_vectors(ENCODED.embeddings[:0], 4),
+    lambda s: s.search_vectors([], 4),
     lambda s: s.search_tokens(ENCODED.tokens, 4, k_prime=30),
     lambda s: s.search_tokens(ENCODED.tokens, 4, {"path": {"glob": "old*"}}),
     lambda s: s.search_batch(["zebra version", "parse"], 4, "dense", {"path": {"glob": "old*"}}),

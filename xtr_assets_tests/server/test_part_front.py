@@ -248,6 +248,7 @@ def test_what_a_front_does_not_answer_is_refused_by_name_with_the_remedy(parts: 
             ({"vectors": [[0.0]], "mode": "xtr"}, "mode is 'xtr' with vectors"),
             ({"tokens": [[[0.0]]], "ef_search": 3}, "the field 'ef_search' is unknown"),
             ({"query": "zebra", "where": {"author": "x"}}, "no column 'author' to filter on; there are source, path, "),
+            ({"queries": [], "where": {"author": "x"}}, "no column 'author' to filter on"),
             ({"query": " ", "where": {"author": "x"}}, "end_line, chunk_id, and the metadata fields year"),
             ({"query": "zebra", "k": 10**6}, "k is 1000000"),
             ({"query": "zebra", "rerank": True}, "the field 'rerank' is unknown"),
