@@ -79,6 +79,17 @@ def test_what_was_built_before_another_was_published_needs_a_reason(built: Wareh
         built.publish(beside.number)
 
 
+def test_what_was_built_before_is_published_where_what_it_was_built_from_serves_again(built: Warehouse) -> None:
+    write(built, CHANGED)
+    late = draft(built)
+    check(late)
+    write(built, {**CHANGED, "d.py": ["m five"]})
+    publish(built)
+    built.rollback()
+    assert built.publish(late.number, required=REQUIRED).forced is None
+    assert serving(built) == late.number
+
+
 def test_nothing_is_published_at_first(warehouse: Warehouse) -> None:
     assert (warehouse.published, warehouse.generations(), warehouse.newest_draft()) == (None, [], None)
 
