@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -17,6 +17,8 @@ from xtr_assets.server import hosted_index
 from xtr_assets.server.facets import FacetCounts
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.problem import Problem
+from xtr_assets.storage import content, generation
+from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.scrub import Scrub
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import make_chunk, new_warehouse, publish_chunks
@@ -308,6 +310,32 @@ def test_another_generation_is_opened_beside_the_one_that_serves_one_at_a_time(t
         warehouse.withdraw(3, reason="it holds a secret")
         until(lambda: client.get("/v1/generation").json()["kept"] == [4])
         assert asked(3) == "410" and opened(3).status_code == 409, "however often it is asked"
+
+
+def test_whether_a_held_generation_was_withdrawn_is_read_where_the_history_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At each look that took 40 ms of a history of 3,000 entries."""
+    warehouse = new_warehouse(tmp_path / "w", version(1))
+    publish_chunks(warehouse, version(2))
+    index = HostedIndex("docs", tmp_path / "w", "cpu")
+    index.look()
+    index.open_beside(1)
+    read: list[int] = []
+    withdrawn = content.withdrawn_generations
+
+    def counted(layout: Layout, numbers: Iterable[int]) -> set[int]:
+        read.extend(numbers)
+        return withdrawn(layout, numbers)
+
+    monkeypatch.setattr(generation, "withdrawn_generations", counted)
+    for _ in range(3):
+        index.look()
+    assert read == [1] and index.kept == [1, 2]
+    warehouse.withdraw(1, reason="it holds a secret")
+    index.look()
+    assert index.kept == [2]
+    index.close()
 
 
 def test_while_one_generation_is_opened_another_has_to_wait(tmp_path: Path) -> None:
