@@ -173,7 +173,7 @@ MUTANTS = (
         "filters",
         replaced(
             "search.filter_masks:RowFilters.mask",
-            lambda original: lambda self, where: np.roll(original(self, where), 1),
+            lambda original: lambda self, where, **said: np.roll(original(self, where, **said), 1),
         ),
         ITSELF,
         serves=True,
@@ -183,7 +183,7 @@ MUTANTS = (
         "filters",
         replaced(
             "search.filter_masks:RowFilters._evaluate",
-            lambda original: lambda self, where: _without_last(self, original(self, where)),
+            lambda original: lambda self, where, **said: _without_last(self, original(self, where, **said)),
         ),
         ITSELF,
         serves=True,
