@@ -29,10 +29,11 @@ def retired_since(layout: Layout, before: Manifest | None, wanted: Collection[st
     """What the next generation notes after `before`, which serves, where it has the `wanted` shards: those that it left
     out, those of a generation that was rolled back, and those that left before a release that notes it, where an older
     generation has them. A shard whose rows went is noted no more."""
-    if before is None:
+    lone = [shard for shard in _there(layout) if shard not in wanted]
+    if before is None or not lone:
         return {}
     left = {**dict.fromkeys((*before.snapshots, *_sealed(layout)), now()), **_noted(before)}
-    return {shard: left[shard] for shard in _there(layout) if shard in left and shard not in wanted}
+    return {shard: left[shard] for shard in lone if shard in left}
 
 
 def _sealed(layout: Layout) -> Iterator[str]:
