@@ -196,12 +196,13 @@ def _revoked_in_both(url: str, tokens: Path) -> None:
 
 
 def _replaced_when_killed(pool: WorkerPool, url: str, first: list[int]) -> None:
-    before = total(fresh(url, "/metrics").text, "xtr_assets_search_queries_total")
+    told = fresh(url, "/metrics").text
+    before, deaths = (total(told, f"xtr_assets_{one}_total") for one in ("search_queries", "server_worker_deaths"))
     time.sleep(1.1)
     os.kill(first[0], signal.SIGKILL)
     until(lambda: first[0] not in pool.pids and len(pool.pids) == 2, 60)
     # What the dead one counted is still there, and the lease of generation 1 is known to the new one.
-    until(lambda: total(fresh(url, "/metrics").text, "xtr_assets_server_worker_deaths_total") == 1)
+    until(lambda: total(fresh(url, "/metrics").text, "xtr_assets_server_worker_deaths_total") == deaths + 1)
     assert total(fresh(url, "/metrics").text, "xtr_assets_search_queries_total") >= before
 
 
