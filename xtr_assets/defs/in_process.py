@@ -16,7 +16,7 @@ from xtr_assets.encoders import open_encoder
 from xtr_assets.pipeline.ingest.intake import Intake, intake_of
 from xtr_assets.pipeline.ingest.scan import ShardScan, note_unchanged, scan
 from xtr_assets.pipeline.plan.after_refusal import forget_encodings
-from xtr_assets.pipeline.plan.compaction_due import CompactionDue, compaction_due
+from xtr_assets.pipeline.plan.compaction_due import compaction_due
 from xtr_assets.pipeline.plan.decide import COSTS_NOTE, decide, due, refused_for_training, wanted, wanted_kind
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.parts.part_set_reader import built_warehouse
@@ -98,7 +98,8 @@ def compact(config: IndexConfig, instance: "Instance", *, erase: bool = False, p
     """Merge small segments and leave dead rows out, then build, check and publish the generation over them.
 
     What a search finds stays the same. Nothing is built where no segment is worth writing anew, or where what serves is
-    not what the shards hold. With `erase` every segment is written anew that holds a row which was deleted or edited.
+    not what the shards hold. With `erase` every segment is written anew that holds a row which was deleted or edited,
+    after a build where a shard changed; GenerationError where what serves is not what the shards hold then.
     """
     return _run(config, instance, "compaction", lambda run: run.compact(erase), prefix)
 
@@ -219,20 +220,19 @@ class _Build:
         return replace(self._generation("retrain", reason, found.cause), refused=refused)
 
     def compact(self, erase: bool) -> BuildResult:
+        if erase and any(map(self._due, scan(self.warehouse, self.config))):
+            # What was deleted since is live until it is ingested, and would seem to be erased. What is written to all
+            # the time changes after that too: nothing of it was deleted when somebody asked.
+            built = self.build((), None, None)
+            if not built.ok:
+                return built
         want = wanted(self.warehouse, self.config, self.kind.fingerprint)
         found = compaction_due(self.warehouse, want, erase=erase)
-        if erase:
-            self._refuse_what_cannot_be_erased(found)
+        if erase and not found.possible:
+            raise GenerationError(f"what was deleted cannot be erased yet: {found.reason}; `xtr-assets build` first")
         if not found.due:
             return self._nothing(found.reason)
         return self._generation("compact", found.reason, erase=erase)
-
-    def _refuse_what_cannot_be_erased(self, found: CompactionDue) -> None:
-        """GenerationError where what was deleted serves still, or its rows are not dead yet."""
-        changed = sorted(one.shard for one in scan(self.warehouse, self.config) if self._due(one))
-        reason = f"{', '.join(changed)} changed and is not ingested" if changed else found.reason
-        if changed or not found.possible:
-            raise GenerationError(f"what was deleted cannot be erased yet: {reason}; `xtr-assets build` first")
 
     def tune(self) -> BuildResult:
         wanted(self.warehouse, self.config, self.kind.fingerprint)
