@@ -12,6 +12,7 @@ from xtr_assets.config import IndexConfig, SourceConfig
 from xtr_assets.core.files import record
 from xtr_assets.core.types import Chunk
 from xtr_assets.index.dense.serialization import read_index, write_index
+from xtr_assets.index.late import centroids
 from xtr_assets.pipeline.derive.exact_neighbors import exact_neighbors
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.gate_queries import GateQuery, encode, write_queries
@@ -83,8 +84,9 @@ _made: dict[Path, int] = {}
 
 
 def _copied(folder: Path, name: str, make: Callable[[Warehouse], Draft]) -> tuple[Warehouse, Draft]:
-    """A copy of what `make` made for the first who asked: it lies beside the folders of tests, and goes with them."""
-    base = folder.parent.parent / name.replace(",", "-")
+    """A copy of what `make` made for the first who asked: it lies beside the folders of tests, and goes with them.
+    Tests of wide numbers of centroids have their own."""
+    base = folder.parent.parent / f"{name} {centroids.NARROW_CENTROIDS}".replace(",", "-")
     if base not in _made:
         shutil.rmtree(base, ignore_errors=True)
         _made[base] = make(Warehouse.create(base)).number
