@@ -235,6 +235,11 @@ def _write_end(layout: Layout, info: WarehouseInfo, end: FileRecord, version: in
         write_atomic(layout.warehouse_json, following.to_bytes())
 
 
+def pointer_moved_to(layout: Layout, number: int) -> bool:
+    """Whether the history has a move of the pointer to a generation."""
+    return any(entry.moves and entry.generation == number for entry in read_history(layout))
+
+
 def accepted_shrinks(entries: Sequence[HistoryEntry], serving: int | None) -> dict[str, HistoryEntry]:
     """By source, what was last accepted of it beside the generation that serves: a word holds for no other, and not for
     that one when it serves again after a rollback, which took back what the word had let pass."""

@@ -11,7 +11,14 @@ from xtr_assets.storage.content import TakenBack, key_of, taken_back
 from xtr_assets.storage.counted_moves import count_move, counting_refusals
 from xtr_assets.storage.digests import BUILD_SECONDS
 from xtr_assets.storage.generation import Generation
-from xtr_assets.storage.history import append_history, move_pointer, published_stack, read_history, read_published
+from xtr_assets.storage.history import (
+    append_history,
+    move_pointer,
+    pointer_moved_to,
+    published_stack,
+    read_history,
+    read_published,
+)
 from xtr_assets.storage.history_entry import check_reason
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import committing, now
@@ -112,7 +119,7 @@ def allow_again(layout: Layout, back: TakenBack, content: str, reason: str, *, w
 
 def _served(layout: Layout, number: int) -> bool:
     """Whether it passed the gate of this warehouse, or was forced past it: then moving the pointer is all there is."""
-    return is_sealed(layout, number) and any(e.moves and e.generation == number for e in read_history(layout))
+    return is_sealed(layout, number) and pointer_moved_to(layout, number)
 
 
 def seal(layout: Layout, manifest: Manifest, forced: str | None, notes: Mapping[str, Any]) -> None:

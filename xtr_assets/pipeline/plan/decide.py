@@ -20,6 +20,7 @@ from xtr_assets.pipeline.ingest.scan import ShardScan, shard_sources
 from xtr_assets.pipeline.plan.after_refusal import forget_postings
 from xtr_assets.pipeline.plan.index_settings import (
     JUDGED_NOTE,
+    differing,
     encoder_settings,
     judged_by,
     judged_otherwise,
@@ -34,7 +35,7 @@ from xtr_assets.storage.content import SETTINGS_NOTE, TakenBack, content_digest
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.draft_lifecycle import Holes
 from xtr_assets.storage.generation import Generation
-from xtr_assets.storage.history import read_published
+from xtr_assets.storage.history import pointer_moved_to, read_published
 from xtr_assets.storage.manifest import RequiredCheck
 from xtr_assets.storage.retired_shards import RETIRED_NOTE, retired_since
 from xtr_assets.storage.snapshot import Snapshot
@@ -309,16 +310,14 @@ def continued(warehouse: Warehouse, runs: Sequence[str], *, begins: bool) -> Dra
 
 
 def _served(warehouse: Warehouse, number: int) -> bool:
-    moved = any(one.moves and one.generation == number for one in warehouse.history())
-    return moved or read_published(warehouse.layout) == number
+    return pointer_moved_to(warehouse.layout, number) or read_published(warehouse.layout) == number
 
 
 def refuse_if_set_otherwise(generation: Generation, config: IndexConfig) -> None:
     """PublishRefused where the configuration says other things of a draft than when it was begun: its checks judged it
     by those. Files of queries, which may change while a build runs, are left to the next build."""
     noted, now = ({**one, "queries": None} for one in (noted_settings(generation), settings_of(config)))
-    other = sorted(name for name in {*noted, *now} if noted.get(name) != now.get(name))
-    if other := [*other, *judged_otherwise(generation, config)]:
+    if other := [*differing(noted, now), *judged_otherwise(generation, config)]:
         names = ", ".join(f"`{name}`" for name in other)
         raise PublishRefused(
             f"generation {generation.number} was judged by another configuration: {names} changed since it was begun; "

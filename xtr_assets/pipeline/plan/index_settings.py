@@ -69,6 +69,11 @@ def judged_otherwise(draft: Generation, config: IndexConfig) -> list[str]:
     noted, now = draft.manifest.notes.get(JUDGED_NOTE), judged_by(config)
     if not isinstance(noted, dict):
         return []
+    return differing(noted, now)
+
+
+def differing(noted: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The names of settings that are not what was noted, sorted."""
     return sorted(name for name in {*noted, *now} if noted.get(name) != now.get(name))
 
 
