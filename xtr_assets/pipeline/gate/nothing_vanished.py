@@ -5,8 +5,10 @@ from the diff that built the draft. A person's word lets one shrink pass: it is 
 and ends with the generation that served then.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -32,6 +34,8 @@ LEAST_FILES = 5
 LEAST_RECORDS = 10
 # Half of so many files at once is what a mount takes, not a person.
 HALVED_FILES = 4
+# As many of the files of one suffix are refused where their reader broke, not where a person edits.
+REFUSED_OF_SUFFIX = 0.5
 # Where nothing serves there is nothing to compare with: then only a source of which more is unusable than usable waits.
 FIRST_UNUSABLE = 0.5
 
@@ -177,12 +181,29 @@ def loss_of(kind: str, before: Holding | None, now: Holding, limit: float) -> Lo
     jump = unusable - (before.unusable / (before.unusable + served) if before.unusable else 0.0)
     if jump > 0 and now.unusable - before.unusable >= least:
         shares.append((jump, f"{now.unusable} {unit} cannot be used, {before.unusable} of what serves could not"))
+    shares.append(_suffix_lost(before.rows, now.refused))
     share, words = max(shares, key=_share)
     if share <= limit and before.settings == now.settings:
         # Where files or rows went their text did too: text is told of where it alone did.
         texts = (_text_lost, _text_lost_by_rows)
         share, words = max((share, words), *(one(kind, before.texts, now.texts, limit) for one in texts), key=_share)
     return Loss(share, f"{words}; {_percent(limit)} may go without a person's word" if share > limit else "")
+
+
+def _suffix_lost(before: Mapping[str, int], refused: Set[str]) -> tuple[float, str]:
+    """Of the files of one suffix that serve, the share that is in quarantine now, and the words; of the suffix that
+    lost the largest. However few of all files they are: a library that broke takes every PDF and nothing else."""
+    served = Counter(PurePosixPath(path).suffix.lower() for path in before)
+    lost = Counter(PurePosixPath(path).suffix.lower() for path in refused if path in before)
+    shares = [
+        (
+            count / served[suffix],
+            f"{count} of the {served[suffix]} {suffix or 'suffixless'} files that serve are in quarantine",
+        )
+        for suffix, count in lost.items()
+        if count >= LEAST_FILES and count >= REFUSED_OF_SUFFIX * served[suffix]
+    ]
+    return max(shares, key=_share, default=(0.0, ""))
 
 
 def by_hand(lost: int, files: int) -> bool:

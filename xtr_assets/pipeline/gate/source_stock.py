@@ -64,11 +64,13 @@ class Holding:
     """What a generation holds of one source.
 
     rows : live rows by path. unusable : places in quarantine (files, or records of a source of records) and files that
-    were never read. settings : fingerprints of the source's settings that its shards were made with.
+    were never read. refused : files in quarantine, for whatever reason, that have no row. settings : fingerprints of
+    the source's settings that its shards were made with.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
     unusable: int = 0
+    refused: set[str] = field(default_factory=set)
     settings: set[str] = field(default_factory=set)
     texts: Texts = field(default_factory=Texts)
 
@@ -152,6 +154,7 @@ def _holdings(table: pa.Table | None, snapshots: Mapping[str, Snapshot]) -> dict
         waits = {"no-records", "not-installed"} if holding.rows else {"no-records"}
         places = {(entry.path, entry.line) for entry in snapshot.quarantine if entry.reason not in waits}
         holding.unusable += len(unread) + len(places)
+        holding.refused.update(entry.path for entry in snapshot.quarantine if entry.path not in holding.rows)
     return found
 
 

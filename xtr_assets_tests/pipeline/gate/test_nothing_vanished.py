@@ -78,6 +78,26 @@ def test_a_mass_quarantine_waits(served: World, plant: Plant) -> None:
     assert not found.passed and "source guide" in found.summary
 
 
+@pytest.mark.parametrize(("refused", "asked"), [(5, True), (4, False)])
+def test_a_suffix_whose_reader_broke_waits_though_it_is_a_small_share(
+    world: World, plant: Plant, refused: int, asked: bool
+) -> None:
+    for n in range(6):
+        world.write(f"guide/n{n}.TXT", f"Note {n} about lamps")
+    for n in range(30):
+        world.write(f"guide/more{n}.md", f"# More {n}\n\nof it")
+    world.publish()
+    gone = {f"n{n}.TXT" for n in range(refused)}
+    plant(lambda source, path, items: [Quarantined(source, path, 0, "unparsable", "?")] if path in gone else items)
+    found = check(world.build(full=True))
+    assert found.passed is not asked
+    if asked:
+        assert found.value == pytest.approx(5 / 6)
+        assert "source guide: 5 of the 6 .txt files that serve are in quarantine; 20 % may go" in found.summary
+        assert accept(world.warehouse, world.config, ["guide"], "no notes any more") == ["guide"]
+        assert check(world.build(full=True)).passed
+
+
 def test_a_quarantine_that_jumped_waits_though_no_row_went(served: World) -> None:
     for n in range(PAGES):
         served.write(f"guide/new{n}.md", b"\xff\xff")
