@@ -19,6 +19,7 @@ from xtr_assets.config import IndexConfig
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.types import Ints
 from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.gate.mounted_folders import missing_folders, note_mounted
 from xtr_assets.pipeline.gate.moved_sources import Moved, moved_sources
 from xtr_assets.pipeline.gate.served_stock import serving_stock
 from xtr_assets.pipeline.gate.source_stock import Holding, Texts, held, held_by_shards
@@ -28,6 +29,7 @@ from xtr_assets.storage.history import accepted_shrinks
 from xtr_assets.storage.history_entry import AcceptedShrink
 from xtr_assets.storage.warehouse import Warehouse
 
+CHECK = "nothing_vanished"
 # A person deletes a file or four by hand, and a record or nine; nobody should be asked about that, however small the
 # source is. What fails (a mount, an export, a decoder) takes more, or everything, which is always asked about.
 LEAST_FILES = 5
@@ -103,6 +105,7 @@ def check(session: DraftSession) -> Finding:
     serving, limit = session.serving, session.config.gate.shrink
     now = held(session.draft)
     before = serving_stock(session.warehouse, session.config, serving)
+    note_mounted(session.config, serving, CHECK, before, now)
     accepted = accepted_shrinks(session.warehouse.history(), None if serving is None else serving.number)
     worst = 0.0
     refused: list[Judged] = []
@@ -153,6 +156,7 @@ def _told(mine: Holding, theirs: Holding | None) -> dict[str, Any]:
         "unusable": mine.unusable,
         "unusable_serving": 0 if theirs is None else theirs.unusable,
         "lost_share": 0.0,
+        **({"mounted": sorted(mine.mounted)} if mine.mounted else {}),
     }
 
 
@@ -182,6 +186,8 @@ def loss_of(kind: str, before: Holding | None, now: Holding, limit: float) -> Lo
     if jump > 0 and now.unusable - before.unusable >= least:
         shares.append((jump, f"{now.unusable} {unit} cannot be used, {before.unusable} of what serves could not"))
     shares.append(_suffix_lost(before.rows, now.refused))
+    if left := missing_folders(before.mounted, now.mounted, before.rows, now.rows):
+        shares.append((1.0, f"nothing is left of {', '.join(left)}, mounted when what serves was built and not now"))
     share, words = max(shares, key=_share)
     if share <= limit and before.settings == now.settings:
         # Where files or rows went their text did too: text is told of where it alone did.
@@ -314,6 +320,7 @@ def accept(warehouse: Warehouse, config: IndexConfig, sources: Sequence[str], re
     mine = {shard: one for shard in shard_sources(config) if (one := warehouse.snapshot(shard)) is not None}
     now = held_by_shards(warehouse, mine)
     before = serving_stock(warehouse, config, warehouse.published)
+    note_mounted(config, warehouse.published, CHECK, before, now)
     lost = {name for one in judged(config, before, now, config.gate.shrink) if one.loss.words for name in one.names}
     taken = []
     for name in dict.fromkeys(one for one in sources if one in lost):

@@ -65,13 +65,14 @@ class Holding:
 
     rows : live rows by path. unusable : places in quarantine (files, or records of a source of records) and files that
     were never read. refused : files in quarantine, for whatever reason, that have no row. settings : fingerprints of
-    the source's settings that its shards were made with.
+    the source's settings that its shards were made with. mounted : folders that are disks of their own.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
     unusable: int = 0
     refused: set[str] = field(default_factory=set)
     settings: set[str] = field(default_factory=set)
+    mounted: set[str] = field(default_factory=set)
     texts: Texts = field(default_factory=Texts)
 
     @property

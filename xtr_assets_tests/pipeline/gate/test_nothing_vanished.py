@@ -1,6 +1,8 @@
 """What a source may lose unasked, what waits for a person, and how long that person's word holds."""
 
+import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -8,8 +10,9 @@ import pytest
 from xtr_assets.config import GateConfig
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.types import Quarantined
+from xtr_assets.pipeline.gate import mounted_folders
 from xtr_assets.pipeline.gate.finding import Finding
-from xtr_assets.pipeline.gate.nothing_vanished import accept, check, covers, loss_of
+from xtr_assets.pipeline.gate.nothing_vanished import CHECK, accept, check, covers, loss_of
 from xtr_assets.pipeline.gate.source_stock import Holding, held
 from xtr_assets.storage.history import published_stack, read_history, read_published
 from xtr_assets.storage.history_entry import AcceptedShrink
@@ -18,6 +21,16 @@ from xtr_assets_tests.pipeline.gate.conftest import MODULES, PAGES, Plant, World
 
 def look(world: World) -> Finding:
     return check(world.build())
+
+
+def serve_judged(world: World) -> None:
+    """What the sources hold now serves, and what the check said of it is on record."""
+    session = world.build()
+    found = check(session)
+    session.draft.record_check(
+        CHECK, passed=found.passed, value=found.value, threshold=found.threshold, subject=(), details=found.details
+    )
+    world.warehouse.publish(session.draft.number, required=(), force_reason="a test")
 
 
 def unlink(folder: Path, names: list[str]) -> None:
@@ -42,6 +55,49 @@ def test_a_half_mounted_folder_waits_for_a_person_with_both_values(served: World
         found.summary == "source guide: 12 of 24 files are left, 50 % are missing; 20 % may go without a person's word"
     )
     assert "xtr-assets build --accept-shrink guide" in found.remedy and "gate.shrink" in found.remedy
+
+
+def test_a_disk_that_is_mounted_below_a_source_is_missed_however_little_it_holds(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = world.folder / "guide/our disk"
+    mounts = world.folder / "mountinfo"
+    mounts.write_text(f"36 35 98:0 / {str(disk).replace(' ', chr(92) + '040')} rw shared:1 - ext3 /dev/root rw\n")
+    monkeypatch.setattr(mounted_folders, "MOUNTS", mounts)
+    for n in range(2):
+        world.write(f"guide/our disk/below/{n}.md", f"# Page {n}\n\nof the disk")
+    serve_judged(world)
+    shutil.move(disk / "below", world.folder / "kept")
+    mounts.write_text("")
+    found = look(world)
+    assert not found.passed
+    assert "source guide: nothing is left of our disk, mounted when what serves was built and not now" in found.summary
+    assert accept(world.warehouse, world.config, ["guide"], "that disk was sold") == ["guide"]
+    assert look(world).passed
+    # What came back without a mount is there, and is asked about again if it goes.
+    shutil.move(world.folder / "kept", disk / "below")
+    serve_judged(world)
+    assert world.warehouse.published is not None
+    shutil.rmtree(disk)
+    assert not look(world).passed
+
+
+def test_a_link_to_a_disk_that_is_empty_now_is_missed(world: World, tmp_path: Path) -> None:
+    mine = tmp_path.stat().st_dev
+    others = [Path(one) for one in ("/dev/shm", "/tmp", "/var/tmp", ".") if os.access(one, os.W_OK)]
+    elsewhere = next((one for one in others if one.stat().st_dev != mine), None)
+    if elsewhere is None:
+        pytest.skip("no other device can be written to")
+    with tempfile.TemporaryDirectory(dir=elsewhere) as folder:
+        (Path(folder) / "a.md").write_text("# A\n\nof another device")
+        (world.folder / "guide/there").symlink_to(folder)
+        serve_judged(world)
+        (Path(folder) / "a.md").unlink()
+        assert look(world).passed
+    (world.folder / "guide/there").unlink()
+    (world.folder / "guide/there").mkdir()
+    found = look(world)
+    assert not found.passed and "nothing is left of there, mounted" in found.summary
 
 
 def test_a_few_files_may_be_deleted_by_hand_however_small_the_source(served: World) -> None:
