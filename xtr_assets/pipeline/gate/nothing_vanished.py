@@ -5,24 +5,29 @@ from the diff that built the draft. A person's word lets one shrink pass: it is 
 and ends with the generation that served then.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 from typing import Any
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from xtr_assets.config import IndexConfig
 from xtr_assets.core.errors import ConfigError
-from xtr_assets.core.types import Ints
 from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.gate.loss_measures import (
+    LEAST_FILES,
+    LEAST_RECORDS,
+    by_hand,
+    percent,
+    rows_lost,
+    share_of,
+    suffix_lost,
+    text_lost,
+    text_lost_by_rows,
+    text_repeated,
+)
 from xtr_assets.pipeline.gate.mounted_folders import missing_folders, note_mounted
 from xtr_assets.pipeline.gate.moved_sources import Moved, moved_sources
 from xtr_assets.pipeline.gate.served_stock import serving_stock
-from xtr_assets.pipeline.gate.source_stock import Holding, Texts, held, held_by_shards
+from xtr_assets.pipeline.gate.source_stock import Holding, held, held_by_shards
 from xtr_assets.pipeline.ingest.scan import shard_sources
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.history import accepted_shrinks
@@ -30,14 +35,6 @@ from xtr_assets.storage.history_entry import AcceptedShrink
 from xtr_assets.storage.warehouse import Warehouse
 
 CHECK = "nothing_vanished"
-# A person deletes a file or four by hand, and a record or nine; nobody should be asked about that, however small the
-# source is. What fails (a mount, an export, a decoder) takes more, or everything, which is always asked about.
-LEAST_FILES = 5
-LEAST_RECORDS = 10
-# Half of so many files at once is what a mount takes, not a person.
-HALVED_FILES = 4
-# As many of the files of one suffix are refused where their reader broke, not where a person edits.
-REFUSED_OF_SUFFIX = 0.5
 # Where nothing serves there is nothing to compare with: then only a source of which more is unusable than usable waits.
 FIRST_UNUSABLE = 0.5
 
@@ -94,10 +91,10 @@ def moved_loss(kinds: Mapping[str, str], moved: Moved, limit: float) -> Loss:
     loss = loss_of(kind, before, now, limit)
     if loss.words or not now.rows:
         return loss
-    share, words = _text_lost(kind, before.texts, now.texts, limit)
+    share, words = text_lost(kind, before.texts, now.texts, limit)
     if share <= limit:
         return Loss(max(share, loss.share), "")
-    return Loss(share, f"{words}; {_percent(limit)} may go without a person's word")
+    return Loss(share, f"{words}; {percent(limit)} may go without a person's word")
 
 
 def check(session: DraftSession) -> Finding:
@@ -177,122 +174,25 @@ def loss_of(kind: str, before: Holding | None, now: Holding, limit: float) -> Lo
     lost_files = len(before.rows) - files
     if lost_files > 0:
         share = lost_files / len(before.rows)
-        words = f"{files} of {len(before.rows)} files are left, {_percent(share)} are missing"
+        words = f"{files} of {len(before.rows)} files are left, {percent(share)} are missing"
         shares.append((0.0, "") if by_hand(lost_files, len(before.rows)) else (share, words))
     if before.settings == now.settings:
-        shares.append(_rows_lost(kind, before.rows, now.rows))
+        shares.append(rows_lost(kind, before.rows, now.rows))
     served = len(before.rows) if unit == "files" else before.total
     jump = unusable - (before.unusable / (before.unusable + served) if before.unusable else 0.0)
     if jump > 0 and now.unusable - before.unusable >= least:
         shares.append((jump, f"{now.unusable} {unit} cannot be used, {before.unusable} of what serves could not"))
-    shares.append(_suffix_lost(before.rows, now.refused))
+    shares.append(suffix_lost(before.rows, now.refused))
     if left := missing_folders(before.mounted, now.mounted, before.rows, now.rows):
         shares.append((1.0, f"nothing is left of {', '.join(left)}, mounted when what serves was built and not now"))
-    share, words = max(shares, key=_share)
+    share, words = max(shares, key=share_of)
     if share <= limit and before.settings == now.settings:
         # Where files or rows went their text did too: text is told of where it alone did.
-        texts = (_text_lost, _text_lost_by_rows)
-        share, words = max((share, words), *(one(kind, before.texts, now.texts, limit) for one in texts), key=_share)
-    return Loss(share, f"{words}; {_percent(limit)} may go without a person's word" if share > limit else "")
-
-
-def _suffix_lost(before: Mapping[str, int], refused: Set[str]) -> tuple[float, str]:
-    """Of the files of one suffix that serve, the share that is in quarantine now, and the words; of the suffix that
-    lost the largest. However few of all files they are: a library that broke takes every PDF and nothing else."""
-    served = Counter(PurePosixPath(path).suffix.lower() for path in before)
-    lost = Counter(PurePosixPath(path).suffix.lower() for path in refused if path in before)
-    shares = [
-        (
-            count / served[suffix],
-            f"{count} of the {served[suffix]} {suffix or 'suffixless'} files that serve are in quarantine",
-        )
-        for suffix, count in lost.items()
-        if count >= LEAST_FILES and count >= REFUSED_OF_SUFFIX * served[suffix]
-    ]
-    return max(shares, key=_share, default=(0.0, ""))
-
-
-def by_hand(lost: int, files: int) -> bool:
-    """Whether a person may have deleted so many of so many files: a few, and not half of a folder of four or more.
-
-    >>> [by_hand(lost, files) for lost, files in ((1, 2), (2, 3), (2, 4), (4, 40), (4, 8), (5, 100))]
-    [True, True, False, True, False, False]
-    """
-    return lost < LEAST_FILES and not (files >= HALVED_FILES and 2 * lost >= files)
-
-
-def _rows_lost(kind: str, before: Mapping[str, int], now: Mapping[str, int]) -> tuple[float, str]:
-    """The share of rows that went, and the words; files that a person may have deleted by hand are left out."""
-    base, deleted = _without_deleted(before, now)
-    lost = base - sum(now.values())
-    if lost < LEAST_RECORDS:
-        return 0.0, ""
-    # One document may be rewritten to half its length; an export is one file, and its records count.
-    shrunk = sum(now.get(path, 0) < rows for path, rows in before.items()) - deleted
-    if kind != "records" and shrunk < LEAST_FILES:
-        return 0.0, ""
-    return lost / base, f"{base - lost} of {base} rows are left, {_percent(lost / base)} are missing"
-
-
-def _text_lost(kind: str, before: Texts, now: Texts, limit: float) -> tuple[float, str]:
-    """The same of the text of all rows."""
-    held_before, held_now = before.by_path(), now.by_path()
-    base, deleted = _without_deleted(held_before, held_now)
-    lost = base - now.total
-    # As many records as a person may delete are never asked about, however long they were.
-    by_hand_at_most = int(np.sort(before.sizes)[1 - LEAST_RECORDS :].sum()) if kind == "records" else 0
-    if lost <= by_hand_at_most:
-        return 0.0, ""
-    if kind != "records" and _shrunk(held_before, held_now, limit) - deleted < LEAST_FILES:
-        return 0.0, ""
-    return lost / base, f"{base - lost} of {base} bytes of text are left, {_percent(lost / base)} are missing"
-
-
-def _text_lost_by_rows(kind: str, before: Texts, now: Texts, limit: float) -> tuple[float, str]:
-    """The share of their text that rows lost which are still there: what came besides does not make up for it."""
-    at, to = _in_both(before.ids, now.ids)
-    kept, sizes = before.at(at), now.sizes[to]
-    base = kept.total
-    lost = base - int(sizes.sum())
-    if kind == "records":
-        few = int((sizes < (1 - limit) * kept.sizes).sum()) < LEAST_RECORDS
-    else:
-        few = _shrunk(kept.by_path(), kept.by_path(sizes), limit) < LEAST_FILES
-    if lost <= 0 or few:
-        return 0.0, ""
-    words = f"the {len(at)} rows that stayed hold {base - lost} of their {base} bytes of text"
-    return lost / base, f"{words}, {_percent(lost / base)} are missing"
-
-
-def _in_both(before: Ints, now: Ints) -> tuple[Ints, Ints]:
-    """Places int64 [n] of the ids that stand in both, in the first and in the second. Hashed by Arrow: numpy sorts each
-    of them and both together, 0.1 CPU s for 300,000."""
-    place = pc.index_in(pa.array(now), value_set=pa.array(before))
-    there = np.asarray(place.is_valid())
-    return place.filter(pa.array(there)).to_numpy().astype(np.int64), np.flatnonzero(there)
-
-
-def _share(lost: tuple[float, str]) -> float:
-    return lost[0]
-
-
-def _without_deleted(before: Mapping[str, int], now: Mapping[str, int]) -> tuple[int, int]:
-    """What the files of `before` hold but for those that a person may have deleted by hand, the largest of those that
-    went; and how many these are."""
-    deleted = max(len(before) - len(now), 0)
-    if not by_hand(deleted, len(before)):
-        return sum(before.values()), 0
-    gone = sorted((held for path, held in before.items() if path not in now), reverse=True)[:deleted]
-    return sum(before.values()) - sum(gone), len(gone)
-
-
-def _shrunk(before: Mapping[str, int], now: Mapping[str, int], limit: float) -> int:
-    """Files that hold less by more than the share: every second edit makes a text a little shorter."""
-    return sum(now.get(path, 0) < (1 - limit) * held for path, held in before.items())
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+        texts = (text_lost, text_lost_by_rows)
+        share, words = max((share, words), *(one(kind, before.texts, now.texts, limit) for one in texts), key=share_of)
+        if share <= limit:
+            share, words = max((share, words), text_repeated(kind, before.texts, now.texts, limit), key=share_of)
+    return Loss(share, f"{words}; {percent(limit)} may go without a person's word" if share > limit else "")
 
 
 def covers(word: AcceptedShrink, now: Holding, limit: float) -> bool:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from xtr_assets.core.file_diff import UNREAD_SHA256
 from xtr_assets.core.types import Ints, Mask
+from xtr_assets.storage.chunk_files import rows_at
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse import Warehouse
@@ -27,7 +28,8 @@ class Texts:
 
     paths : the files. file : int64 [n], the place in `paths`. ids : int64 [n], chunk_ids. sizes : int64 [n]. bare :
     int64 [n], bytes of the text alone. parts : int64 [n], the number of the part. hashes : uint64 [n], the first half
-    of the hash of title and text: what a row says, whatever its source is called.
+    of the hash of title and text: what a row says, whatever its source is called. places : int64 [n], where each row
+    lies in `stored` (a column `text`), one table after the other; empty where texts were joined.
     """
 
     paths: tuple[str, ...] = ()
@@ -37,6 +39,8 @@ class Texts:
     bare: Ints = field(default_factory=lambda: _NONE)
     parts: Ints = field(default_factory=lambda: _NONE)
     hashes: Hashes = field(default_factory=lambda: _NO_HASH)
+    places: Ints = field(default_factory=lambda: _NONE)
+    stored: tuple[pa.Table, ...] = ()
 
     @property
     def total(self) -> int:
@@ -56,7 +60,16 @@ class Texts:
         file, ids, sizes, bare, parts = (
             one[places] for one in (self.file, self.ids, self.sizes, self.bare, self.parts)
         )
-        return Texts(self.paths, file, ids, sizes, bare, parts, self.hashes[places])
+        return Texts(self.paths, file, ids, sizes, bare, parts, self.hashes[places], self.places[places], self.stored)
+
+    def read(self, rows: Ints) -> list[str]:
+        """The texts of some rows, as they are stored one after the other. Not of texts that were joined."""
+        places, found, first = np.sort(self.places[rows]), list[str](), 0
+        for table in self.stored:
+            inside = places[(places >= first) & (places < first + len(table))] - first
+            found += rows_at(table, inside)["text"].to_pylist()
+            first += len(table)
+        return found
 
 
 @dataclass(slots=True)
@@ -83,17 +96,19 @@ class Holding:
 def held(generation: Generation) -> dict[str, Holding]:
     """What a generation holds, by source."""
     table = generation.chunk_table(_READ, live=False)
-    return _holdings(_sized(table, generation.live[table["row"].to_numpy()]), generation.snapshots())
+    stored: list[pa.Table] = []
+    return _holdings(_sized(table, generation.live[table["row"].to_numpy()], stored), stored, generation.snapshots())
 
 
 def held_by_shards(warehouse: Warehouse, snapshots: Mapping[str, Snapshot]) -> dict[str, Holding]:
     """The same of shards as they stand, before there is a draft of them."""
+    stored: list[pa.Table] = []
     tables = [
-        _sized(warehouse.segment(one.segment_id).chunks(), ~snapshot.dead_mask(one.segment_id))
+        _sized(warehouse.segment(one.segment_id).chunks(), ~snapshot.dead_mask(one.segment_id), stored)
         for snapshot in snapshots.values()
         for one in snapshot.segments
     ]
-    return _holdings(pa.concat_tables(tables) if tables else None, snapshots)
+    return _holdings(pa.concat_tables(tables) if tables else None, stored, snapshots)
 
 
 def source_name(shard: str) -> str:
@@ -106,11 +121,15 @@ def source_name(shard: str) -> str:
     return shard.partition("-")[0]
 
 
-def _sized(table: pa.Table, live: Mask) -> pa.Table:
-    """(source, path, chunk_id, part, hash, bytes, bare) of live rows; bare are the bytes of the text alone."""
+def _sized(table: pa.Table, live: Mask, stored: list[pa.Table]) -> pa.Table:
+    """(source, path, chunk_id, part, hash, bytes, bare, place) of live rows; bare are the bytes of the text alone. The
+    table joins the `stored`, which a place counts through."""
+    first = sum(map(len, stored))
+    stored.append(table.select(["text"]))
     title, text = (pc.cast(pc.binary_length(table[name]), pa.int64()) for name in ("title", "text"))
     rows = table.select(["source", "path", "chunk_id", "part", "text_hash"])
     rows = rows.append_column("bytes", pc.add(title, text)).append_column("bare", text)
+    rows = rows.append_column("place", pa.array(np.arange(first, first + len(table))))
     return rows.filter(pa.array(live))
 
 
@@ -120,11 +139,12 @@ def held_in_place(
     """The same of some shards of several generations, each shard in one of them: of rows whose place is `here`, by
     shard and path."""
     tables: list[pa.Table] = []
+    stored: list[pa.Table] = []
     snapshots: dict[str, Snapshot] = {}
     for generation, shards in served:
         for one, placed in zip(generation.manifest.segments, generation.segments, strict=True):
             if one.shard in shards:
-                table = _sized(placed.segment.chunks(), generation.live[placed.base_row : placed.end_row])
+                table = _sized(placed.segment.chunks(), generation.live[placed.base_row : placed.end_row], stored)
                 paths = _encoded(table["path"])
                 chosen = np.array([here(one.shard, path) for path in paths.dictionary.to_pylist()], bool)
                 tables.append(table.filter(pa.array(chosen[paths.indices.to_numpy()])))
@@ -135,16 +155,19 @@ def held_in_place(
                     for name in ("quarantine", "stale")
                 }
                 snapshots[shard] = snapshot.model_copy(update=told)
-    return _holdings(pa.concat_tables(tables) if tables else None, snapshots)
+    return _holdings(pa.concat_tables(tables) if tables else None, stored, snapshots)
 
 
-def _holdings(table: pa.Table | None, snapshots: Mapping[str, Snapshot]) -> dict[str, Holding]:
+def _holdings(
+    table: pa.Table | None, stored: Sequence[pa.Table], snapshots: Mapping[str, Snapshot]
+) -> dict[str, Holding]:
     found: dict[str, Holding] = {}
     if table is not None:
         sources = pc.unique(table["source"]).to_pylist()
         for source in sources:
             # All of a million rows are not copied for the only source.
-            texts = _texts(table if len(sources) == 1 else table.filter(pc.equal(table["source"], source)))
+            own = table if len(sources) == 1 else table.filter(pc.equal(table["source"], source))
+            texts = _texts(own, tuple(stored))
             found[source] = Holding(texts.rows(), texts=texts)
     for shard, snapshot in snapshots.items():
         holding = found.setdefault(source_name(shard), Holding())
@@ -164,7 +187,7 @@ def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
     return column.dictionary_encode().unify_dictionaries().combine_chunks()
 
 
-def _texts(table: pa.Table) -> Texts:
+def _texts(table: pa.Table, stored: tuple[pa.Table, ...]) -> Texts:
     paths = _encoded(table["path"])
     return Texts(
         tuple(paths.dictionary.to_pylist()),
@@ -174,6 +197,8 @@ def _texts(table: pa.Table) -> Texts:
         table["bare"].to_numpy(),
         table["part"].to_numpy().astype(np.int64),
         _hashes(table["text_hash"]),
+        table["place"].to_numpy(),
+        stored,
     )
 
 

@@ -100,6 +100,42 @@ def test_a_link_to_a_disk_that_is_empty_now_is_missed(world: World, tmp_path: Pa
     assert not found.passed and "nothing is left of there, mounted" in found.summary
 
 
+SIGN_IN = "# Sign in\n\nPlease sign in with the account of your company to go on. Your session has expired.{}\n\n"
+SIGN_IN += "## Help\n\nCall us.\n"
+FOOTER = (
+    "\n\n## Feedback\n\nTell us what you think of this page: write to the desk, or call. We answer within two days."
+)
+
+
+@pytest.mark.parametrize("number", ["", " Request {}f3a91."])
+def test_the_same_page_for_many_documents_waits(served: World, number: str) -> None:
+    for n in range(PAGES // 2):
+        served.write(f"guide/{n}.md", SIGN_IN.format(number.format(7919 * n)))
+    found = look(served)
+    assert not found.passed and "source guide: " in found.summary and "of its text is missing" in found.summary
+    assert accept(served.warehouse, served.config, ["guide"], "they moved behind an account") == ["guide"]
+    assert look(served).passed
+
+
+def test_the_same_record_for_many_waits(served: World) -> None:
+    one = (
+        '{{"_id": "p{}", "title": "Out of order", "text": "The service cannot be reached; try again", "year": 1990}}\n'
+    )
+    served.write("papers/a.jsonl", "".join(one.format(n) for n in range(20)))
+    found = look(served)
+    assert not found.passed and "source papers: " in found.summary
+
+
+def test_a_footer_that_all_documents_get_is_no_loss(served: World) -> None:
+    for n in range(PAGES):
+        file = served.folder / f"guide/{n}.md"
+        file.write_text(file.read_text() + FOOTER)
+    for n in range(4):
+        served.write(f"guide/moved{n}.md", "# Moved\n\nThis page has moved.\n")
+    found = look(served)
+    assert found.passed, found.summary
+
+
 def test_a_few_files_may_be_deleted_by_hand_however_small_the_source(served: World) -> None:
     unlink(served.folder / "guide", [f"{n}.md" for n in range(4)])
     unlink(served.folder / "tools", [f"m{n}.py" for n in range(MODULES // 2 - 1)])
