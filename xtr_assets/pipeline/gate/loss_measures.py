@@ -1,13 +1,14 @@
 """What a source lost, as (share, words), by its rows, its suffixes, and what its texts say."""
 
 from collections import Counter
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from pathlib import PurePosixPath
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from xtr_assets.core.lost_letters import is_garbled
 from xtr_assets.core.repetition import distinct_share
 from xtr_assets.core.types import Ints, Mask
 from xtr_assets.pipeline.gate.source_stock import Hashes, Texts
@@ -92,23 +93,34 @@ def text_lost_by_rows(kind: str, before: Texts, now: Texts, limit: float) -> tup
     return lost / base, f"{words}, {percent(lost / base)} are missing"
 
 
-def text_repeated(kind: str, before: Texts, now: Texts, limit: float) -> tuple[float, str]:
-    """The same of what is said once: an export or a crawl may give the same page (please sign in; an error) for every
-    document, a number in it or not. What went and what came are held against each other by the share of their passages
-    that differ, each of as much text."""
+def text_replaced(kind: str, before: Texts, now: Texts, limit: float) -> tuple[float, str]:
+    """The same of text that came for what went, and says less: asked where as much as the limit went at all."""
     went = np.flatnonzero(~_said(before.hashes, now.hashes))
     came = np.flatnonzero(~_said(now.hashes, before.hashes))
-    lost, gained, base = int(before.sizes[went].sum()), int(now.sizes[came].sum()), before.total
+    lost, gained = int(before.sizes[went].sum()), int(now.sizes[came].sum())
     few = len(went) < LEAST_RECORDS if kind == "records" else len(np.unique(before.file[went])) < LEAST_FILES
-    if lost <= limit * base or few or not gained or not before.stored or not now.stored:
+    if lost <= limit * before.total or few or not gained or not before.stored or not now.stored:
         return 0.0, ""
     most = min(lost, gained, MOST_COMPARED)
-    differed, differs = (distinct_share(_spread(one, rows, most)) for one, rows in ((before, went), (now, came)))
-    share = (lost - gained * differs / differed) / base
-    if share <= limit:
-        return 0.0, ""
-    words = f"{len(went)} rows that went said different things to {percent(differed)}, the {len(came)} that came do to"
-    return share, f"{words} {percent(differs)}: as much as {percent(share)} of its text is missing"
+    old, new = _spread(before, went, most), _spread(now, came, most)
+    shares = lost / before.total, gained / before.total
+    return max(_repeated(*shares, old, new), _garbled(*shares, old, new), key=share_of)
+
+
+def _repeated(lost: float, gained: float, old: Sequence[str], new: Sequence[str]) -> tuple[float, str]:
+    """What is said once: an export or a crawl may give the same page (please sign in; an error) for every document, a
+    number in it or not. lost, gained : shares of the text that serves. Both sides are of as much text."""
+    differed, differs = distinct_share(old), distinct_share(new)
+    share = lost - gained * differs / differed
+    words = f"texts that went differed to {percent(differed)}, those that came differ to {percent(differs)}"
+    return share, f"{words}: as much as {percent(share)} of what it says is missing"
+
+
+def _garbled(lost: float, gained: float, old: Sequence[str], new: Sequence[str]) -> tuple[float, str]:
+    """What can be read: a wrong table makes remains of every letter beyond ASCII."""
+    garbled, before = (sum(len(one) for one in texts if is_garbled(one)) / sum(map(len, texts)) for texts in (new, old))
+    share = gained * garbled - lost * before
+    return share, f"letters of {percent(garbled)} of the texts that came are remains of another encoding"
 
 
 def _said(hashes: Hashes, by: Hashes) -> Mask:

@@ -22,7 +22,7 @@ from xtr_assets.pipeline.gate.loss_measures import (
     suffix_lost,
     text_lost,
     text_lost_by_rows,
-    text_repeated,
+    text_replaced,
 )
 from xtr_assets.pipeline.gate.mounted_folders import missing_folders, note_mounted
 from xtr_assets.pipeline.gate.moved_sources import Moved, moved_sources
@@ -191,7 +191,7 @@ def loss_of(kind: str, before: Holding | None, now: Holding, limit: float) -> Lo
         texts = (text_lost, text_lost_by_rows)
         share, words = max((share, words), *(one(kind, before.texts, now.texts, limit) for one in texts), key=share_of)
         if share <= limit:
-            share, words = max((share, words), text_repeated(kind, before.texts, now.texts, limit), key=share_of)
+            share, words = max((share, words), text_replaced(kind, before.texts, now.texts, limit), key=share_of)
     return Loss(share, f"{words}; {percent(limit)} may go without a person's word" if share > limit else "")
 
 

@@ -112,9 +112,23 @@ def test_the_same_page_for_many_documents_waits(served: World, number: str) -> N
     for n in range(PAGES // 2):
         served.write(f"guide/{n}.md", SIGN_IN.format(number.format(7919 * n)))
     found = look(served)
-    assert not found.passed and "source guide: " in found.summary and "of its text is missing" in found.summary
+    assert not found.passed and "source guide: " in found.summary and "of what it says is missing" in found.summary
     assert accept(served.warehouse, served.config, ["guide"], "they moved behind an account") == ["guide"]
     assert look(served).passed
+
+
+def test_texts_of_another_encoding_wait(world: World) -> None:
+    page = "# Größe {n}\n\nÜber die Maße von {n} für größere Räume.\n\n## Prüfung\n\nEs wäre schöner, {n} zu prüfen.\n"
+    for n in range(PAGES):
+        world.write(f"guide/{n}.md", page.format(n=n))
+    world.publish()
+    for n in range(PAGES // 2):
+        world.write(f"guide/{n}.md", page.format(n=n).encode().decode("cp1252").encode())
+    found = look(world)
+    assert not found.passed and "texts that came are remains of another encoding" in found.summary
+    for n in range(PAGES):
+        world.write(f"guide/{n}.md", page.format(n=n).replace("wäre", "wäre überaus"))
+    assert look(world).passed
 
 
 def test_the_same_record_for_many_waits(served: World) -> None:
