@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xtr_assets.core.lost_letters import is_garbled
-from xtr_assets.core.repetition import distinct_share
+from xtr_assets.core.repetition import distinct_share, passages_of
 from xtr_assets.core.types import Ints, Mask
 from xtr_assets.pipeline.gate.source_stock import Hashes, Texts
 
@@ -20,7 +20,7 @@ LEAST_RECORDS = 10
 # Half of so many files at once is what a mount takes, not a person.
 HALVED_FILES = 4
 # Bytes of text that are compared of what went and of what came: 0.05 CPU s each.
-MOST_COMPARED = 2_000_000
+MOST_COMPARED = 1_000_000
 # As many of the files of one suffix are refused where their reader broke, not where a person edits.
 REFUSED_OF_SUFFIX = 0.5
 
@@ -103,15 +103,17 @@ def text_replaced(kind: str, before: Texts, now: Texts, limit: float) -> tuple[f
         return 0.0, ""
     most = min(lost, gained, MOST_COMPARED)
     old, new = _spread(before, went, most), _spread(now, came, most)
+    passages = passages_of(now.sizes[came]) / passages_of(before.sizes[went])
     shares = lost / before.total, gained / before.total
-    return max(_repeated(*shares, old, new), _garbled(*shares, old, new), key=share_of)
+    return max(_repeated(shares[0], passages, old, new), _garbled(*shares, old, new), key=share_of)
 
 
-def _repeated(lost: float, gained: float, old: Sequence[str], new: Sequence[str]) -> tuple[float, str]:
+def _repeated(lost: float, passages: float, old: Sequence[str], new: Sequence[str]) -> tuple[float, str]:
     """What is said once: an export or a crawl may give the same page (please sign in; an error) for every document, a
-    number in it or not. lost, gained : shares of the text that serves. Both sides are of as much text."""
+    number in it or not. lost : the share of what serves that went. passages : how many came for one that went. Both
+    sides are of as much text."""
     differed, differs = distinct_share(old), distinct_share(new)
-    share = lost - gained * differs / differed
+    share = lost * (1 - passages * differs / differed)
     words = f"texts that went differed to {percent(differed)}, those that came differ to {percent(differs)}"
     return share, f"{words}: as much as {percent(share)} of what it says is missing"
 
