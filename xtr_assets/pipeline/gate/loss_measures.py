@@ -63,6 +63,18 @@ def rows_lost(kind: str, before: Mapping[str, int], now: Mapping[str, int]) -> t
     return lost / base, f"{base - lost} of {base} rows are left, {percent(lost / base)} are missing"
 
 
+def rows_repeated(kind: str, before: Texts, now: Texts, limit: float) -> tuple[float, str]:
+    """By how much the share of records grew that say what another one says, and the words: a join that fans out gives
+    each of them many times, with ids of their own. Pages may lie in several versions of a folder; of them nothing is
+    asked. Only of a source that grew by the limit can so many have come."""
+    rows, served = len(now.hashes), len(before.hashes)
+    if kind != "records" or not served or rows - served < max(LEAST_RECORDS, limit * served):
+        return 0.0, ""
+    again, before_again = (len(one.hashes) - len(pc.unique(pa.array(one.hashes))) for one in (now, before))
+    words = f"{again} of {rows} rows say what another one says, {before_again} of {served} that serve do"
+    return again / rows - before_again / served, words
+
+
 def text_lost(kind: str, before: Texts, now: Texts, limit: float) -> tuple[float, str]:
     """The same of the text of all rows."""
     held_before, held_now = before.by_path(), now.by_path()

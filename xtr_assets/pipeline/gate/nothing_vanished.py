@@ -18,6 +18,7 @@ from xtr_assets.pipeline.gate.loss_measures import (
     by_hand,
     percent,
     rows_lost,
+    rows_repeated,
     share_of,
     suffix_lost,
     text_lost,
@@ -185,6 +186,7 @@ def loss_of(kind: str, before: Holding | None, now: Holding, limit: float) -> Lo
     shares.append(suffix_lost(before.rows, now.refused))
     if left := missing_folders(before.mounted, now.mounted, before.rows, now.rows):
         shares.append((1.0, f"nothing is left of {', '.join(left)}, mounted when what serves was built and not now"))
+    shares.append(rows_repeated(kind, before.texts, now.texts, limit))
     share, words = max(shares, key=share_of)
     if share <= limit and before.settings == now.settings:
         # Where files or rows went their text did too: text is told of where it alone did.

@@ -144,6 +144,16 @@ def test_the_same_record_for_many_waits(served: World) -> None:
     assert not found.passed and "source papers: " in found.summary
 
 
+def test_records_that_a_join_gave_many_times_wait(served: World) -> None:
+    one = '{{"_id": "p{}-{}", "title": "Paper {}", "text": "What paper {} found.", "year": 1990}}\n'
+    served.write("papers/more.jsonl", "".join(one.format(n, k, n, n) for n in range(40) for k in range(3)))
+    found = look(served)
+    assert not found.passed
+    assert "source papers: 120 of 180 rows say what another one says, 0 of 60 that serve do" in found.summary
+    served.write("papers/more.jsonl", records(range(60, 180)))
+    assert look(served).passed, "as many that say something else"
+
+
 def test_a_footer_that_all_documents_get_is_no_loss(served: World) -> None:
     for n in range(PAGES):
         file = served.folder / f"guide/{n}.md"
