@@ -1,6 +1,7 @@
 """The generation that a searcher answers from: who uses it, and when it gives way to another."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -16,6 +17,10 @@ from xtr_assets.storage.scrub import Verify
 from xtr_assets.telemetry import metrics
 
 log = logging.getLogger(__name__)
+
+# How many searchers of this process follow the pointer, by warehouse: once the last is closed nobody is behind.
+_followers: Counter[str] = Counter()
+_counted = Lock()
 
 # What a question lacks where files of the generation are still to come; empty where it can be answered.
 Lack = Callable[[OpenGeneration], str]
@@ -39,6 +44,7 @@ class GenerationHolder(Described):
     _verify: Verify | None
     _waits: bool
     _refreshing: Lock
+    _follows = False
 
     @property
     def generation(self) -> int:
@@ -56,12 +62,13 @@ class GenerationHolder(Described):
         current, published = self._now(), serving(self._warehouse)
         same = identity(published.manifest) == identity(current.generation.manifest)
         if same and published.arriving == current.generation.arriving:
-            metrics.FOLLOWED.labels(self._warehouse.root.name).set_to_current_time()
+            self._note_followed(current)
             return current.number
         opened = open_generation(published, self._device, current, self._device_memory, verify=self._verify)
         self._opened = opened
         current.leave()
         self._note_opened(opened)
+        self._note_followed(opened)
         return opened.number
 
     def close(self) -> None:
@@ -70,6 +77,7 @@ class GenerationHolder(Described):
             opened, self._opened = self._opened, None
             if opened is not None:
                 opened.leave()
+                self._unfollow()
 
     def __enter__(self) -> Self:
         return self
@@ -125,8 +133,23 @@ class GenerationHolder(Described):
     def _note_opened(self, opened: OpenGeneration) -> None:
         places = ", ".join(f"{part} on {where} ({opened.reasons[part]})" for part, where in opened.devices.items())
         log.info("generation %d of %s serves: %s", opened.number, self._warehouse.root, places)
-        metrics.OPEN_GENERATION.labels(self._warehouse.root.name).set(opened.number)
-        metrics.FOLLOWED.labels(self._warehouse.root.name).set_to_current_time()
+
+    def _note_followed(self, opened: OpenGeneration) -> None:
+        """It answers from what serves. A searcher of a generation of its own, as the gate's of a draft, follows
+        nothing: what it answers from is not what people are answered from."""
+        place = self._warehouse.root.name
+        with _counted:
+            _followers[place] += not self._follows
+            self._follows = True
+            metrics.note_followed(place, opened.number)
+
+    def _unfollow(self) -> None:
+        place = self._warehouse.root.name
+        with _counted:
+            _followers[place] -= self._follows
+            if self._follows and not _followers[place]:
+                metrics.forget_followed(place)
+            self._follows = False
 
     @contextmanager
     def _counting(self) -> Iterator[None]:

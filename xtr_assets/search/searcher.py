@@ -74,6 +74,8 @@ class Searcher(GenerationHolder):
         self._opened: OpenGeneration | None = open_generation(chosen, device, None, device_memory, indexes, verify)
         self._encoder = QueryEncoder.given(encoder, parse_device(device).first)
         self._note_opened(self._opened)
+        if generation is None:
+            self._note_followed(self._opened)
 
     def __reduce__(self) -> NoReturn:
         # Of `copy` as well: two that think they hold one generation would let go of it twice.

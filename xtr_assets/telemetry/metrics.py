@@ -274,8 +274,23 @@ def count_check(check: str, passed: bool) -> None:
     CHECKS.labels(check, "true" if passed else "false").inc()
 
 
+def note_followed(place: str, generation: int) -> None:
+    """Searchers of the warehouse or set called `place` answer from what is published: this generation."""
+    OPEN_GENERATION.labels(place).set(generation)
+    FOLLOWED.labels(place).set_to_current_time()
+
+
+def forget_followed(place: str) -> None:
+    """Nobody of this process answers from there any more, and nobody is behind."""
+    OPEN_GENERATION.remove(place)
+    FOLLOWED.remove(place)
+
+
 def _write_at_exit() -> None:
     if path := os.environ.get(FILE_VARIABLE):
+        # The file stays, the searchers do not: the next move of the pointer would find them behind for ever.
+        OPEN_GENERATION.clear()
+        FOLLOWED.clear()
         try:
             write_file(Path(path.replace("{pid}", str(os.getpid()))))
         except OSError as error:

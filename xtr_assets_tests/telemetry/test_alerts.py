@@ -128,6 +128,12 @@ def test_what_a_process_counted_that_ended_is_asked_for_by_when_it_began(tmp_pat
     assert 'xtr_assets_builds_created{outcome="unchanged"} ' in (tmp_path / "a.prom").read_text("utf-8")
 
 
+def test_what_is_added_to_may_have_no_series() -> None:
+    """Nothing was ever answered: the sum of queries was no number, and the alert of searches that raise was silent."""
+    added = [one for _, one in expressions() if re.search(r"\+\s*sum\(", one)]
+    assert added and all(re.search(r"or vector\(0\)\)\s*\+\s*sum\(", one) for one in added)
+
+
 @pytest.mark.parametrize("file", DASHBOARDS, ids=lambda file: file.name)
 def test_a_dashboard_is_whole(file: Path) -> None:
     board: dict[str, Any] = json.loads(file.read_text("utf-8"))

@@ -63,7 +63,11 @@ def test_every_move_of_the_pointer_is_counted_whoever_makes_it(tmp_path: Path) -
     with pytest.raises(PublishRefused):
         warehouse.publish(2)
     assert not behind()
+    with Searcher(warehouse, "cpu", generation=2):
+        # As the gate looks at a draft, or a server at what a client asked for by its number.
+        assert _value("xtr_assets_open_generation", warehouse="counted") == 1
     searcher.close()
+    assert ("counted",) not in metrics.FOLLOWED._metrics, "nobody answers from there, so that nobody is behind"
     warehouse.publish(2, again_reason="it is not")
     warehouse.withdraw(2, "it is")
     assert _value("xtr_assets_published_generation", warehouse="counted") == 1
@@ -81,12 +85,14 @@ def test_a_server_answers_the_text_format_until_it_is_closed() -> None:
 
 
 def test_a_process_writes_its_metrics_where_the_environment_says(tmp_path: Path) -> None:
-    script = "from xtr_assets.telemetry import metrics; metrics.CHUNKS_ENCODED.inc(7)"
+    script = "from xtr_assets.telemetry import metrics; metrics.CHUNKS_ENCODED.inc(7); metrics.note_followed('w', 3)"
     environment = {**os.environ, metrics.FILE_VARIABLE: str(tmp_path / "xtr-{pid}.prom")}
     subprocess.run([sys.executable, "-c", script], env=environment, check=True)
     (written,) = tmp_path.glob("xtr-*.prom")
     assert written.stem.removeprefix("xtr-").isdigit()
-    assert "xtr_assets_chunks_encoded_total 7.0" in written.read_text()
+    assert "xtr_assets_chunks_encoded_total 7.0" in (said := written.read_text())
+    # Its searchers ended with it: they would be behind for ever.
+    assert "xtr_assets_followed_seconds{" not in said and "xtr_assets_open_generation{" not in said
 
 
 def test_a_file_that_cannot_be_written_is_said_and_no_error(tmp_path: Path) -> None:
