@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from threading import Lock
 from typing import Any
 
-# Generations that are remembered: the page compares the one that serves with those before it.
+# Generations that are remembered, those that were measured last: the page compares the one that serves with those
+# before it, and after a rollback what serves is not of the highest number.
 KEPT = 5
 # An answer that misses more than a tenth of what a scan finds is counted beside the mean, which hides it.
 LOW = 0.9
@@ -26,9 +27,10 @@ class RecallTally:
         """One question."""
         with self._lock:
             self._sums[index, generation, mode, left] = _plus(
-                self._sums.get((index, generation, mode, left)), (1, recall, int(recall < LOW), recall)
+                self._sums.pop((index, generation, mode, left), None), (1, recall, int(recall < LOW), recall)
             )
-            latest = sorted({key[1] for key in self._sums if key[0] == index})[-KEPT:]
+            # In the order in which they were measured, since each is put behind the others.
+            latest = list(dict.fromkeys(key[1] for key in reversed(self._sums) if key[0] == index))[:KEPT]
             self._sums = {key: sums for key, sums in self._sums.items() if key[0] != index or key[1] in latest}
 
     def count(self, index: str, outcome: str) -> None:

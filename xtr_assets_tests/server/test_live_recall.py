@@ -21,6 +21,7 @@ from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.limits import Limits
 from xtr_assets.server.live_recall import LOWEST_PRIORITY, LiveRecall, recall_of
 from xtr_assets.server.question import parse_question
+from xtr_assets.server.recall_tally import RecallTally
 from xtr_assets.server.witness import Told
 from xtr_assets.telemetry import metrics
 from xtr_assets_tests.fixtures import new_warehouse, publish_chunks
@@ -79,6 +80,16 @@ def test_a_filter_is_told_by_what_it_leaves_and_a_question_that_nothing_answers_
     assert live.measure(told(index, where={"path": "nowhere"})) == "empty"
     found = {one["filter"]: one["mean"] for one in live.document("docs")["measured"]}
     assert found == dict.fromkeys(("leaves over 0.1", "leaves 0.01 to 0.1"), 1.0)
+
+
+def test_what_serves_after_a_rollback_is_remembered_though_its_number_is_lower() -> None:
+    """Of the five highest numbers the one that served again was none: nothing was ever measured of it."""
+    tally = RecallTally()
+    for generation in (8, 9, 10, 11, 12, 13, 7, 7):
+        tally.add("docs", generation, "dense", "none", 0.5)
+        tally.add("other", generation, "dense", "none", 0.5)
+    found = {one["generation"]: one["questions"] for one in tally.document("docs")["measured"]}
+    assert found == {13: 1, 12: 1, 11: 1, 10: 1, 7: 2}
 
 
 def test_a_question_is_measured_in_the_generation_that_answered_it_or_not_at_all(tmp_path: Path) -> None:
