@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from xtr_assets.core.types import encoded_text
-from xtr_assets.pipeline.quality.judged_queries import document_names
+from xtr_assets.pipeline.quality.judged_queries import document_names, unit_of
 from xtr_assets.storage.chunk_files import rows_at
 from xtr_assets.storage.generation import Generation
 
@@ -33,10 +33,11 @@ class DocumentBm25:
         # Its own debug lines are no concern of who evaluates.
         logging.getLogger("bm25s").setLevel(logging.WARNING)
         texts: dict[str, list[str]] = {}
+        unit = unit_of(generation, judged)
         for one in generation.segments:
             live = np.flatnonzero(generation.live[one.base_row : one.end_row])
             rows: Mapping[str, list[Any]] = rows_at(one.segment.chunks().select(list(COLUMNS)), live).to_pydict()
-            for name, title, text in zip(document_names(rows, judged), rows["title"], rows["text"], strict=True):
+            for name, title, text in zip(document_names(rows, judged, unit), rows["title"], rows["text"], strict=True):
                 texts.setdefault(name, []).append(encoded_text(title, text))
         self.names = list(texts)
         self._index = bm25s.BM25()

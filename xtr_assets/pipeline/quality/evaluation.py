@@ -9,7 +9,7 @@ import numpy as np
 from xtr_assets.core.judged_measures import Doubles, judged_recall, mrr_at_k, ndcg_at_k, success_at_k
 from xtr_assets.core.significance import Interval, bootstrap_interval, holm, randomization_p
 from xtr_assets.pipeline.quality.document_bm25 import DocumentBm25
-from xtr_assets.pipeline.quality.judged_queries import JudgedQueries, document_names
+from xtr_assets.pipeline.quality.judged_queries import JudgedQueries, Unit, document_names, unit_of
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.ranker import Mode
 from xtr_assets.search.request import MODES
@@ -155,6 +155,8 @@ def evaluate(
     queries = tuple(sorted(judged.grades))
     texts, grades = [judged.texts[one] for one in queries], [judged.grades[one] for one in queries]
     known = judged.documents
+    with searcher.opened() as opened:
+        unit = unit_of(opened.generation, known)
     ranked: dict[str, list[list[str]]] = {}
     for mode in [one for one in modes if one in searcher.modes]:
         hits = [
@@ -162,7 +164,7 @@ def evaluate(
             for at in range(0, len(texts), BATCH)
             for found in searcher.search_batch(texts[at : at + BATCH], DEPTH, mode, syntax="plain")
         ]
-        ranked[mode] = [_documents(found, known) for found in hits]
+        ranked[mode] = [_documents(found, known, unit) for found in hits]
     if baseline:
         with searcher.opened() as opened:
             ranked[BM25] = DocumentBm25(opened.generation, known).ranked(texts, DEPTH)
@@ -181,7 +183,7 @@ def _quality(ranked: Sequence[Sequence[str]], grades: Sequence[Mapping[str, floa
     return LegQuality(values, tuple(tuple(one[:SHOWN]) for one in ranked))
 
 
-def _documents(hits: Sequence[Hit], judged: set[str]) -> list[str]:
+def _documents(hits: Sequence[Hit], judged: set[str], unit: Unit | None) -> list[str]:
     """The documents of the hits, each once, best first."""
     rows = {name: [getattr(hit, name) for hit in hits] for name in ("symbol", "path", "chunk_id")}
-    return list(dict.fromkeys(document_names(rows, judged)))
+    return list(dict.fromkeys(document_names(rows, judged, unit)))

@@ -4,9 +4,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from xtr_assets.config import QueriesConfig
 from xtr_assets.core.errors import ConfigError
@@ -14,7 +16,6 @@ from xtr_assets.core.json_document import read_json
 from xtr_assets.pipeline.queries.drawn_queries import pieces
 from xtr_assets.pipeline.queries.gate_queries import read_jsonl_queries
 from xtr_assets.pipeline.queries.synthesis import NAMING, draw
-from xtr_assets.storage.chunk_files import rows_at
 from xtr_assets.storage.generation import Generation
 
 # The keys under which a line of a log names the documents that were right.
@@ -23,6 +24,9 @@ LOG_ANSWERS = ("relevant", "clicked")
 DRAWN_ITEMS = 500
 
 Grades = dict[str, float]
+# What documents are named by, in the order in which a chunk stands for one.
+Unit = Literal["symbol", "path", "chunk_id"]
+UNITS: tuple[Unit, ...] = ("symbol", "path", "chunk_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,30 +139,54 @@ def drawn_items(generation: Generation, count: int = DRAWN_ITEMS) -> JudgedQueri
 
 def refuse_strange(judged: JudgedQueries, generation: Generation) -> None:
     """ConfigError where nothing that is judged is in the generation: every measure would be 0, and none of them one."""
-    known, example = judged.documents, ""
-    for placed in generation.segments:
-        live = np.flatnonzero(generation.live[placed.base_row : placed.end_row])
-        rows = rows_at(placed.segment.chunks().select(["symbol", "path", "chunk_id"]), live).to_pydict()
-        if any(name in known for name in document_names(rows, known)):
-            return
-        example = example or next(iter(rows["path"]), "")
+    known = judged.documents
+    if named_by(generation, known):
+        return
+    live = (
+        placed.segment.chunks()["path"][int(rows[0])].as_py()
+        for placed in generation.segments
+        if len(rows := np.flatnonzero(generation.live[placed.base_row : placed.end_row]))
+    )
     raise ConfigError(
         f"none of the {len(known):,} documents that {judged.origin} judges is in generation {generation.number}, such "
-        f"as {sorted(known)[0]!r}; they are named by path, symbol or chunk_id, as {example!r} is"
+        f"as {sorted(known)[0]!r}; they are named by path, symbol or chunk_id, as {next(live, '')!r} is"
     )
 
 
-def document_names(rows: Mapping[str, list[Any]], judged: set[str]) -> list[str]:
+def named_by(generation: Generation, judged: set[str]) -> frozenset[Unit]:
+    """By which of UNITS judged documents name live rows of a generation; empty where none of them is in it."""
+    names, found = pa.array(sorted(judged), pa.string()), set[Unit]()
+    for placed in generation.segments:
+        rows, live = placed.segment.chunks(), generation.live[placed.base_row : placed.end_row]
+        for unit in UNITS:
+            if unit not in found:
+                column = pc.cast(rows[unit], pa.string()) if unit == "chunk_id" else rows[unit]
+                if (pc.is_in(column, value_set=names).to_numpy() & live).any():
+                    found.add(unit)
+    return frozenset(found)
+
+
+def unit_of(generation: Generation, judged: set[str]) -> Unit | None:
+    """What a document is where all that are judged are named alike; None where some are this and some are that."""
+    found = named_by(generation, judged)
+    return next(iter(found)) if len(found) == 1 else None
+
+
+def document_names(rows: Mapping[str, list[Any]], judged: set[str], unit: Unit | None = None) -> list[str]:
     """What each row of chunk columns (symbol, path, chunk_id) is called where documents are judged.
 
-    A chunk stands for the first of its symbol, its path and its chunk_id that is judged, else for its symbol or path.
+    A chunk stands for the first of its symbol, its path and its chunk_id that is judged. Else it is of the document
+    that it would be of if it were judged as others are (`unit`); where these are judged in several ways, of its symbol
+    in its file: the introductions of two files are two.
 
-    >>> document_names({"symbol": ["f", ""], "path": ["a.py", "b.txt"], "chunk_id": [3, 4]}, {"a.py"})
-    ['a.py', 'b.txt']
+    >>> rows = {"symbol": ["f", "g", "g"], "path": ["a.py", "b.py", "c.py"], "chunk_id": [3, 4, 5]}
+    >>> document_names(rows, {"a.py"}, "path"), document_names(rows, {"a.py"})
+    (['a.py', 'b.py', 'c.py'], ['a.py', 'b.py g', 'c.py g'])
     """
     names = []
     for symbol, path, chunk in zip(rows["symbol"], rows["path"], rows["chunk_id"], strict=True):
-        names.append(next((one for one in (symbol, path, str(chunk)) if one in judged), symbol or path))
+        own = path if unit == "path" else str(chunk) if unit == "chunk_id" else f"{path} {symbol}".rstrip()
+        names.append(next((one for one in (symbol, path, str(chunk)) if one in judged), own))
     return names
 
 

@@ -4,8 +4,18 @@ from typing import Any
 import pytest
 
 from xtr_assets.core.errors import ConfigError
-from xtr_assets.pipeline.quality.judged_queries import document_names, read_folder, read_log
+from xtr_assets.pipeline.quality.evaluation import evaluate
+from xtr_assets.pipeline.quality.judged_queries import (
+    UNITS,
+    JudgedQueries,
+    document_names,
+    named_by,
+    read_folder,
+    read_log,
+)
 from xtr_assets.pipeline.queries.gate_queries import read_jsonl_queries
+from xtr_assets.search.searcher import Searcher
+from xtr_assets_tests.fixtures import make_chunk, new_warehouse
 
 
 def beir(folder: Path, queries: str, qrels: str) -> Path:
@@ -103,5 +113,25 @@ def test_a_chunk_is_called_by_what_is_judged_first() -> None:
         "path": ["a.py", "b.py", "c.md", "d.md"],
         "chunk_id": [1, 2, 3, 4],
     }
-    assert document_names(rows, {"b.py", "3"}) == ["f", "b.py", "3", "d.md"]
+    assert document_names(rows, {"b.py", "3"}) == ["a.py f", "b.py", "3", "d.md"]
     assert document_names(rows, {"f", "b.py"}) == ["f", "f", "c.md", "d.md"]
+
+
+def test_where_files_are_judged_every_document_is_a_file(tmp_path: Path) -> None:
+    """A file that nobody judged counted as many as it has sections, one that was judged once; and the introductions
+    of all files that nobody judged were one document."""
+    pages = {"b.md": ("Intro", "Use", "More"), "c.md": ("Intro",), "a.md": ("Intro", "Use")}
+    chunks = [
+        make_chunk(path, symbol, f"zebra {'zebra ' * (9 - len(path) - at)}{path} {symbol} {at}")
+        for path, symbols in pages.items()
+        for at, symbol in enumerate(symbols)
+    ]
+    judged = JudgedQueries({"q": "zebra"}, {"q": {"a.md": 1.0}}, "here")
+    with Searcher(new_warehouse(tmp_path / "w", chunks), "cpu") as searcher:
+        hits = searcher.search("zebra", 10, "lexical")
+        found = evaluate(searcher, judged, ("lexical",))
+        files = list(dict.fromkeys(hit.path for hit in hits))
+        assert len(hits) == 6 and found.legs["lexical"].top == (tuple(files),)
+        assert found.legs["lexical"].values["mrr@10"].tolist() == [1 / (1 + files.index("a.md"))]
+        with searcher.opened() as opened:
+            assert named_by(opened.generation, {"a.md", "Use", f"{hits[0].chunk_id}", "?"}) == set(UNITS)
