@@ -36,7 +36,7 @@ SETTINGS = ("k", "confidence", "depth", "default_threshold", "generation", "npro
 # What stands beside a figure, first in the metadata of its check.
 FIGURES = ("lower_bound", "mean", "recall")
 # Kept in records for the next generation to compare with: too long to read, and no person's business.
-NOT_SHOWN = ("per_query", "ranks", "curve", "nprobe_curve")
+NOT_SHOWN = ("per_query", "digests", "best", "ranks", "curve", "nprobe_curve")
 # A flat index has no lists and no depth.
 NOTHING_TO_CHOOSE = "every row is read: there is nothing to choose"
 # Digits after the point: a tenth of a query in ten thousand.

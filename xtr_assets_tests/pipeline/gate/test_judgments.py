@@ -1,9 +1,27 @@
 """`judged_quality`: a floor, what serves, and the best so far, each on the same queries judged alike."""
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 
-from xtr_assets.pipeline.gate.judgments import Reached, digest_of, surely_lower
+from xtr_assets.config import QueriesConfig
+from xtr_assets.pipeline.gate.judgments import (
+    CHECK,
+    Reached,
+    best_of,
+    check,
+    digest_of,
+    rivals,
+    surely_lower,
+)
+from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.quality.judged_queries import JudgedQueries
+from xtr_assets.storage.manifest import CheckRecord
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.fixtures import drafted, make_chunk, write_shard
+from xtr_assets_tests.pipeline.gate.drafts import CONFIG
 
 
 def judged(texts: dict[str, str], grades: dict[str, dict[str, float]]) -> JudgedQueries:
@@ -26,6 +44,61 @@ def test_lower_is_surely_lower_beyond_tolerance_and_chance() -> None:
     assert surely_lower(np.full(50, -0.02))
     assert not surely_lower(np.array([-1.0] + [0.0] * 49))
     assert surely_lower(np.array([-1.0] * 10 + [0.0] * 40))
+
+
+def test_a_few_queries_that_moved_are_not_sure_of_anything() -> None:
+    """One query that fell from the first place to the second refused a build."""
+    for lost in ([-0.37], [-0.1, -0.1], [-0.37] * 3 + [0.0] * 17, [-1.0] * 4):
+        assert not surely_lower(np.array(lost))
+    # Of so many the chance that all of them lost is as small as is said.
+    assert surely_lower(np.array([-0.37] * 5 + [0.0] * 10))
+    assert surely_lower(np.full(10, -0.5), 0.999) and not surely_lower(np.full(9, -0.5), 0.999)
+
+
+def served(number: int, passed: bool, reached: Reached, best: Reached | None = None) -> Any:
+    """A generation that serves with such a record."""
+    details = {"per_query": dict(reached.per_query), "digests": dict(reached.digests)}
+    details |= {} if best is None else {"best": best.as_json()}
+    made = {"value": None, "threshold": None, "subject": (), "digest": "0" * 64, "at": ""}
+    record = CheckRecord(name=CHECK, passed=passed, details=details, **made)
+    return SimpleNamespace(number=number, manifest=SimpleNamespace(checks={CHECK: record}))
+
+
+def reached(number: int, value: float, ids: str, edition: str = "") -> Reached:
+    return Reached(number, dict.fromkeys(ids, value), {one: one + edition for one in ids})
+
+
+def test_a_loss_that_a_person_let_serve_is_what_the_next_build_is_held_against() -> None:
+    """`publish --force` was to be said again of every later build, whatever it changed."""
+    best = reached(1, 0.9, "abc")
+    assert rivals(served(2, True, reached(2, 0.8, "abc"), best))["the best so far"].generation == 1
+    assert list(rivals(served(2, False, reached(2, 0.3, "abc"), best))) == ["what serves"]
+
+
+def test_the_best_so_far_is_one_of_the_queries_that_are_asked() -> None:
+    """The best of a set that was replaced stayed the best, though no query of it was asked any more: losses of the new
+    set added up unseen."""
+    asked = {one: one for one in "abcd"}
+    before = {"what serves": reached(5, 0.6, "abcd"), "the best so far": reached(1, 0.9, "abcd", "another text")}
+    assert best_of(before, asked) == reached(5, 0.6, "abcd")
+    # The best was asked some of them: it stays the best of those, and what serves is of the others.
+    grown = best_of(before | {"the best so far": reached(1, 0.9, "ab")}, asked)
+    assert grown == Reached(1, {"a": 0.9, "b": 0.9, "c": 0.6, "d": 0.6}, asked)
+    assert best_of(before | {"the best so far": reached(1, 0.5, "ab")}, asked) == reached(5, 0.6, "abcd")
+    assert best_of({"what serves": reached(5, 0.6, "xyz")}, asked) is None
+
+
+def test_where_no_judged_document_is_in_the_draft_nothing_is_measured(tmp_path: Path) -> None:
+    """nDCG@10 was 0.000, and the check passed: of every later draft it was 0.000 too."""
+    (tmp_path / "queries.jsonl").write_text('{"_id": "1", "text": "zebra"}\n')
+    (tmp_path / "qrels.tsv").write_text("1\tguide/a.md\t1\n")
+    warehouse = Warehouse.create(tmp_path / "w")
+    write_shard(warehouse, "s", [make_chunk("a.md", "", "zebra")])
+    asked = QueriesConfig(path=tmp_path / "queries.jsonl", judgments=tmp_path / "qrels.tsv")
+    config = CONFIG.model_copy(update={"queries": asked})
+    found = check(DraftSession(warehouse, drafted(warehouse, recipe="Flat"), config))
+    assert not found.passed and found.value is None
+    assert "none of the 1 documents that" in found.summary and "'a.md' is" in found.summary and found.remedy
 
 
 def test_a_slow_decline_is_held_against_the_best_so_far() -> None:
