@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from xtr_assets.core.recall import RecallReport
+from xtr_assets.core.significance import Interval
+from xtr_assets.defs.leg_plots import legs_picture
 from xtr_assets.defs.list_plots import list_sizes_picture
 from xtr_assets.defs.plots import (
     BOTTOM,
@@ -25,6 +27,7 @@ from xtr_assets.defs.plots import (
     recall_pictures,
     tuning_picture,
 )
+from xtr_assets.pipeline.quality.evaluation import BM25, LEGS, MAIN
 
 SVG = "{http://www.w3.org/2000/svg}"
 PROBED = ((4, 0.7, 0.1), (8, 0.93, 0.2), (16, 0.97, 0.4), (32, 0.99, 0.8))
@@ -121,6 +124,10 @@ def test_the_ui_shows_the_pictures_in_their_place() -> None:
         assert one.value is not None
         assert len(one.value) < INLINE_CHARACTERS
         assert_inside(drawn(one))
+    # With BM25 beside the modes the picture of an evaluation was 1,062 characters, and stood behind a link.
+    legs = legs_picture(dict.fromkeys((*LEGS, BM25), Interval(0.456, 0.401, 0.512)), MAIN)
+    assert len(legs.value or "") < INLINE_CHARACTERS
+    drawn(legs, MAIN)
 
 
 def test_nothing_measured_is_no_picture() -> None:
