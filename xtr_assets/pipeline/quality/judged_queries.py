@@ -83,11 +83,12 @@ def read_judgments(path: Path) -> dict[str, Grades]:
     found: dict[str, Grades] = {}
     for number, line in _lines(path):
         fields = line.rstrip("\n").split("\t")
-        if number == 1 and not _is_number(fields[-1]):
+        # A line of other columns is no header: of TREC's file the first judgment was lost.
+        if number == 1 and len(fields) == 3 and not _is_number(fields[-1]):
             continue
         try:
             query, document, score = fields
-            found.setdefault(query, {})[document] = _grade(score)
+            found.setdefault(_named(query), {})[_named(document)] = _grade(score)
         except ValueError as error:
             raise ConfigError(f"{path} line {number}: query-id, corpus-id, score expected, found {fields}") from error
     positive = _positive(found)
@@ -110,7 +111,8 @@ def read_log(path: Path) -> JudgedQueries:
             grades = answers.items() if isinstance(answers, Mapping) else ((one, 1.0) for one in _listed(answers))
             own = found.setdefault(text, {})
             for document, grade in grades:
-                own[_said(document)] = max(own.get(_said(document), 0.0), _grade(grade))
+                name = _named(_said(document))
+                own[name] = max(own.get(name, 0.0), _grade(grade))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError(
                 f'{path} line {number}: {{"text": ..., "relevant": [documents]}} expected, found {error!r}'
@@ -218,12 +220,22 @@ def _listed(answers: Any) -> list[Any]:
 
 
 def _said(value: Any) -> str:
-    """A text or number as text. ValueError for a null, which would be the word None, and for half a character."""
+    """A text or number as text. ValueError for a null, which would be the word None, for whatever else has brackets or
+    a capital in Python's words, and for half a character."""
     if value is None:
         raise ValueError("a null")
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(f"a text is needed, found {value!r:.60}")
     text = str(value)
     text.encode("utf-8")
     return text
+
+
+def _named(name: str) -> str:
+    """ValueError where nothing is named: every chunk without a symbol would be that document."""
+    if not name:
+        raise ValueError("an empty id")
+    return name
 
 
 def _is_number(text: str) -> bool:

@@ -130,9 +130,11 @@ def read_jsonl_queries(path: Path) -> list[tuple[str, str]]:
             continue
         try:
             record = read_json(line)
-            # A null would be asked as the word None.
+            # A null would be asked as the word None, a list by its brackets.
             if record["_id"] is None or record["text"] is None:
                 raise ValueError("a null")
+            if not isinstance(record["text"], str | int | float):
+                raise ValueError(f"a text is needed, found {record['text']!r:.60}")
             pair = str(record["_id"]), str(record["text"])
             # JSON may escape half of a character, which no file of a generation can hold.
             "".join(pair).encode("utf-8")

@@ -46,6 +46,12 @@ def test_a_file_of_judgments_may_begin_with_one(tmp_path: Path, score: str) -> N
         ("query-id\tcorpus-id\tscore\n1\ta\n", "line 2"),
         ("query-id\tcorpus-id\tscore\n1\ta\tnan\n", "line 2"),
         ("1\ta\t0\n", "no positive judgment"),
+        # TREC's four columns, a table of commas and a tab too many were taken for a header: a judgment was lost.
+        ("1\t0\ta\t1\n1\ta\t1\n", "line 1: .*'0', 'a', '1'"),
+        ("1,a,1\n1\ta\t1\n", "line 1"),
+        ("1\ta\t1\t\n1\tb\t1\n", "line 1"),
+        # Every chunk without a symbol would be right.
+        ("1\t\t1\n", "line 1"),
         ("9\ta\t1\n", "the ids must be the same"),
     ],
 )
@@ -77,6 +83,8 @@ def test_a_log_adds_up_what_was_right_for_a_text(tmp_path: Path) -> None:
         # Neither is asked as the word None, nor is half a character asked.
         ('{"text": null, "relevant": ["x"]}', "line 1.*a null"),
         ('{"text": "a", "relevant": [null]}', "line 1.*a null"),
+        ('{"text": ["a"], "relevant": ["x"]}', "line 1.*a text is needed"),
+        ('{"text": "a", "relevant": [""]}', "line 1.*an empty id"),
         ('{"text": "a\\ud800", "relevant": ["x"]}', "line 1"),
         ("", "names no right answer"),
     ],
@@ -100,10 +108,12 @@ def test_a_mark_of_byte_order_is_no_part_of_the_first_query(tmp_path: Path) -> N
     assert (judged.texts, judged.grades) == ({"1": "one"}, {"1": {"a": 1.0}})
 
 
-@pytest.mark.parametrize("line", ['{"_id": "1", "text": null}', '{"_id": null, "text": "a"}'])
-def test_a_null_is_no_query(tmp_path: Path, line: str) -> None:
+@pytest.mark.parametrize(
+    "line", ['{"_id": "1", "text": null}', '{"_id": null, "text": "a"}', '{"_id": "1", "text": ["a"]}']
+)
+def test_what_is_no_text_is_no_query(tmp_path: Path, line: str) -> None:
     (tmp_path / "queries.jsonl").write_text(f"{line}\n")
-    with pytest.raises(ConfigError, match=r"line 1.*a null"):
+    with pytest.raises(ConfigError, match=r"line 1.*a (null|text is needed)"):
         read_jsonl_queries(tmp_path / "queries.jsonl")
 
 
