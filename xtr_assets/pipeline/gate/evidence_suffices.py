@@ -303,12 +303,12 @@ def _from_files(session: DraftSession, queries: Sequence[GateQuery], given: Sequ
         problems.append(f"{len(asked)} queries of the file are asked, {wanted} are there")
     if other := sorted(set(asked) - set(given)):
         problems.append(f"{len(other)} given queries are not those of the file, {other[0][0]!r} among them")
-    config = session.config.queries
+    judgments = None if session.config.queries is None else session.config.queries.judgments
     record = session.draft.manifest.checks.get("judged_quality")
-    if config is not None and config.judgments is not None and record is not None:
-        judged = min(len(_judged(config.judgments) & {name for name, _ in given}), GATE_QUERIES)
-        looked = int(record.details.get("hybrid", {}).get("queries", 0))
-        if looked < judged:
+    # One that refused before it asked says why by itself.
+    if judgments is not None and record is not None and (record.passed or "hybrid" in record.details):
+        judged = min(len(_judged(judgments) & {name for name, _ in given}), GATE_QUERIES)
+        if (looked := int(record.details.get("hybrid", {}).get("queries", 0))) < judged:
             problems.append(f"{looked} judged queries were asked, {judged} are there")
     return problems
 

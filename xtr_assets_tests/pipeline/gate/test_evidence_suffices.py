@@ -161,3 +161,10 @@ def test_judged_queries_that_were_dropped_are_refused(
     run_check(session, judged)
     found = evidence_suffices.check(session)
     assert not found.passed and "4 judged queries were asked, 10 are there" in found.summary
+    # Of another corpus: nDCG@10 was 0.000, and passed, as that of every later draft did. No query was dropped.
+    elsewhere = {query: {"elsewhere": 1.0} for query in original(tmp_path / "qrels.tsv")}
+    monkeypatch.setattr(judged_queries, "read_judgments", lambda _: elsewhere)
+    record = run_check(session, judged)
+    assert (record.passed, record.value) == (False, None)
+    assert "no quality is measured: none of the 1 documents" in record.details["summary"]
+    assert evidence_suffices.check(session).passed

@@ -1,27 +1,20 @@
 """`judged_quality`: a floor, what serves, and the best so far, each on the same queries judged alike."""
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from xtr_assets.config import QueriesConfig
 from xtr_assets.pipeline.gate.judgments import (
     CHECK,
     Reached,
     best_of,
-    check,
     digest_of,
     rivals,
     surely_lower,
 )
-from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.quality.judged_queries import JudgedQueries
 from xtr_assets.storage.manifest import CheckRecord
-from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets_tests.fixtures import drafted, make_chunk, write_shard
-from xtr_assets_tests.pipeline.gate.drafts import CONFIG
 
 
 def judged(texts: dict[str, str], grades: dict[str, dict[str, float]]) -> JudgedQueries:
@@ -86,19 +79,6 @@ def test_the_best_so_far_is_one_of_the_queries_that_are_asked() -> None:
     assert grown == Reached(1, {"a": 0.9, "b": 0.9, "c": 0.6, "d": 0.6}, asked)
     assert best_of(before | {"the best so far": reached(1, 0.5, "ab")}, asked) == reached(5, 0.6, "abcd")
     assert best_of({"what serves": reached(5, 0.6, "xyz")}, asked) is None
-
-
-def test_where_no_judged_document_is_in_the_draft_nothing_is_measured(tmp_path: Path) -> None:
-    """nDCG@10 was 0.000, and the check passed: of every later draft it was 0.000 too."""
-    (tmp_path / "queries.jsonl").write_text('{"_id": "1", "text": "zebra"}\n')
-    (tmp_path / "qrels.tsv").write_text("1\tguide/a.md\t1\n")
-    warehouse = Warehouse.create(tmp_path / "w")
-    write_shard(warehouse, "s", [make_chunk("a.md", "", "zebra")])
-    asked = QueriesConfig(path=tmp_path / "queries.jsonl", judgments=tmp_path / "qrels.tsv")
-    config = CONFIG.model_copy(update={"queries": asked})
-    found = check(DraftSession(warehouse, drafted(warehouse, recipe="Flat"), config))
-    assert not found.passed and found.value is None
-    assert "none of the 1 documents that" in found.summary and "'a.md' is" in found.summary and found.remedy
 
 
 def test_a_slow_decline_is_held_against_the_best_so_far() -> None:
