@@ -107,6 +107,8 @@ def check(session: DraftSession) -> Finding:
         # That all of so many lost, chance does as often as this.
         said += ", too few to refuse for" if 0.5 ** len(common) >= 1 - SURELY[name] else ""
     best = best_of(before, asked)
+    if before and best is None:
+        said += "; of what serves none of these was asked and judged alike: nothing is compared"
     return Finding(
         passed=passed,
         value=mean,
