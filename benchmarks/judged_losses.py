@@ -26,7 +26,8 @@ def refused(queries: int, moved: float, builds: int, indexes: int, beside_best: 
 
         def drawn(chance: np.random.Generator = chance, own: Doubles = own) -> Doubles:
             places = (chance.random(queries)[:, None] > own).sum(axis=1)
-            return REACHED[np.minimum(places, len(REACHED) - 1)]
+            found: Doubles = REACHED[np.minimum(places, len(REACHED) - 1)]
+            return found
 
         serving = best = drawn()
         for _ in range(builds):

@@ -1,7 +1,6 @@
 """The generation that a searcher answers from: who uses it, and when it gives way to another."""
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -17,10 +16,6 @@ from xtr_assets.storage.scrub import Verify
 from xtr_assets.telemetry import metrics
 
 log = logging.getLogger(__name__)
-
-# How many searchers of this process follow the pointer, by warehouse: once the last is closed nobody is behind.
-_followers: Counter[str] = Counter()
-_counted = Lock()
 
 # What a question lacks where files of the generation are still to come; empty where it can be answered.
 Lack = Callable[[OpenGeneration], str]
@@ -44,7 +39,8 @@ class GenerationHolder(Described):
     _verify: Verify | None
     _waits: bool
     _refreshing: Lock
-    _follows = False
+    # Whether it is to answer from what serves, not from a generation of its own choice.
+    _follows: bool
 
     @property
     def generation(self) -> int:
@@ -77,7 +73,7 @@ class GenerationHolder(Described):
             opened, self._opened = self._opened, None
             if opened is not None:
                 opened.leave()
-                self._unfollow()
+                metrics.forget_followed(self._warehouse.root.name, self)
 
     def __enter__(self) -> Self:
         return self
@@ -137,19 +133,8 @@ class GenerationHolder(Described):
     def _note_followed(self, opened: OpenGeneration) -> None:
         """It answers from what serves. A searcher of a generation of its own, as the gate's of a draft, follows
         nothing: what it answers from is not what people are answered from."""
-        place = self._warehouse.root.name
-        with _counted:
-            _followers[place] += not self._follows
-            self._follows = True
-            metrics.note_followed(place, opened.number)
-
-    def _unfollow(self) -> None:
-        place = self._warehouse.root.name
-        with _counted:
-            _followers[place] -= self._follows
-            if self._follows and not _followers[place]:
-                metrics.forget_followed(place)
-            self._follows = False
+        if self._follows:
+            metrics.note_followed(self._warehouse.root.name, self, opened.number)
 
     @contextmanager
     def _counting(self) -> Iterator[None]:

@@ -65,8 +65,8 @@ class Searcher(GenerationHolder):
         verify: Verify | None = None,
         wait: bool = True,
     ) -> None:
-        cold = generation is None
-        self._warehouse = open_any(warehouse, cold=cold) if isinstance(warehouse, str | Path) else warehouse
+        self._follows = generation is None
+        self._warehouse = open_any(warehouse, cold=self._follows) if isinstance(warehouse, str | Path) else warehouse
         self._waits = wait
         self._device, self._device_memory, self._verify = device, device_memory, verify
         self._refreshing = Lock()
@@ -74,8 +74,7 @@ class Searcher(GenerationHolder):
         self._opened: OpenGeneration | None = open_generation(chosen, device, None, device_memory, indexes, verify)
         self._encoder = QueryEncoder.given(encoder, parse_device(device).first)
         self._note_opened(self._opened)
-        if generation is None:
-            self._note_followed(self._opened)
+        self._note_followed(self._opened)
 
     def __reduce__(self) -> NoReturn:
         # Of `copy` as well: two that think they hold one generation would let go of it twice.

@@ -248,7 +248,6 @@ class HostedIndex:
                 before.leased_until = max(before.leased_until, monotonic() + MOVING_SECONDS)
         self._tried = None, 0.0, 0.0
         self.problem = None
-        metrics.note_followed(self.warehouse().root.name, number)
         metrics.SERVER_SWAPS.labels(self.name, "served").inc()
         log.info("index %s: generation %d serves (before: %s)", self.name, number, serving)
         return True
@@ -265,7 +264,7 @@ class HostedIndex:
 
     def _take_all(self, held: Held) -> None:
         """Answer in all modes, where files of what serves were still to come from a store, and are here now."""
-        metrics.note_followed(self.warehouse().root.name, held.searcher.generation)
+        metrics.note_followed(self.warehouse().root.name, self, held.searcher.generation)
         if held.searcher.arriving:
             held.searcher.refresh()
             if not held.searcher.arriving:

@@ -11,8 +11,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import perf_counter
+from threading import Lock
+from time import perf_counter, time
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from prometheus_client import (
     CollectorRegistry,
@@ -274,16 +276,33 @@ def count_check(check: str, passed: bool) -> None:
     CHECKS.labels(check, "true" if passed else "false").inc()
 
 
-def note_followed(place: str, generation: int) -> None:
-    """Searchers of the warehouse or set called `place` answer from what is published: this generation."""
-    OPEN_GENERATION.labels(place).set(generation)
-    FOLLOWED.labels(place).set_to_current_time()
+# Who follows the pointer of a warehouse, when it last saw that it does, and from which generation it answers.
+_following: dict[str, WeakKeyDictionary[object, tuple[float, int]]] = {}
+_following_lock = Lock()
 
 
-def forget_followed(place: str) -> None:
-    """Nobody of this process answers from there any more, and nobody is behind."""
-    OPEN_GENERATION.remove(place)
-    FOLLOWED.remove(place)
+def note_followed(place: str, who: object, generation: int) -> None:
+    """`who` answers from what is published of the warehouse or set called `place`: from this generation. Of several the
+    one that is furthest behind is told, as of several processes: warehouses of two indexes may be called alike."""
+    with _following_lock:
+        _following.setdefault(place, WeakKeyDictionary())[who] = (time(), generation)
+        _tell_followed(place)
+
+
+def forget_followed(place: str, who: object) -> None:
+    """`who` answers nobody any more, so that it is not behind."""
+    with _following_lock:
+        if place in _following and _following[place].pop(who, None) is not None:
+            _tell_followed(place)
+
+
+def _tell_followed(place: str) -> None:
+    if told := list(_following[place].values()):
+        FOLLOWED.labels(place).set(min(at for at, _ in told))
+        OPEN_GENERATION.labels(place).set(min(generation for _, generation in told))
+    else:
+        FOLLOWED.remove(place)
+        OPEN_GENERATION.remove(place)
 
 
 def _write_at_exit() -> None:

@@ -76,6 +76,25 @@ def test_every_move_of_the_pointer_is_counted_whoever_makes_it(tmp_path: Path) -
     assert made == {"publish": 0, "forced": 3, "refused": 1, "rollback": 2, "withdraw": 1}
 
 
+def test_of_two_warehouses_that_are_called_alike_the_one_behind_is_told() -> None:
+    """`warehouse` is the default name: who followed hid who was stuck, in one process."""
+
+    class Someone:
+        """Who follows; nothing of it is looked at."""
+
+    stuck, following = Someone(), Someone()
+    metrics.note_followed("alike", stuck, 3)
+    since = _value("xtr_assets_followed_seconds", warehouse="alike")
+    metrics.note_followed("alike", following, 5)
+    assert _value("xtr_assets_followed_seconds", warehouse="alike") == since
+    assert _value("xtr_assets_open_generation", warehouse="alike") == 3
+    metrics.forget_followed("alike", stuck)
+    assert _value("xtr_assets_open_generation", warehouse="alike") == 5
+    metrics.forget_followed("alike", following)
+    metrics.forget_followed("alike", following)
+    assert ("alike",) not in metrics.FOLLOWED._metrics
+
+
 def test_a_server_answers_the_text_format_until_it_is_closed() -> None:
     metrics.CHUNKS_ENCODED.inc(0)
     with metrics.MetricsServer(0) as server, urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=10) as answer:
@@ -85,7 +104,7 @@ def test_a_server_answers_the_text_format_until_it_is_closed() -> None:
 
 
 def test_a_process_writes_its_metrics_where_the_environment_says(tmp_path: Path) -> None:
-    script = "from xtr_assets.telemetry import metrics; metrics.CHUNKS_ENCODED.inc(7); metrics.note_followed('w', 3)"
+    script = "from xtr_assets.telemetry import metrics as m; m.CHUNKS_ENCODED.inc(7); m.note_followed('w', m, 3)"
     environment = {**os.environ, metrics.FILE_VARIABLE: str(tmp_path / "xtr-{pid}.prom")}
     subprocess.run([sys.executable, "-c", script], env=environment, check=True)
     (written,) = tmp_path.glob("xtr-*.prom")

@@ -52,7 +52,7 @@ def served(number: int, passed: bool, reached: Reached, best: Reached | None = N
     """A generation that serves with such a record."""
     details = {"per_query": dict(reached.per_query), "digests": dict(reached.digests)}
     details |= {} if best is None else {"best": best.as_json()}
-    made = {"value": None, "threshold": None, "subject": (), "digest": "0" * 64, "at": ""}
+    made: Any = {"value": None, "threshold": None, "subject": (), "digest": "0" * 64, "at": ""}
     record = CheckRecord(name=CHECK, passed=passed, details=details, **made)
     return SimpleNamespace(number=number, manifest=SimpleNamespace(checks={CHECK: record}))
 
