@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xtr_assets.cli.app import UPKEEP, ConfigOption, JsonOption, WarehouseOption, app
-from xtr_assets.cli.console import console, emit, note, say, table
+from xtr_assets.cli.console import console, emit, note, plain, say, table
 from xtr_assets.cli.locate import Place, find_place, open_searchable
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from xtr_assets.storage.generation import Generation
 
 MAIN_LEG = "hybrid"
+# Right answers that are not there and are named; `--json` has all.
+SHOWN_MISSING = 3
 
 
 @app.command(rich_help_panel=UPKEEP)
@@ -44,14 +46,14 @@ def evaluate(
     """
     from xtr_assets.pipeline.quality import document_bm25
     from xtr_assets.pipeline.quality.evaluation import evaluate as judge
-    from xtr_assets.pipeline.quality.judged_queries import refuse_strange
+    from xtr_assets.pipeline.quality.judged_queries import missing_documents
     from xtr_assets.search.searcher import open as open_searcher
 
     place = find_place(config, warehouse)
     with open_searcher(open_searchable(place), generation=generation) as searcher:
         with searcher.opened() as opened:
             judged = _judged(place, folder, log, opened.generation).first(limit)
-            refuse_strange(judged, opened.generation)
+            missing = missing_documents(judged, opened.generation)
         found = judge(searcher, judged, baseline=document_bm25.available())
         number = searcher.generation
     compared = found.compared(MAIN_LEG)
@@ -64,6 +66,7 @@ def evaluate(
                 "queries": len(found.queries),
                 "origin": judged.origin,
                 "synthetic": judged.synthetic,
+                "missing": missing,
                 "modes": {leg: one.as_json() for leg, one in found.legs.items()},
                 "comparisons": [one.as_json() for one in compared],
                 **({"wins": [m.as_json() for m in wins], "losses": [m.as_json() for m in losses]} if moves else {}),
@@ -71,6 +74,9 @@ def evaluate(
         )
         return
     _show(number, found)
+    if missing:
+        some = plain(", ".join(missing[:SHOWN_MISSING]))
+        note(f"{len(missing):,} of the right answers are not in the generation, so that nothing finds them: {some}")
     if rival is not None and moves:
         _show_moves(f"{MAIN_LEG} wins against {rival}", wins)
         _show_moves(f"{MAIN_LEG} loses against {rival}", losses)

@@ -30,9 +30,12 @@ def test_judgments_are_evaluated_by_mode(project: Path, change: Command) -> None
 
 def test_a_folder_takes_the_place_of_the_config(project: Path, change: Command, tmp_path: Path) -> None:
     judge(project)
+    with (project / "qrels.tsv").open("a") as judgments:
+        judgments.write("1\tgone.md\t1\n2\tanother.md\t0\n")
     shown = change("evaluate", str(project), "--moves", "3")
     assert shown.exit_code == 0, shown.output
     assert "2 judged queries" in shown.stderr
+    assert "1 of the right answers are not in the generation, so that nothing finds them: gone.md" in shown.stderr
     for word in ("bm25", "ndcg@10", "p (Holm)", "hybrid wins against", "hybrid loses against"):
         assert word in shown.stderr
     assert change("evaluate", str(project), "--limit", "1", "--json").exit_code == 0

@@ -8,7 +8,7 @@ from xtr_assets.defs.metadata import table
 from xtr_assets.pipeline.gate.registry import has_judgments
 from xtr_assets.pipeline.quality import document_bm25
 from xtr_assets.pipeline.quality.evaluation import MAIN, MEASURES, Evaluation, Move, evaluate
-from xtr_assets.pipeline.quality.judged_queries import drawn_items, read_judged, refuse_strange
+from xtr_assets.pipeline.quality.judged_queries import drawn_items, missing_documents, read_judged
 from xtr_assets.search.searcher import Searcher
 
 LEG = "hybrid"
@@ -38,7 +38,7 @@ def evaluation_asset(site: Site) -> dg.AssetsDefinition:
                 with searcher.opened() as opened:
                     judged = drawn_items(opened.generation)
             with searcher.opened() as opened:
-                refuse_strange(judged, opened.generation)
+                missing = missing_documents(judged, opened.generation)
             found = evaluate(searcher, judged, baseline=document_bm25.available())
             number = searcher.generation
         return dg.MaterializeResult(
@@ -46,6 +46,7 @@ def evaluation_asset(site: Site) -> dg.AssetsDefinition:
                 "legs": legs_picture({leg: one.interval(MAIN) for leg, one in found.legs.items()}, MAIN),
                 "generation": number,
                 "queries": len(found.queries),
+                "right_answers_missing": len(missing),
                 "judged": "synthetic: drawn from the corpus" if judged.synthetic else judged.origin,
                 **{f"{leg} {MAIN}": float(one.values[MAIN].mean()) for leg, one in found.legs.items()},
                 **tables(found),

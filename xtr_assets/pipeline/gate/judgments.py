@@ -13,7 +13,7 @@ from xtr_assets.core.significance import Doubles, randomization_p
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.quality.evaluation import MAIN, evaluate
-from xtr_assets.pipeline.quality.judged_queries import JudgedQueries, read_judged, refuse_strange
+from xtr_assets.pipeline.quality.judged_queries import JudgedQueries, missing_documents, read_judged
 from xtr_assets.search.ranker import Mode
 from xtr_assets.storage.generation import Generation
 
@@ -79,7 +79,7 @@ def check(session: DraftSession) -> Finding:
     assert config is not None, "the check runs where judgments are configured"
     judged = read_judged(config).first(GATE_QUERIES)
     try:
-        refuse_strange(judged, session.draft)
+        missing = missing_documents(judged, session.draft)
     except ConfigError as error:
         return Finding(False, None, config.floor, f"no quality is measured: {error}", remedy=STRANGE_REMEDY)
     searcher = session.searcher()
@@ -87,11 +87,12 @@ def check(session: DraftSession) -> Finding:
     hybrid = dict(zip(results.queries, results.legs["hybrid"].values[MAIN].tolist(), strict=True))
     asked = {one: digest_of(judged, one) for one in judged.grades}
     mean = float(np.mean(list(hybrid.values())))
-    passed, said, thresholds = True, "", []
+    passed, thresholds = True, []
+    said = f"; {len(missing)} of the right answers are not in the draft ({missing[0]!r})" if missing else ""
     if config.floor is not None:
         thresholds.append(config.floor)
         passed = mean >= config.floor
-        said = f"; `queries.floor` asks for {config.floor:g}"
+        said += f"; `queries.floor` asks for {config.floor:g}"
     before = rivals(session.serving)
     for name, one in before.items():
         common = one.common(asked)
@@ -116,6 +117,7 @@ def check(session: DraftSession) -> Finding:
         summary=f"nDCG@10 of hybrid search is {mean:.3f} over {len(hybrid)} judged queries{said}",
         details={
             **{leg: one.as_json() for leg, one in results.legs.items()},
+            "missing": len(missing),
             "per_query": hybrid,
             "digests": asked,
             **({} if best is None else {"best": best.as_json()}),

@@ -139,11 +139,14 @@ def drawn_items(generation: Generation, count: int = DRAWN_ITEMS) -> JudgedQueri
     return JudgedQueries(texts, {query: {query: 1.0} for query in texts}, "drawn from the corpus", True)
 
 
-def refuse_strange(judged: JudgedQueries, generation: Generation) -> None:
-    """ConfigError where nothing that is judged is in the generation: every measure would be 0, and none of them one."""
+def missing_documents(judged: JudgedQueries, generation: Generation) -> list[str]:
+    """The right answers that are not in the generation, ascending: nobody finds them, and every measure is lower by
+    them. ConfigError where nothing that is judged is in it: every measure would be 0, and none of them one."""
     known = judged.documents
-    if named_by(generation, known):
-        return
+    found = set[str]().union(*named_by(generation, known).values())
+    if found:
+        right = {name for grades in judged.grades.values() for name, grade in grades.items() if grade > 0}
+        return sorted(right - found)
     live = (
         placed.segment.chunks()["path"][int(rows[0])].as_py()
         for placed in generation.segments
@@ -155,17 +158,17 @@ def refuse_strange(judged: JudgedQueries, generation: Generation) -> None:
     )
 
 
-def named_by(generation: Generation, judged: set[str]) -> frozenset[Unit]:
-    """By which of UNITS judged documents name live rows of a generation; empty where none of them is in it."""
-    names, found = pa.array(sorted(judged), pa.string()), set[Unit]()
+def named_by(generation: Generation, judged: set[str]) -> dict[Unit, set[str]]:
+    """The judged documents that name live rows of a generation, by which of UNITS they do; none of the other units."""
+    names, found = pa.array(sorted(judged), pa.string()), dict[Unit, set[str]]()
     for placed in generation.segments:
-        rows, live = placed.segment.chunks(), generation.live[placed.base_row : placed.end_row]
+        rows, live = placed.segment.chunks(), pa.array(generation.live[placed.base_row : placed.end_row])
         for unit in UNITS:
-            if unit not in found:
-                column = pc.cast(rows[unit], pa.string()) if unit == "chunk_id" else rows[unit]
-                if (pc.is_in(column, value_set=names).to_numpy() & live).any():
-                    found.add(unit)
-    return frozenset(found)
+            column = pc.cast(rows[unit], pa.string()) if unit == "chunk_id" else rows[unit]
+            there = column.filter(pc.and_(pc.is_in(column, value_set=names), live))
+            if len(there):
+                found.setdefault(unit, set()).update(pc.unique(there).to_pylist())
+    return found
 
 
 def unit_of(generation: Generation, judged: set[str]) -> Unit | None:

@@ -144,4 +144,4 @@ def test_where_files_are_judged_every_document_is_a_file(tmp_path: Path) -> None
         assert len(hits) == 6 and found.legs["lexical"].top == (tuple(files),)
         assert found.legs["lexical"].values["mrr@10"].tolist() == [1 / (1 + files.index("a.md"))]
         with searcher.opened() as opened:
-            assert named_by(opened.generation, {"a.md", "Use", f"{hits[0].chunk_id}", "?"}) == set(UNITS)
+            assert named_by(opened.generation, {"a.md", "Use", f"{hits[0].chunk_id}", "?"}).keys() == set(UNITS)
