@@ -248,6 +248,7 @@ class HostedIndex:
                 before.leased_until = max(before.leased_until, monotonic() + MOVING_SECONDS)
         self._tried = None, 0.0, 0.0
         self.problem = None
+        metrics.note_followed(self.warehouse().root.name, self, number)
         metrics.SERVER_SWAPS.labels(self.name, "served").inc()
         log.info("index %s: generation %d serves (before: %s)", self.name, number, serving)
         return True
