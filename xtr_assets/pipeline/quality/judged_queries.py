@@ -63,7 +63,7 @@ def read_judged(config: QueriesConfig) -> JudgedQueries:
     """What `queries` of a config names: a queries.jsonl and its qrels.tsv, or a log that carries its answers."""
     if config.judgments is None:
         return read_log(config.path)
-    return _of(dict(read_jsonl_queries(config.path)), read_judgments(config.judgments), config.path, config.judgments)
+    return _of(_asked(config.path), read_judgments(config.judgments), config.path, config.judgments)
 
 
 def read_folder(folder: Path) -> JudgedQueries:
@@ -200,6 +200,17 @@ def _of(texts: Mapping[str, str], grades: Mapping[str, Grades], queries: Path, j
     if not common:
         raise ConfigError(f"no query of {queries} is judged in {judgments}; the ids must be the same")
     return JudgedQueries({one: texts[one] for one in common}, {one: grades[one] for one in common}, str(queries))
+
+
+def _asked(path: Path) -> dict[str, str]:
+    """Texts by id. ConfigError where one id asks two texts: nobody knows which of them was judged."""
+    texts: dict[str, str] = {}
+    for query, text in read_jsonl_queries(path):
+        if texts.setdefault(query, text) != text:
+            raise ConfigError(
+                f"{path}: the id {query!r} asks {texts[query][:60]!r} and {text[:60]!r}; give each text its own"
+            )
+    return texts
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:

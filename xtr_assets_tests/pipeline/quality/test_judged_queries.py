@@ -60,6 +60,14 @@ def test_wrong_judgments_are_named(tmp_path: Path, qrels: str, said: str) -> Non
         read_folder(beir(tmp_path, '{"_id": "1", "text": "one"}\n', qrels))
 
 
+def test_one_id_of_two_texts_is_named(tmp_path: Path) -> None:
+    """The last one was judged by what the first had been."""
+    twice = '{"_id": "1", "text": "one"}\n{"_id": 1, "text": "one"}\n'
+    assert read_folder(beir(tmp_path, twice, "1\ta\t1\n")).texts == {"1": "one"}
+    with pytest.raises(ConfigError, match="the id '1' asks 'one' and 'two'"):
+        read_folder(beir(tmp_path, twice + '{"_id": "1", "text": "two"}\n', "1\ta\t1\n"))
+
+
 def test_a_log_adds_up_what_was_right_for_a_text(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     log.write_text(
