@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -176,6 +177,41 @@ def test_a_collection_takes_nothing_of_a_set_that_comes(
     pulled = PartSet.open(tmp_path / "pulled")
     assert served(pulled) == served(two) and pinned_by_moves(pulled.warehouse("a").layout) == {1}
     assert pulled.warehouse("a").collect(1).kept == (1, 2)
+
+
+def test_a_publish_during_a_pull_wins_and_the_set_is_read_on(
+    two: PartSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pull takes hours. parts.json named the store's move afterwards, and nobody could read the set any more."""
+    place, here, bring = tmp_path / "store", tmp_path / "pulled", set_pull._bring
+    two.push(place)
+    PartSet.pull(here, place)
+    pulled = PartSet.open(here)
+    moved(two, "theirs")
+    two.push(place)
+
+    def beside(*given: Any) -> tuple[int, int]:
+        monkeypatch.setattr(set_pull, "_bring", bring)
+        came = bring(*given)
+        moved(pulled, "ours", "b", "y")
+        return came
+
+    monkeypatch.setattr(set_pull, "_bring", beside)
+    with pytest.raises(StoreConflict, match=r"different ways. There: move 2 .* Here: move 2 "):
+        PartSet.pull(here, place)
+    assert pulled.number == 2 and "y0 ours" in served(pulled) and pulled.verify().ok
+    # Where it goes on from what the store has, nothing is taken back of it.
+    again = PartSet.open(shutil.copytree(two.root, tmp_path / "again"))
+
+    def after(*given: Any) -> tuple[int, int]:
+        monkeypatch.setattr(set_pull, "_bring", bring)
+        moved(again, "more")
+        return bring(*given)
+
+    monkeypatch.setattr(set_pull, "_bring", after)
+    report = PartSet.pull(again.root, place)
+    assert (report.move, report.moved, report.ahead) == (3, False, 1)
+    assert pinned_by_moves(again.warehouse("a").layout) == {1, 2, 3} and "x0 more" in served(again)
 
 
 def test_what_a_part_withdrew_is_not_pushed_by_the_set(two: PartSet, tmp_path: Path) -> None:

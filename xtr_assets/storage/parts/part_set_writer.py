@@ -1,6 +1,6 @@
 """What every writer of a set shares: the lock, parts.json, and which generations the parts keep for it."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from xtr_assets.core.files import write_atomic
@@ -51,12 +51,23 @@ def with_plans(info: SetInfo, own: SetInfo, moves: Sequence[PartMove]) -> SetInf
 class PartSetWriter(PartSetReader):
     """A set that is written to, by one writer at a time."""
 
-    def take_moves(self, info: SetInfo, moves: Sequence[tuple[PartMove, bytes]], brought: Collection[str]) -> None:
-        """Serve by the moves of a store, of which those here are the beginning; `brought` : the parts whose generations
-        came. First what keeps them from collection, then the moves, then parts.json, which keeps what was planned
-        here."""
+    def take_moves(
+        self,
+        info: SetInfo,
+        moves: Sequence[tuple[PartMove, bytes]],
+        brought: Collection[str],
+        beyond: Callable[[], int] = lambda: 0,
+    ) -> int:
+        """Serve by the moves of a store; `brought` : the parts whose generations came. First what keeps them from
+        collection, then the moves, then parts.json, which keeps what was planned here.
+
+        beyond : asked once nobody else can make a move: how many are here after those of the store; it raises where
+        these here are not their beginning. Where there are any nothing is taken. Gives that number.
+        """
         last = moves[-1][0]
         with self._writing("pull of the moves"):
+            if ahead := beyond():
+                return ahead
             info = with_plans(info, self.info, [move for move, _ in moves])
             for part in brought:
                 layout = Layout(self.layout.part(part))
@@ -69,6 +80,7 @@ class PartSetWriter(PartSetReader):
                 append_move(self.layout, move)
             self._write(info)
             self._unpin(stack_of([move for move, _ in moves])[-KEPT_MOVES:], info, brought)
+            return 0
 
     def _unpin(self, kept: list[PartMove], info: SetInfo, parts: Collection[str] | None = None) -> None:
         for name in info.parts if parts is None else parts:

@@ -71,9 +71,11 @@ def pull_set(folder: str | Path, store: SetStore, parts: Collection[str] | None 
             with naming(part):
                 came = _go_on(opened.layout.part(part), store, part)
             files, size = files + came[0], size + came[1]
-        moved = opened.number != last.number
-        opened.take_moves(there.info, there.moves, chosen)
-    return SetPullReport(store.name, last.number, moved, tuple(chosen), files, size, 0)
+        before = opened.number
+        # Compared again: a pull takes hours, and somebody may have published here meanwhile.
+        ahead = opened.take_moves(there.info, there.moves, chosen, lambda: _ahead(opened, there, store))
+    serving = (opened.number or 0) if ahead else last.number
+    return SetPullReport(store.name, serving, not ahead and before != last.number, tuple(chosen), files, size, ahead)
 
 
 def _ahead(opened: PartSet, there: PushedSet, store: SetStore) -> int:
