@@ -208,12 +208,15 @@ class PartsLayout:
         return sorted(int(one[1]) for one in found if one is not None)
 
 
-def holds_other_things(layout: Layout) -> bool:
+def holds_other_things(layout: Layout | PartsLayout) -> bool:
     """Whether the folder holds what a creation that has not ended, or was killed, does not leave."""
-    folders = {layout.shards, layout.segments, layout.models, layout.generations}
+    if isinstance(layout, Layout):
+        folders, last = {layout.shards, layout.segments, layout.models, layout.generations}, layout.warehouse_json
+    else:
+        folders, last = {layout.parts, layout.moves}, layout.parts_json
     return any(
         any(path.iterdir())
         if path in folders and path.is_dir() and not path.is_symlink()
-        else path != layout.writer_lock and not path.name.startswith(f".{layout.warehouse_json.name}.")
+        else path != layout.writer_lock and not path.name.startswith(f".{last.name}.")
         for path in layout.root.iterdir()
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier, Thread
+from typing import Any
 
 import pytest
 
@@ -501,6 +502,15 @@ def test_two_writers_do_not_make_one_move(two: PartSet, monkeypatch: pytest.Monk
     with pytest.raises(GenerationError, match=r"00000002.json was made by another writer meanwhile"):
         two.publish()
     assert name.is_file() and two.number == 2
+    # An answer that a file server lost is asked for again, and finds the link there that is its own.
+    build(two.warehouse("a"), "third", "x")
+
+    def twice(source: Path, target: Path) -> None:
+        link(source, target)
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", twice)
+    assert two.publish().number == 3
 
 
 def test_links_and_strange_folders_are_refused(two: PartSet, tmp_path: Path) -> None:
@@ -541,6 +551,27 @@ def test_of_hosts_that_create_a_set_at_once_one_makes_it(tmp_path: Path) -> None
         assert [PartSet.open(root).info.most_chunks] == made
 
 
+@pytest.mark.parametrize("exist_ok", [False, True])
+def test_a_creation_that_was_killed_is_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exist_ok: bool
+) -> None:
+    """What it leaves was "neither empty nor a set", for ever."""
+
+    def die(*_: object) -> None:
+        raise Death
+
+    for module, name in ((part_set, "write_atomic"), (files, "fsync_file")):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, die)
+            with pytest.raises(Death):
+                PartSet.create(tmp_path / "set", exist_ok=exist_ok)
+    assert PartSet.create(tmp_path / "set", exist_ok=exist_ok).info.parts == ()
+    assert PartSet.create(tmp_path / "set", exist_ok=True).info.parts == ()
+    (tmp_path / "other" / "parts" / "a").mkdir(parents=True)
+    with pytest.raises(StorageError, match="neither empty nor a set of parts"):
+        PartSet.create(tmp_path / "other", exist_ok=exist_ok)
+
+
 def test_a_part_that_was_replaced_is_not_what_the_move_names(two: PartSet, tmp_path: Path) -> None:
     """Another warehouse under the same name, whose generation has the same number."""
     other = Warehouse.create(tmp_path / "other")
@@ -549,6 +580,22 @@ def test_a_part_that_was_replaced_is_not_what_the_move_names(two: PartSet, tmp_p
     shutil.copytree(other.root, two.layout.part("b"))
     with pytest.raises(CorruptFile, match=r"parts/b/generations/1/manifest.json: expected sha256 .* the move names"):
         _ = two.published
+
+
+def test_what_is_being_withdrawn_is_not_published_meanwhile(two: PartSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The set did not serve it when it was looked at, and served it for good when it was withdrawn."""
+    build(two.warehouse("a"), "secret", "x")
+    monkeypatch.setattr(part_set_writer, "LOCK_WAIT_SECONDS", 0.0)
+    withdraw = Warehouse.withdraw
+
+    def beside(*given: Any, **named: Any) -> None:
+        with ThreadPoolExecutor(1) as pool, pytest.raises(WarehouseLocked, match="'withdrawal of generation 2 of part"):
+            pool.submit(PartSet.open(two.root).publish).result()
+        withdraw(*given, **named)
+
+    monkeypatch.setattr(Warehouse, "withdraw", beside)
+    joined = two.withdraw("a", 2, "a password")
+    assert joined is not None and joined.number == 1 and "x0 secret" not in served(two)
 
 
 def test_a_part_that_withdrew_what_serves_is_told_and_passed_over(

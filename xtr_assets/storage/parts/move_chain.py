@@ -81,9 +81,11 @@ def append_move(layout: PartsLayout, move: PartMove) -> MoveEnd:
         # Not a rename, which would replace what another writer put there.
         os.link(temporary, path)
     except FileExistsError:
-        raise GenerationError(
-            f"{layout.relative(path)} was made by another writer meanwhile; look at what serves now, then again"
-        ) from None
+        # A file server whose answer got lost was asked again: the link that is there is this one.
+        if not (temporary.exists() and os.path.samestat(temporary.lstat(), path.lstat())):
+            raise GenerationError(
+                f"{layout.relative(path)} was made by another writer meanwhile; look at what serves now, then again"
+            ) from None
     finally:
         temporary.unlink(missing_ok=True)
     fsync_dir(layout.moves)

@@ -18,7 +18,7 @@ from xtr_assets.storage.digests import VerifyReport
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import whoami
 from xtr_assets.storage.history_entry import check_reason
-from xtr_assets.storage.layout import Layout, PartsLayout
+from xtr_assets.storage.layout import Layout, PartsLayout, holds_other_things
 from xtr_assets.storage.links import new_folder, refuse_linked
 from xtr_assets.storage.lock import exclusive, now
 from xtr_assets.storage.parts.joined_generation import JoinedGeneration
@@ -45,13 +45,16 @@ class PartSet(SetTransfers):
         """Make an empty set. StorageError where the folder is one already (not with `exist_ok`), or holds anything
         else."""
         refuse_address(path)
-        if exist_ok and holds_parts(path):
-            return cls.open(path)
         if most_chunks < 1:
             raise InvalidInput(f"most_chunks is {most_chunks}; a part holds 1 or more")
         layout = PartsLayout(Path(path).absolute())
-        if layout.root.is_dir() and any(layout.root.iterdir()):
-            what = "a set of parts already" if holds_parts(path) else "neither empty nor a set of parts"
+        # Looked at in this order: a folder in which another host makes one right now holds nothing, or is a set.
+        strange = layout.root.is_dir() and holds_other_things(layout)
+        there = holds_parts(path)
+        if there and exist_ok:
+            return cls.open(path)
+        if there or strange:
+            what = "a set of parts already" if there else "neither empty nor a set of parts"
             raise StorageError(f"{path} is {what}; open it, or choose another folder")
         for folder in (layout.root, layout.parts, layout.moves):
             new_folder(folder)
@@ -243,6 +246,11 @@ class PartSet(SetTransfers):
         same again goes on.
         """
         check_reason(reason, "withdraw")
+        # Or a publish between the look and the withdrawal would let serve what is being withdrawn.
+        with self._writing(f"withdrawal of generation {number} of part {part}"):
+            return self._withdraw(part, number, reason, who)
+
+    def _withdraw(self, part: str, number: int, reason: str, who: str | None) -> JoinedGeneration | None:
         warehouse = self.part_warehouse(part)
         with naming(part):
             content = content_of(warehouse.layout, warehouse.generation(number).manifest)
