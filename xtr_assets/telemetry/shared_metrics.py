@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -36,19 +37,23 @@ class SharedMetrics:
 
     def __init__(self, folder: Path, name: str) -> None:
         self.folder, self.name = folder, name
+        self._writing = Lock()
 
     def write(self, more: Mapping[str, Any] | None = None) -> None:
-        """Bring this process' file up to date. more : what else is told beside the metrics, JSON-able."""
-        families = [
-            {
-                "name": family.name,
-                "documentation": family.documentation,
-                "type": family.type,
-                "samples": [[one.name, sorted(one.labels.items()), one.value] for one in family.samples],
-            }
-            for family in REGISTRY.collect()
-        ]
-        self._put(self.name, {"families": families, "more": [] if more is None else [dict(more)]})
+        """Bring this process' file up to date, from any thread. more : what else is told beside the metrics,
+        JSON-able."""
+        # What was counted first is written first: a sum that was told would go back.
+        with self._writing:
+            families = [
+                {
+                    "name": family.name,
+                    "documentation": family.documentation,
+                    "type": family.type,
+                    "samples": [[one.name, sorted(one.labels.items()), one.value] for one in family.samples],
+                }
+                for family in REGISTRY.collect()
+            ]
+            self._put(self.name, {"families": families, "more": [] if more is None else [dict(more)]})
 
     def render(self, more: Mapping[str, Any] | None = None) -> bytes:
         """The metrics of all processes in Prometheus' text format."""

@@ -1,6 +1,9 @@
 """Metrics of several processes as one: sums never go back, states of the dead are gone."""
 
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -82,6 +85,32 @@ def test_what_the_dead_counted_stays_and_what_they_were_goes(
             third.shared.bury("never-there")
     written(two[1], monkeypatch, {"sampled": 1})
     assert sorted(one["sampled"] for one in third.shared.others()) == [1, 3]
+
+
+def test_who_tells_and_who_is_scraped_do_not_write_at_once(
+    two: tuple[Process, Process], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads of a server: one took the file of the other away, and what it had counted before came after."""
+    one, put, counted = two[0], SharedMetrics._put, Event()
+
+    def late(*given: Any) -> None:
+        monkeypatch.setattr(SharedMetrics, "_put", put)
+        counted.set()
+        # Whoever does not wait for this one writes now, what was counted since.
+        assert not scrape.done() and not wait([scrape], 0.1).done
+        put(*given)
+
+    monkeypatch.setattr(SharedMetrics, "_put", late)
+    monkeypatch.setattr(shared_metrics, "REGISTRY", one.registry)
+    with ThreadPoolExecutor(2) as pool:
+        scrape: Future[bytes] = Future()
+        teller = pool.submit(one.shared.write)
+        assert counted.wait(10)
+        one.asked.labels("dense").inc()
+        scrape = pool.submit(one.shared.render)
+        teller.result()
+        assert 'mode="dense"} 1.0' in scrape.result().decode()
+    assert 'xtr_assets_asked_total{mode="dense"} 1.0' in lines(two[1], monkeypatch)
 
 
 def test_a_file_that_is_half_written_is_nobodys(two: tuple[Process, Process], monkeypatch: pytest.MonkeyPatch) -> None:
