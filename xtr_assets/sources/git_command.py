@@ -60,12 +60,23 @@ def git() -> str:
 
 
 def answer(
-    command: Sequence[str], environment: Mapping[str, str], asked: bytes = b"", seconds: float = READ_SECONDS
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    asked: bytes = b"",
+    seconds: float = READ_SECONDS,
+    held: Sequence[int] = (),
 ) -> bytes:
-    """What a command writes. GitFailed where it fails, or takes too long."""
+    """What a command writes. GitFailed where it fails, or takes too long. held : descriptors that it, and whatever it
+    starts, keep open as long as they live."""
     try:
         done = subprocess.run(
-            command, input=asked, capture_output=True, env=dict(environment), timeout=seconds, check=False
+            command,
+            input=asked,
+            capture_output=True,
+            env=dict(environment),
+            timeout=seconds,
+            check=False,
+            pass_fds=held,
         )
     except subprocess.TimeoutExpired as error:
         raise GitFailed(f"it took more than {seconds:g} s") from error

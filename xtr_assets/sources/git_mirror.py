@@ -31,11 +31,11 @@ _OWN_HTTP = ("GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_SSL_NO_VERIFY", "GIT_PROXY
 def updated_mirror(address: str, ref: str, source: str) -> Path:
     """The mirror's folder, its commit that of the ref now. SourceError where it cannot be had: nothing is dropped."""
     folder = mirror_folder(address, ref)
-    with _locked(folder):
+    with _locked(folder) as lock:
         try:
-            name, wanted = _remote_commit(address, ref, source)
+            name, wanted = _remote_commit(address, ref, source, lock)
             if [commit for _, commit in find_commit(folder, MIRRORED)] != [wanted]:
-                _fetch(folder, address, name)
+                _fetch(folder, address, name, lock)
         except GitFailed as error:
             told = without_secrets(f"{address} cannot be fetched (git: {error})")
             raise SourceError(
@@ -51,25 +51,26 @@ def mirror_folder(address: str, ref: str) -> Path:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """The mirror, made where there is none, for this process alone."""
+def _locked(folder: Path) -> Iterator[int]:
+    """The mirror, made where there is none, for this process alone; the descriptor of its lock. What this process
+    starts holds that too, also where it outlives it: whoever has the lock knows that no other git is at work."""
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         # Made anew, which changes nothing of a whole one, where whoever made it was killed before all of it was there.
         if not all((folder / name).exists() for name in ("HEAD", "config", "refs", "objects/info")):
             answer([git(), "init", "--quiet", "--bare", "--template=", str(folder)], read_environment())
-        yield
+        yield lock.fileno()
 
 
-def _remote_commit(address: str, ref: str, source: str) -> tuple[str, str]:
+def _remote_commit(address: str, ref: str, source: str, lock: int) -> tuple[str, str]:
     """The full name of a ref there, and the commit that it names."""
     if len(ref) in (40, 64) and all(letter in "0123456789abcdef" for letter in ref):
         return ref, ref
     full = ref == "HEAD" or ref.startswith("refs/")
     names = [ref] if full else [f"refs/heads/{ref}", f"refs/tags/{ref}"]
     asked = [one for name in names for one in (name, f"{name}^{{}}")]
-    said = answer([git(), *_SLOW, "ls-remote", "--", address, *asked], _environment(), seconds=ASK_SECONDS)
+    said = answer([git(), *_SLOW, "ls-remote", "--", address, *asked], _environment(), seconds=ASK_SECONDS, held=[lock])
     lines = (line.partition("\t") for line in said.decode("utf-8", "replace").splitlines())
     found = {named: commit for commit, _, named in lines}
     # Of a tag with a message the commit that it is of.
@@ -86,8 +87,11 @@ def _remote_commit(address: str, ref: str, source: str) -> tuple[str, str]:
     return next(iter(named.items()))
 
 
-def _fetch(folder: Path, address: str, name: str) -> None:
+def _fetch(folder: Path, address: str, name: str, lock: int) -> None:
     """Bring the commit of a ref, without the history before it."""
+    # A git that was killed leaves the files by which it kept others out, and each later one would refuse to begin.
+    for left in [*folder.glob("*.lock"), *(folder / "refs").rglob("*.lock")]:
+        left.unlink(missing_ok=True)
     options = ("--quiet", "--no-tags", "--depth=1", "--no-write-fetch-head", "--no-recurse-submodules", "--force")
     line = [
         git(),
@@ -101,7 +105,7 @@ def _fetch(folder: Path, address: str, name: str) -> None:
         address,
         f"+{name}:{MIRRORED}",
     ]
-    answer(line, _environment(), seconds=FETCH_SECONDS)
+    answer(line, _environment(), seconds=FETCH_SECONDS, held=[lock])
 
 
 def _environment() -> dict[str, str]:

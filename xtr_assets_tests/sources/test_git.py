@@ -1,7 +1,10 @@
 """Repositories as sources: what a ref holds, what moves, and what a hostile one tries."""
 
+import fcntl
 import io
+import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ from xtr_assets.config import SourceConfig
 from xtr_assets.core.errors import ConfigError, ProviderError, SourceError
 from xtr_assets.core.file_diff import diff_files
 from xtr_assets.core.types import Chunk, FileState, Quarantined
-from xtr_assets.sources import Source, git_blobs, open_source
+from xtr_assets.sources import Source, git_blobs, git_mirror, open_source
 from xtr_assets.sources.base import FileSource
 from xtr_assets.sources.git_commit import _listed
 from xtr_assets.sources.git_place import GitPlace
@@ -359,6 +362,41 @@ def test_a_mirror_whose_maker_was_killed_is_made_whole(repository: Repository, c
     half = mirror / gone
     shutil.rmtree(half) if half.is_dir() else half.unlink()
     assert list(scanned(opened(f"file://{repository.path}", ref="main"))) == ["guide/a.md", "guide/b.md"]
+
+
+@pytest.mark.parametrize("left", ["shallow.lock", "refs/xtr-assets/source.lock"])
+def test_what_a_fetch_that_was_killed_locked_is_taken_over(repository: Repository, cache: Path, left: str) -> None:
+    """A pod that goes in the middle leaves it. No later fetch succeeded, and each blamed the address."""
+    address = f"file://{repository.path}"
+    scanned(opened(address, ref="main"))
+    (mirror,) = (one for one in (cache / "git").iterdir() if one.is_dir())
+    (mirror / left).write_text("")
+    repository.commit({"guide/a.md": "# Later\n\nx\n"})
+    assert texts(opened(address, ref="main"), "guide/a.md") == ["# Later\n\nx"]
+    assert not (mirror / left).exists()
+
+
+def test_a_fetch_that_outlives_its_process_keeps_the_mirror(
+    repository: Repository, cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A next one beside it would take its locks for those of a dead one."""
+    address = f"file://{repository.path}"
+    scanned(opened(address, ref="main"))
+    (lock,) = (cache / "git").glob("*.lock")
+    fails, pid = tmp_path / "git", tmp_path / "pid"
+    fails.write_text(f"#!/bin/sh\nsleep 600 >/dev/null 2>&1 &\necho $! > {pid}\nexit 1\n")
+    fails.chmod(0o755)
+    with monkeypatch.context() as patch, pytest.raises(SourceError, match=r"cannot be fetched \(git: exit 1\)"):
+        patch.setattr(git_mirror, "git", lambda: str(fails))
+        scanned(opened(address, ref="main"))
+    with lock.open("w") as other:
+        try:
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            os.kill(int(pid.read_text()), signal.SIGKILL)
+        # The system lets go of it with the process.
+        fcntl.flock(other, fcntl.LOCK_EX)
 
 
 def test_a_reader_that_was_killed_says_so_and_is_begun_again(repository: Repository) -> None:
