@@ -11,7 +11,7 @@ from xtr_assets.encoders.base import Encoder, vector_kind
 from xtr_assets.encoders.encoder_record import hold_to_record
 from xtr_assets.pipeline.ingest.encode_blocks import Block, Run, gathered, runs
 from xtr_assets.pipeline.ingest.encode_plan import EncodePlan, Hashes, plan_encoding
-from xtr_assets.pipeline.ingest.fresh_blocks import FreshBlocks
+from xtr_assets.pipeline.ingest.fresh_blocks import EncodedMeanwhile, FreshBlocks
 from xtr_assets.pipeline.ingest.row_names import name_hashes
 from xtr_assets.storage.encoding_lookup import EncodedAt, find_named
 from xtr_assets.storage.encoding_writer import embeddings_writer, names_writer, tokens_writer
@@ -49,8 +49,12 @@ def missing_encodings(
     """Segments of the snapshot that lack something of what this encoder gives, or `names` where their source has
     them: names are embeddings, too."""
     segments = (warehouse.segment(one.segment_id) for one in snapshot.segments)
+    return [segment for segment in segments if not _is_encoded(segment, kind, names)]
+
+
+def _is_encoded(segment: Segment, kind: VectorKind, names: bool) -> bool:
     named = names and "dense" in kind.legs
-    return [s for s in segments if not (s.has_vectors(kind) and (not named or s.has_names(kind.fingerprint)))]
+    return segment.has_vectors(kind) and (not named or segment.has_names(kind.fingerprint))
 
 
 def encode_snapshot(
@@ -73,7 +77,19 @@ def encode_segment(
     warehouse: Warehouse, segment: Segment, encoder: Encoder, progress: Progress | None = None, *, names: bool = False
 ) -> EncodeReport:
     """Encode what no segment holds yet, texts and names in the same batches, find the rest, and write what is lacking
-    in row order."""
+    in row order. Where another process encodes the same segment, the first to end is whose vectors it gets."""
+    try:
+        return _encoded(warehouse, segment, encoder, progress, names)
+    except (EncodedMeanwhile, FileNotFoundError):
+        if not _is_encoded(segment, vector_kind(encoder), names):
+            raise
+        FreshBlocks(segment, encoder, (), ()).forget()
+        return EncodeReport(segments=1, rows=segment.rows, reused=segment.rows)
+
+
+def _encoded(
+    warehouse: Warehouse, segment: Segment, encoder: Encoder, progress: Progress | None, names: bool
+) -> EncodeReport:
     known = warehouse.info.encoders.get(encoder.fingerprint)
     # Before vectors are paid for that the gate refuses, and that would stay beside the right ones.
     hold_to_record(encoder, None if known is None else known.model_dump())
@@ -98,7 +114,8 @@ def encode_segment(
         named, vectors = _planned(warehouse, hashes, find_names, lambda one: one.names(fingerprint))
     unknown = 0 if texts is None else texts.unknown
     tell(segment.rows - unknown)
-    fresh = FreshBlocks(segment, encoder, () if texts is None else texts.blocks, () if named is None else named.blocks)
+    to_encode = [() if one is None else one.blocks for one in (texts, named)]
+    fresh = FreshBlocks(segment, encoder, to_encode[0], to_encode[1], lambda: _is_encoded(segment, kind, names))
     fresh.encode_all(hashes, tell)
     tokens = written = 0
     if named is not None and hashes is not None:

@@ -22,13 +22,25 @@ BLOCKS_IN_MEMORY = 16
 _NO_ROWS = np.empty(0, np.int64)
 
 
+class EncodedMeanwhile(Exception):
+    """Another process encoded the segment while this one did. Never leaves `encode_segment`."""
+
+
 class FreshBlocks:
     """More than one block is kept on disk until the segment is written: texts and names each in a file of their own,
     found again by what they hold, so that whichever a crash left need not be encoded again."""
 
-    def __init__(self, segment: Segment, encoder: Encoder, texts: Sequence[Ints], names: Sequence[Ints]) -> None:
-        """texts, names : rows int64 of each block."""
+    def __init__(
+        self,
+        segment: Segment,
+        encoder: Encoder,
+        texts: Sequence[Ints],
+        names: Sequence[Ints],
+        ended: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """texts, names : rows int64 of each block; ended : whether the segment has all of it by now."""
         self._segment, self._encoder, self._texts, self._names = segment, encoder, texts, names
+        self._ended = ended
         self._staging = f"encode.{encoder.fingerprint[:8]}"
         self._staged = max(len(texts), len(names)) > 1
         self._memory: dict[int, Block] = {}
@@ -36,8 +48,13 @@ class FreshBlocks:
         self.encoded = self.resumed = self.windowed = self.named = 0
 
     def encode_all(self, name_hashes: Hashes | None, tell: Progress) -> None:
-        """Encode what no earlier run has left behind. name_hashes : uint64 [rows, 2] of the segment's rows."""
+        """Encode what no earlier run has left behind. name_hashes : uint64 [rows, 2] of the segment's rows.
+
+        EncodedMeanwhile where somebody else ended it, who took the blocks away that both kept.
+        """
         for number, (rows, named) in enumerate(zip_longest(self._texts, self._names, fillvalue=_NO_ROWS)):
+            if number and self._ended():
+                raise EncodedMeanwhile
             text_path = self._text_path(number) if len(rows) else None
             name_path = self._name_path(named, name_hashes) if len(named) else None
             texts = self._wanted(rows) if text_path is not None and not text_path.is_file() else []

@@ -183,6 +183,33 @@ def test_encoding_that_died_goes_on_at_the_last_finished_block(
     check_rows(warehouse, snapshot, encoder, texts)
 
 
+def test_of_two_that_encode_one_segment_the_later_takes_what_the_first_made(
+    warehouse: Warehouse, encoder: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A build from a shell beside a run of the daemon: the first to end took the blocks of both away, and the other
+    encoded the rest once more, and then missed its own first ones."""
+    monkeypatch.setattr(encode_plan, "BLOCK_TEXTS", 4)
+    monkeypatch.setattr(fresh_blocks, "BLOCKS_IN_MEMORY", 1)
+    texts = [f"text number {i}" for i in range(14)]
+    for number, after in enumerate((5, 13)):
+        snapshot = write(warehouse, f"s{number}", [f"{text} {number}" for text in texts])
+
+        def beside(given: Sequence[str], *more: Any, after: int = after, snapshot: Snapshot = snapshot) -> Encoded:
+            if any(f"number {after} " in one for one in given):
+                encode_snapshot(Warehouse.open(warehouse.root), snapshot, Counting(), names=True)
+            encoder.seen += given
+            return encoder.inner.encode_documents(given, *more)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(encoder, "encode_documents", beside)
+            encoder.seen.clear()
+            report = encode_snapshot(warehouse, snapshot, encoder, names=True)
+        assert not [one for one in encoder.seen if f"number {after + 3} " in one]
+        assert (report.segments, report.rows, report.reused, report.encoded) == (1, 14, 14, 0)
+        check_rows(warehouse, snapshot, encoder, [f"{text} {number}" for text in texts])
+        assert not any(warehouse.layout.staging_root.iterdir())
+
+
 def test_runs_are_cut_at_the_longest_and_where_the_place_changes() -> None:
     places, positions = np.array([0, 0, 0, 2, 2]), np.array([5, 6, 7, 0, 1])
     assert list(runs(places, positions, 2)) == [Run(0, 5, 7), Run(0, 7, 8), Run(2, 0, 2)]
