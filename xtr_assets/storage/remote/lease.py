@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
-from time import monotonic
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -19,6 +18,7 @@ from pydantic import Field
 from xtr_assets.core.errors import CorruptFile, StoreError, UnknownFormat
 from xtr_assets.storage.history import whoami
 from xtr_assets.storage.remote.object_store import ObjectStore
+from xtr_assets.storage.remote.passed_time import Moment
 from xtr_assets.storage.stored_json import Digest, Stored
 
 log = logging.getLogger(__name__)
@@ -50,16 +50,18 @@ class Held:
     lease: Lease
     name: str
     may_fail: bool = False
-    written: float = float("-inf")
+    written: Moment | None = None
     guard: Lock = field(default_factory=Lock)
 
     def renew(self) -> None:
         """Write it again where half of its time is over. From any thread."""
         former = ""
         with self.guard:
-            if monotonic() - self.written < LEASE_SECONDS / 2:
+            if self.written is not None and self.written.passed() < LEASE_SECONDS / 2:
                 return
-            # An object is written once: a renewal is another one, and the former goes.
+            # An object is written once: a renewal is another one, and the former goes. It counts from before it is
+            # asked for: a host may be suspended meanwhile.
+            begun = Moment()
             following = f"{PREFIX}{uuid.uuid4().hex}.json"
             try:
                 self.store.bucket.create(following, self.lease.to_bytes())
@@ -69,7 +71,7 @@ class Held:
                 log.info("%s: no lease (%s); a collection waits for its grace time alone", self.store.name, error)
             else:
                 former, self.name = self.name, following
-            self.written = monotonic()
+            self.written = begun
         if former:
             # Who may write, but remove nothing, leaves it: it is over by itself.
             with suppress(StoreError):
@@ -79,12 +81,12 @@ class Held:
         """Let go; the next `renew` holds it again."""
         with self.guard, suppress(StoreError):
             if self.name:
-                former, self.name, self.written = self.name, "", float("-inf")
+                former, self.name, self.written = self.name, "", None
                 self.store.bucket.remove(former)
 
     def now(self) -> datetime:
         """The time by the clock of the store, that of what was written last here; at most a moment old."""
-        self.written = float("-inf")
+        self.written = None
         self.renew()
         there = self.store.bucket.stat(self.name)
         if there is None:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from time import monotonic
 
 from xtr_assets.core.errors import InvalidInput, StoreConflict, StoreError, StoreUnreachable
 from xtr_assets.core.files import FileRecord
@@ -25,6 +24,7 @@ from xtr_assets.storage.remote.bucket import Found
 from xtr_assets.storage.remote.lease import Held, leased, leased_manifests
 from xtr_assets.storage.remote.move import Move, move_name, read_move
 from xtr_assets.storage.remote.object_store import Head, ObjectStore, Overtaken, file_name, side_by_side
+from xtr_assets.storage.remote.passed_time import Moment
 from xtr_assets.telemetry.progress import bar
 
 # A collection that did not end within this time is taken for dead. It stops a minute before by itself, which is more
@@ -105,7 +105,7 @@ def collect_store(
                 continue
             for name in plan.ended_leases:
                 store.bucket.remove(name)
-            begun = monotonic()
+            begun = Moment()
             if not plan.doomed and set(plan.kept) == set(plan.head.move.generations):
                 return _report(store, plan, [], dry_run=False)
             announced = _move(plan.head.move, plan.head.sha256, "collecting", plan.kept)
@@ -242,11 +242,11 @@ def _recent(store: ObjectStore, head: Head, since: datetime) -> set[int]:
     return found
 
 
-def _removed(store: ObjectStore, doomed: list[Found], begun: float) -> list[Found]:
+def _removed(store: ObjectStore, doomed: list[Found], begun: Moment) -> list[Found]:
     with bar(len(doomed), "collecting") as progress:
 
         def one(found: Found) -> Found | None:
-            if monotonic() - begun > STOP_SECONDS:
+            if begun.passed() > STOP_SECONDS:
                 return None
             store.bucket.remove(found.name)
             progress(1)

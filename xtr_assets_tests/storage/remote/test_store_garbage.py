@@ -2,15 +2,16 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from xtr_assets.core.errors import InvalidInput, StoreConflict, StoreError
-from xtr_assets.storage.remote import block_lists, store_garbage
+from xtr_assets.storage.remote import block_lists, passed_time, store_garbage
 from xtr_assets.storage.remote.lease import Lease, leased
-from xtr_assets.storage.remote.object_store import Head, ObjectStore, file_name
+from xtr_assets.storage.remote.object_store import THREADS, Head, ObjectStore, file_name
 from xtr_assets.storage.remote.store_garbage import collect_store
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.remote.conftest import next_generation, pull_from, push_to
@@ -251,6 +252,34 @@ def test_a_late_collection_stops_by_itself(
     monkeypatch.undo()
     age(bucket, 48)
     assert collect_store(store, 1).objects > 5
+
+
+def test_a_host_that_was_suspended_while_it_collected_removes_no_more(
+    three: Warehouse, store: ObjectStore, bucket: FolderBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its monotonic clock stood still meanwhile: pushes that took it for dead named what it went on to remove."""
+    age(bucket, 48)
+    remove, asleep = type(bucket).remove, 0.0
+    monkeypatch.setattr(passed_time, "time", lambda: time.time() + asleep)
+
+    def sleepy(self: FolderBucket, name: str) -> None:
+        nonlocal asleep
+        remove(self, name)
+        if name.startswith("files/"):
+            asleep = 3600.0
+
+    monkeypatch.setattr(type(bucket), "remove", sleepy)
+    planned = collect_store(store, 1, dry_run=True).objects
+    # Each of some threads had begun with one.
+    assert 1 <= collect_store(store, 1).objects <= THREADS < planned
+    # A lease that ended meanwhile is written again before anything is done under it.
+    with leased(store, "a pull", None) as lease:
+        before = lease.name
+        lease.renew()
+        assert lease.name == before
+        asleep += 3600.0
+        lease.renew()
+        assert lease.name != before
 
 
 def test_arguments_and_places_that_cannot_be_are_refused(store: ObjectStore, tmp_path: Path) -> None:
