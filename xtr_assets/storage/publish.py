@@ -9,7 +9,7 @@ from xtr_assets.core.files import read_regular, write_atomic
 from xtr_assets.storage.confirmation import Before
 from xtr_assets.storage.content import TakenBack, key_of, taken_back
 from xtr_assets.storage.counted_moves import count_move, counting_refusals
-from xtr_assets.storage.digests import BUILD_SECONDS
+from xtr_assets.storage.digests import BUILD_SECONDS, stamp_of
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import (
     append_history,
@@ -64,6 +64,7 @@ def publish(
     if back is not None and again_reason is None:
         raise PublishRefused(was_taken_back(number, back))
     anew = own_files(manifest, _parent_manifest(layout, manifest))
+    verified = _stamps(layout, manifest)
     problems = verify_once(layout, manifest.files, within=BUILD_SECONDS, anew=anew)
     if problems:
         raise PublishRefused(
@@ -82,7 +83,7 @@ def publish(
             raise PublishRefused(not_published(number, found, lacking))
         forced = force_reason if found or late else None
     if not is_sealed(layout, number):
-        seal(layout, manifest, forced, notes or {})
+        seal(layout, manifest, forced, notes or {}, verified)
     if back is not None:
         allow_again(layout, back, content, again_reason or "", who=who)
     _serve(layout, number, "published", content, who, force_reason or again_reason, forced=forced is not None)
@@ -122,13 +123,24 @@ def _served(layout: Layout, number: int) -> bool:
     return is_sealed(layout, number) and pointer_moved_to(layout, number)
 
 
-def seal(layout: Layout, manifest: Manifest, forced: str | None, notes: Mapping[str, Any]) -> None:
+def _stamps(layout: Layout, manifest: Manifest) -> dict[str, tuple[int, ...]]:
+    """By name what changes when somebody writes to one of the generation's own files, and not where one is linked to or
+    gets another mode; empty where it is not there."""
+    own = f"generations/{manifest.number}/"
+    paths = {name: layout.resolve(name) for name in manifest.files if name.startswith(own)}
+    return {name: stamp_of(path)[:4] if path.is_file() else () for name, path in paths.items()}
+
+
+def seal(
+    layout: Layout, manifest: Manifest, forced: str | None, notes: Mapping[str, Any], verified: Mapping[str, object]
+) -> None:
     """Freeze a draft whose files were verified: the final manifest, then its sha256 beside it. PublishRefused where
-    somebody wrote to the draft since it was read: what it was judged by is not what it says now."""
+    somebody wrote to the draft since it was read: what it was judged by is not what it says now. verified : its own
+    files as they were before they were read; a step puts a file in its place before the manifest says so."""
     update = {"state": "sealed", "sealed_at": now(), "forced": forced, "notes": {**manifest.notes, **notes}}
     data = manifest.model_copy(update=update).whole_bytes()
     with committing(layout, f"seal of generation {manifest.number}"):
-        if read_manifest(layout, manifest.number) != manifest:
+        if read_manifest(layout, manifest.number) != manifest or _stamps(layout, manifest) != verified:
             raise PublishRefused(
                 f"generation {manifest.number} was written to while it was published; publish it again once nobody does"
             )

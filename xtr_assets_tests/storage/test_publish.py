@@ -376,6 +376,35 @@ def test_a_note_that_is_not_json_is_refused_and_the_manifest_stays(warehouse: Wa
     assert (made.directory / "manifest.json").read_bytes() == before
 
 
+def test_what_takes_the_place_of_a_file_while_it_is_published_is_not_sealed(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step that was taken for dead, and is none: its file stood there, the manifest had that of before for ever."""
+    write(warehouse, BASE)
+    made = draft(warehouse)
+    check(made)
+    late, lying = Draft.open(made.layout, made.number), made.directory / "dense.faiss"
+
+    def beside(*given: Any, **named: Any) -> list[CorruptFile]:
+        found = scrub.verify_once(*given, **named)
+        with pytest.raises(KeyboardInterrupt), late.batch():
+            with late.writing("dense.faiss") as path:
+                path.write_bytes(b"another index of as many " + bytes(range(64)))
+            raise KeyboardInterrupt
+        return found
+
+    before = lying.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(publishing, "verify_once", beside)
+        with pytest.raises(PublishRefused, match=f"generation {made.number} was written to while it was published"):
+            warehouse.publish(made.number, required=REQUIRED)
+    assert warehouse.published is None and not made.sealed
+    with pytest.raises(PublishRefused, match="1 files fail verification"):
+        warehouse.publish(made.number, required=REQUIRED)
+    lying.write_bytes(before)
+    assert warehouse.publish(made.number, required=REQUIRED).number == made.number
+
+
 def test_a_step_that_fails_leaves_no_file(warehouse: Warehouse) -> None:
     write(warehouse, BASE)
     made = draft(warehouse)
