@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count, groupby
 from pathlib import Path
 
 from xtr_assets.core.errors import CorruptFile, InvalidInput, StorageError, WarehouseLocked
@@ -130,9 +131,14 @@ def _sweep(
             idle = [shard for shard in retired if _is_idle(stack, layout, shard)]
             retired = forsaken(layout, serving[0], idle) if serving else ()
             stack.enter_context(committing(layout, "collection"))
-            for number, path in enumerate(spare(leaving=retired)):
-                removed[layout.relative(path)] = _size(path)
-                _hide(path, folder / str(number))
+            numbers = count()
+            # Others wait, for a minute at most: a folder is made durable once for all that leave it one after another.
+            # A list goes before what it names.
+            for (parent, _), paths in groupby(spare(leaving=retired), lambda one: (one.parent, one.suffix == ".json")):
+                for path in paths:
+                    removed[layout.relative(path)] = _size(path)
+                    path.replace(folder / str(next(numbers)))
+                fsync_dir(parent)
     stay = tuple(shard for shard in lone if shard not in retired)
     return CollectReport(dry_run, tuple(kept), tuple(pinned), tuple(gone), removed, retired, stay)
 
@@ -263,15 +269,11 @@ def _remove(layout: Layout, path: Path, removed: dict[str, int], dry_run: bool) 
     removed[layout.relative(path)] = _size(path)
     if not dry_run:
         with scratch(layout) as folder:
-            _hide(path, folder / path.name)
+            # In one rename, so that a crash never leaves half a folder under its name.
+            path.replace(folder / path.name)
+            fsync_dir(path.parent)
 
 
 def _size(path: Path) -> int:
     files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
     return sum(p.stat().st_size for p in files)
-
-
-def _hide(path: Path, target: Path) -> None:
-    # In one rename, so that a crash never leaves half a folder under its name.
-    path.replace(target)
-    fsync_dir(path.parent)

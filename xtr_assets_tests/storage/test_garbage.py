@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, StorageError
-from xtr_assets.core.files import commit_folder
-from xtr_assets.storage import model_folder
+from xtr_assets.core.files import commit_folder, fsync_dir
+from xtr_assets.storage import garbage, model_folder
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.warehouse import Warehouse
@@ -61,6 +61,24 @@ def test_what_a_rollback_would_go_to_is_kept_before_newer_ones(four: Warehouse) 
     four.rollback(2)
     assert four.collect(keep=2).kept == (1, 2)
     assert four.rollback().number == 1
+
+
+def test_who_commits_does_not_wait_for_each_thing_that_goes(four: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder was made durable once for each snapshot and each segment, a year's at the first collection: whoever
+    waited for the commit lock meanwhile gave up after a minute."""
+    for number in range(20):
+        write(four, {"z.py": [f"z {number}"]})
+    synced: list[Path] = []
+
+    def counted(path: Path) -> None:
+        synced.append(path)
+        fsync_dir(path)
+
+    monkeypatch.setattr(garbage, "fsync_dir", counted)
+    removed = four.collect(keep=4).removed
+    assert len([name for name in removed if name.startswith("segments/")]) >= 18
+    assert len([name for name in removed if name.startswith("shards/")]) >= 18
+    assert len(synced) <= 4 and four.verify().ok
 
 
 def test_a_withdrawn_generation_goes_first(four: Warehouse) -> None:
