@@ -71,7 +71,7 @@ def read_mark(layout: Layout, run_id: str) -> RunMark | None:
     """The mark of a run; None where it never took one, or none can be looked at. No evidence says that it lives."""
     try:
         refuse_linked(layout, layout.run_marks)
-        descriptor = open_descriptor(layout.run_mark(run_id), os.O_RDWR)
+        descriptor = _opened(layout.run_mark(run_id))
     except (OSError, StorageError):
         return None
     try:
@@ -79,6 +79,14 @@ def read_mark(layout: Layout, run_id: str) -> RunMark | None:
         return RunMark(held=not _free(descriptor), at=os.fstat(descriptor).st_mtime, holder=holder)
     finally:
         os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    try:
+        return open_descriptor(path, os.O_RDWR)
+    except StorageError:
+        # Another user's, or where nothing can be written. NFS alone needs the right to write for the lock, and says so.
+        return open_descriptor(path, os.O_RDONLY)
 
 
 def _hold(path: Path) -> int:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from xtr_assets.core.errors import InvalidInput, LinkRefused
+from xtr_assets.core.errors import InvalidInput, LinkRefused, StorageError
+from xtr_assets.storage import run_mark
 from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.links import open_descriptor
 from xtr_assets.storage.run_mark import KEPT_SECONDS, marked, read_mark
 
 RUN = "5b5d036e-cafb-4d9d-bc6d-c925d0a7edb1"
@@ -62,6 +64,20 @@ def test_a_killed_process_holds_nothing_and_its_neighbour_does(layout: Layout) -
         process.wait()
         assert held(layout) is False
         assert held(layout, "neighbour") is True
+
+
+def test_a_run_of_another_user_is_seen_to_live_and_to_die(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It counted as one that took no mark, and was reported as failed half an hour after its start."""
+
+    def read_only(path: Path, flags: int) -> int:
+        if flags & os.O_RDWR:
+            raise StorageError(f"{path.parent} cannot be written here")
+        return open_descriptor(path, flags)
+
+    with marked(layout, RUN):
+        monkeypatch.setattr(run_mark, "open_descriptor", read_only)
+        assert held(layout) is True
+    assert held(layout) is False
 
 
 def test_a_child_does_not_speak_for_its_parent(layout: Layout) -> None:
