@@ -24,6 +24,21 @@ def verify_warehouse(layout: Layout, number: int | None = None, *, full: bool = 
 
     With `full=False` only sizes are compared. GenerationError for a number that does not exist.
     """
+    files, problems = _named(layout, number)
+    wrong = [problem.path for problem in verify_files(layout, files, full=full)]
+    if problems or wrong:
+        # No lock is held, and bytes take long to read: what a collection took meanwhile, or a step wrote anew, is no
+        # damage. What is named now is looked at once more.
+        now, problems = _named(layout, number)
+        files = {name: now[name] for name in files if name in now}
+        again = {name: files[name] for name in wrong if name in files}
+        problems = {**{problem.path: problem for problem in verify_files(layout, again, full=full)}, **problems}
+    total = sum(one.bytes for one in files.values())
+    return VerifyReport(len(files), total, tuple(problems[name] for name in sorted(problems)))
+
+
+def _named(layout: Layout, number: int | None) -> tuple[dict[str, FileRecord], dict[str, CorruptFile]]:
+    """The files that are named now, with their records, and what is wrong with whatever names them, by path."""
     files: dict[str, FileRecord] = {}
     problems: dict[str, CorruptFile] = {}
 
@@ -42,10 +57,7 @@ def verify_warehouse(layout: Layout, number: int | None = None, *, full: bool = 
             note(problem)
     for problem in _verify_rest(layout, files, whole=number is None):
         note(problem)
-    for problem in verify_files(layout, files, full=full):
-        note(problem)
-    total = sum(one.bytes for one in files.values())
-    return VerifyReport(len(files), total, tuple(problems[name] for name in sorted(problems)))
+    return files, problems
 
 
 def _verify_manifest(

@@ -4,13 +4,14 @@ import os
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from xtr_assets.core.errors import GenerationError, StorageError
+from xtr_assets.core.errors import CorruptFile, GenerationError, StorageError
 from xtr_assets.core.files import record, sha256_file
-from xtr_assets.storage import digests
-from xtr_assets.storage.digests import forget_digests
+from xtr_assets.storage import digests, verify
+from xtr_assets.storage.digests import forget_digests, verify_files
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.sample import REQUIRED, check, draft, flip, publish, texts, write
@@ -100,6 +101,23 @@ def test_a_damaged_warehouse_json_is_an_error_not_a_crash(warehouse: Warehouse) 
     assert [p.path for p in warehouse.verify().problems] == ["warehouse.json"]
     with pytest.raises(StorageError, match=r"warehouse\.json"):
         Warehouse.open(warehouse.root)
+
+
+def test_what_is_collected_while_it_is_verified_is_no_damage(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A night's `gc` beside `verify`: fifty files were told to be restored from a copy. What differs is told still."""
+
+    def beside(*given: Any, **named: Any) -> list[CorruptFile]:
+        monkeypatch.setattr(verify, "verify_files", verify_files)
+        assert Warehouse.open(warehouse.root).collect(keep=1).generations == (1,)
+        return verify_files(*given, **named)
+
+    flip(warehouse.generation(2).directory / "dense.faiss", 5)
+    monkeypatch.setattr(verify, "verify_files", beside)
+    report = warehouse.verify()
+    assert [one.path for one in report.problems] == ["generations/2/dense.faiss"]
+    assert report.files == warehouse.verify().files
 
 
 def test_verify_of_an_unknown_generation_says_which_there_are(warehouse: Warehouse) -> None:
