@@ -100,14 +100,15 @@ def connect(generation: Generation) -> duckdb.DuckDBPyConnection:
 
     The Parquet files behind its views are verified too, and are all that a query may reach: a catalog that came from
     somebody else may hold views over anything. Nothing is installed, loaded, attached or spilled, and none of that can
-    be turned on again.
+    be turned on again. No collection takes the generation as long as the connection is there.
     """
     layout = generation.layout
     names = [name for name in generation.manifest.files if _is_shown(name, generation.number)]
-    # As the views say it, and as it is once DuckDB found it.
-    reached = [text for name in names for text in (name, str(generation.path(name, full=True)))]
-    catalog = generation.path(CATALOG_NAME).relative_to(layout.root)
     with ExitStack() as stack:
+        stack.enter_context(generation.pin())
+        # As the views say it, and as it is once DuckDB found it.
+        reached = [text for name in names for text in (name, str(generation.path(name, full=True)))]
+        catalog = generation.path(CATALOG_NAME).relative_to(layout.root)
         root = stack.enter_context(_plain(layout.root))
         reached += [str(root / name) for name in names]
         connection = duckdb.connect(str(root / catalog), read_only=True, config=NO_EXTENSIONS)

@@ -120,6 +120,19 @@ def test_the_catalog_shows_live_chunks_in_documented_views(generation: Generatio
         assert connection.execute("SELECT count(*) FROM id_map").fetchone() == (5,)
 
 
+def test_what_a_connection_reads_is_not_collected(generation: Generation) -> None:
+    """Its queries ended with a permission that they had not."""
+    warehouse = Warehouse.open(generation.layout.root)
+    write(warehouse, {"z.py": ["z five"]})
+    publish(warehouse)
+    connection = connect(generation)
+    assert warehouse.collect(keep=1).pinned == (2,)
+    assert len(connection.execute("SELECT text FROM chunks").fetchall()) == 3
+    connection.close()
+    del connection
+    assert 2 in warehouse.collect(keep=1).generations
+
+
 def test_the_catalog_is_read_only(generation: Generation) -> None:
     with connect(generation) as connection, pytest.raises(Exception, match="read-only"):
         connection.execute("CREATE TABLE x (y INTEGER)")
