@@ -12,7 +12,8 @@ from xtr_assets.defs.names import Names
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.run_mark import read_mark
 
-# Which process executes a run: host, number, and when it began, since numbers are given out again.
+# Which process executes a run: host, number, when it began, since numbers are given out again, and where that number
+# means anything: containers may have the name of their host, and hosts the same one.
 PROCESS_TAG = "xtr-assets/process"
 
 # Between the last step of a run and its last event lies a moment; between its first event and its mark another. A
@@ -57,14 +58,15 @@ def _dead(layout: Layout, names: Names, record: dg.RunRecord, now: float) -> str
 
 def this_process() -> str:
     """The value of the tag for this process."""
-    return f"{socket.gethostname()} {os.getpid()} {_began(os.getpid())}"
+    return f"{socket.gethostname()} {os.getpid()} {_began(os.getpid())} {_numbered()}"
 
 
 def is_gone(process: str) -> bool:
-    """Whether the process of a tag has ended for certain: never said of one on another host."""
-    host, _, rest = process.partition(" ")
-    number, _, began = rest.partition(" ")
-    if host != socket.gethostname() or not number.isdigit():
+    """Whether the process of a tag has ended for certain: never said of one on another host, in another container, or
+    from before the host started."""
+    host, number, began, numbered = (*process.split(" "), "", "", "", "")[:4]
+    # Releases before did not say where the number is one.
+    if host != socket.gethostname() or not number.isdigit() or numbered not in ("", _numbered()):
         return False
     try:
         os.kill(int(number), 0)
@@ -73,6 +75,15 @@ def is_gone(process: str) -> bool:
     except PermissionError:
         pass
     return _began(int(number)) != began
+
+
+def _numbered() -> str:
+    """The kernel as it was started, and whose numbers of processes these are; empty where the system does not tell."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        return f"{boot}/{Path('/proc/self/ns/pid').readlink().name}"
+    except OSError:
+        return ""
 
 
 def _began(number: int) -> str:

@@ -21,16 +21,24 @@ from xtr_assets_tests.defs.test_sensors import Daemon, definitions
 
 def test_a_process_is_gone_when_it_ended_or_another_one_has_its_number() -> None:
     me = this_process()
-    host, number, began = me.split(" ")
+    host, number, began, numbered = me.split(" ")
     assert not is_gone(me)
     assert is_gone(f"{host} {number} {int(began or 0) + 1}")
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    assert is_gone(f"{host} {ended.pid} {began}")
+    assert is_gone(f"{host} {ended.pid} {began}") and is_gone(f"{host} {ended.pid} {began} {numbered}")
+
+
+def test_of_a_container_with_the_name_of_its_host_nothing_is_said() -> None:
+    """Its processes have numbers of their own: what was built there was asked for once more beside it."""
+    host, number, began, numbered = this_process().split(" ")
+    assert numbered
+    for elsewhere in (f"{numbered}1", f"0{numbered}"):
+        assert not is_gone(f"{host} {number} {int(began or 0) + 1} {elsewhere}")
 
 
 def test_of_another_host_or_of_no_process_nothing_is_said() -> None:
-    _, number, began = this_process().split(" ")
+    _, number, began, _ = this_process().split(" ")
     assert not is_gone(f"elsewhere {number} {int(began or 0) + 1}")
     assert not is_gone("")
 
