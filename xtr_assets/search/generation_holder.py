@@ -49,8 +49,10 @@ class GenerationHolder(Described):
 
     def refresh(self) -> int:
         """Move to the published generation, forward or back; its number. Searches under way end where they began."""
+        self._now()
+        # Of a store it may bring files for an hour, and takes nothing away meanwhile: nobody waits for that.
+        self._warehouse.follow()
         with self._refreshing:
-            self._warehouse.follow()
             return self._moved()
 
     def _moved(self) -> int:

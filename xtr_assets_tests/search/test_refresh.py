@@ -13,6 +13,7 @@ from xtr_assets.core.errors import GenerationError
 from xtr_assets.core.types import Chunk
 from xtr_assets.search import Searcher
 from xtr_assets.search.ranker import Mode
+from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import ENCODER, make_chunk, new_warehouse, publish_chunks
 
 MODES: tuple[Mode, ...] = ("dense", "xtr", "hybrid", "exact")
@@ -66,6 +67,29 @@ def test_a_named_generation_is_opened_whatever_is_published(path: Path) -> None:
         assert searcher.generation == 1
     with pytest.raises(GenerationError, match="generation 9"):
         xa.open(path, generation=9)
+
+
+def test_nobody_waits_for_what_a_refresh_brings(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pull of a store takes an hour: whoever closed the searcher, or tried other settings, waited for its end."""
+    begun, there = Event(), Event()
+
+    def pull(_: Warehouse) -> None:
+        begun.set()
+        there.wait(60)
+
+    new_warehouse(path, _version(1)[:3])
+    monkeypatch.setattr(Warehouse, "follow", pull)
+    searcher = xa.open(path, device="cpu")
+    with ThreadPoolExecutor(2) as pool:
+        refreshing = pool.submit(searcher.refresh)
+        try:
+            assert begun.wait(60)
+            assert pool.submit(searcher.reset).result(20) == searcher.profile
+            pool.submit(searcher.close).result(20)
+        finally:
+            there.set()
+        with pytest.raises(GenerationError, match="this searcher was closed"):
+            refreshing.result()
 
 
 def test_searches_beside_refreshes_never_mix_generations(path: Path) -> None:
