@@ -17,12 +17,14 @@ from xtr_assets.core.errors import (
     StoreError,
     WarehouseNotFound,
 )
-from xtr_assets.storage.parts import set_pull
+from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.parts import set_pull, set_push
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.parts.pins import pinned_by_moves
 from xtr_assets.storage.parts.set_pull import pull_set
 from xtr_assets.storage.parts.set_push import LocalSet, push_set
 from xtr_assets.storage.parts.set_store import SetStore
+from xtr_assets.storage.remote import upload
 from xtr_assets.storage.remote.object_store import file_name
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.faults.dying import dying
@@ -200,18 +202,6 @@ def test_a_publish_during_a_pull_wins_and_the_set_is_read_on(
     with pytest.raises(StoreConflict, match=r"different ways. There: move 2 .* Here: move 2 "):
         PartSet.pull(here, place)
     assert pulled.number == 2 and "y0 ours" in served(pulled) and pulled.verify().ok
-    # Where it goes on from what the store has, nothing is taken back of it.
-    again = PartSet.open(shutil.copytree(two.root, tmp_path / "again"))
-
-    def after(*given: Any) -> tuple[int, int]:
-        monkeypatch.setattr(set_pull, "_bring", bring)
-        moved(again, "more")
-        return bring(*given)
-
-    monkeypatch.setattr(set_pull, "_bring", after)
-    report = PartSet.pull(again.root, place)
-    assert (report.move, report.moved, report.ahead) == (3, False, 1)
-    assert pinned_by_moves(again.warehouse("a").layout) == {1, 2, 3} and "x0 more" in served(again)
 
 
 def test_what_a_part_withdrew_is_not_pushed_by_the_set(two: PartSet, tmp_path: Path) -> None:
@@ -222,6 +212,29 @@ def test_what_a_part_withdrew_is_not_pushed_by_the_set(two: PartSet, tmp_path: P
         two.push(tmp_path / "store")
     two.rollback()
     assert two.push(tmp_path / "store").moved
+
+
+def test_what_is_withdrawn_while_a_set_is_pushed_does_not_serve_in_its_store(
+    two: PartSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A push takes hours. Of a part that had gone there before nobody asked again."""
+    place = tmp_path / "store"
+    two.push(place)
+    build(two.warehouse("a"), "secret", "x")
+    moved(two, "more", "b", "y")
+
+    def beside(layout: Layout, *given: Any, **named: Any) -> upload.PushReport:
+        report = upload.push(layout, *given, **named)
+        if layout.root.name == "b":
+            two.withdraw("a", 2, "a password")
+        return report
+
+    with monkeypatch.context() as patch:
+        patch.setattr(set_push, "push", beside)
+        with pytest.raises(PublishRefused, match="part a: generation 2 was withdrawn"):
+            two.push(place)
+    PartSet.pull(tmp_path / "here", place)
+    assert "x0 secret" not in served(PartSet.open(tmp_path / "here"))
 
 
 def test_a_part_that_died_while_it_noted_something_is_pushed(two: PartSet, tmp_path: Path) -> None:

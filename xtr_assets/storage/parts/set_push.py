@@ -117,6 +117,10 @@ def push_set(
         _put_moves(store, state, () if there is None else there.push.moves)
         with ExitStack() as leases:
             held = {part: _held(part_store(part), named, leases) for part, named in last.parts.items()}
+            # A large push takes hours: what a part withdrew since it went there must not serve there either.
+            for part, named in last.parts.items():
+                with naming(part):
+                    _refuse_withdrawn(Layout(opened.layout.part(part)), named)
             # What a collection took meanwhile is pushed again.
             if None not in held.values() and store.append(_made(state, there, held, who)):
                 return SetPushReport(store.name, last.number, number, True, files, size, dry_run)
@@ -176,8 +180,7 @@ def _push_part(
     head = None if store.described() is None else store.head()
     if head is not None and _holds(head, named):
         return None
-    if Generation.open(layout, named.generation).state == "withdrawn":
-        raise PublishRefused(serves_withdrawn(named.generation))
+    _refuse_withdrawn(layout, named)
     state = LocalState.as_of(layout, named.generation)
     if state.record.sha256 != named.manifest_sha256:
         raise GenerationError(
@@ -188,6 +191,13 @@ def _push_part(
     if read_published(layout) == named.generation and (head is None or not state.is_within(head, store)):
         state = LocalState.of(layout)
     return push(layout, state, store, beside=True, dry_run=dry_run, who=who, sleep=sleep)
+
+
+def _refuse_withdrawn(layout: Layout, named: PartState) -> None:
+    """PublishRefused where a part withdrew what the set names of it. One that is not here can withdraw nothing here."""
+    there = layout.manifest(named.generation).is_file()
+    if there and Generation.open(layout, named.generation).state == "withdrawn":
+        raise PublishRefused(serves_withdrawn(named.generation))
 
 
 def _held(store: ObjectStore, named: PartState, leases: ExitStack) -> tuple[PartPushed, bool] | None:
