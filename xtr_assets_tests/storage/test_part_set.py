@@ -29,7 +29,7 @@ from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import exclusive
 from xtr_assets.storage.manifest import RequiredCheck
-from xtr_assets.storage.parts import part_set, part_set_writer
+from xtr_assets.storage.parts import part_gate, part_set, part_set_writer
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.parts.pins import pin_for_moves, pinned_by_moves
 from xtr_assets.storage.warehouse import Warehouse
@@ -596,6 +596,24 @@ def test_what_is_being_withdrawn_is_not_published_meanwhile(two: PartSet, monkey
     monkeypatch.setattr(Warehouse, "withdraw", beside)
     joined = two.withdraw("a", 2, "a password")
     assert joined is not None and joined.number == 1 and "x0 secret" not in served(two)
+
+
+def test_what_a_part_withdraws_while_the_set_is_verified_is_not_published(
+    two: PartSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All bytes of all parts are read, which takes long; a part is withdrawn from by itself too."""
+    build(two.warehouse("a"), "secret", "x")
+    asked = part_gate.set_problems
+
+    def beside(*given: Any, **named: Any) -> list[part_gate.SetProblem]:
+        found = asked(*given, **named)
+        two.warehouse("a").withdraw(2, "a password")
+        return found
+
+    monkeypatch.setattr(part_set, "set_problems", beside)
+    with pytest.raises(PublishRefused, match="part a: generation 2 was withdrawn meanwhile"):
+        two.publish()
+    assert two.number == 1 and "x0 secret" not in served(two)
 
 
 def test_a_part_that_withdrew_what_serves_is_told_and_passed_over(

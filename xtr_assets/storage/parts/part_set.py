@@ -321,6 +321,11 @@ class PartSet(SetTransfers):
         for name, state in move.parts.items():
             with naming(name):
                 layout = Layout(self.layout.part(name))
+                # All bytes were read since it was asked, which takes long.
+                if Generation.open(layout, state.generation).state == "withdrawn":
+                    raise PublishRefused(
+                        f"generation {state.generation} was withdrawn meanwhile; publish what the part serves now"
+                    )
                 pin_for_moves(layout, {*pinned_by_moves(layout), state.generation})
         drop_behind_gap(self.layout, len(moves))
         end = append_move(self.layout, move)
