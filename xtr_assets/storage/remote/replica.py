@@ -92,7 +92,9 @@ def _mirror(
                     )
         collected = set(spared) - {one.sha256 for one in last.generations.values()}
         held = any(target.bucket.stat(file_name(FileRecord(0, one))) for one in collected)
-        removed = _remove(target, needed, grace, dry_run) if remove and not held else 0
+        # What a mirror that began later brought is known to that one alone.
+        later = target.later(len(moves))
+        removed = _remove(target, needed, grace, dry_run) if remove and not held and not later else 0
     added = len(moves) - len(known)
     return MirrorReport(source.name, target.name, last.serving, added, len(lacking), total, removed, dry_run)
 

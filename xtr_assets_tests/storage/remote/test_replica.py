@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,6 +77,26 @@ def test_what_the_source_collected_goes_and_readers_keep_theirs(
     with leased(target, "reading", "a" * 64):
         assert mirror(store, target).removed == 0
     assert mirror(store, target).removed > 5
+    assert {one.name for one in target.files()} == {one.name for one in store.files()}
+
+
+def test_a_mirror_that_takes_long_removes_nothing_that_a_later_one_brought(
+    host: Host, store: ObjectStore, copy: FolderBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one of a large store takes more than a day, and one begins each hour."""
+    a, bring, target = host("a"), replica.copy_files, store_over(copy, "test://copy")
+    push_to(a, store)
+
+    def slowly(*given: Any) -> None:
+        monkeypatch.setattr(replica, "copy_files", bring)
+        bring(*given)
+        next_generation(a, "x")
+        push_to(a, store)
+        assert mirror(store, target).moves == 2
+        age(copy, 48)
+
+    monkeypatch.setattr(replica, "copy_files", slowly)
+    assert mirror(store, target).removed == 0
     assert {one.name for one in target.files()} == {one.name for one in store.files()}
 
 
