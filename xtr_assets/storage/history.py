@@ -22,7 +22,7 @@ from xtr_assets.storage.digests import SETTLED_NS
 from xtr_assets.storage.history_entry import AcceptedShrink, HistoryEntry, check_reason
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import open_own
-from xtr_assets.storage.lock import now
+from xtr_assets.storage.lock import confirm, now
 from xtr_assets.storage.pointer import pointed_number, pointer_text
 from xtr_assets.storage.stored_json import sha256_bytes
 from xtr_assets.storage.warehouse_info import CHAINED_VERSION, CHECKED_POINTER_VERSION, WarehouseInfo, read_info
@@ -65,6 +65,7 @@ def read_published(layout: Layout) -> int | None:
 
 def move_pointer(layout: Layout, number: int) -> None:
     """The commit step of publish and rollback: replace PUBLISHED by rename after fsync of file, then of folder."""
+    confirm(layout.writer_lock)
     if layout.warehouse_json.is_file():
         # Before PUBLISHED has a check: a release that knows none would call the pointer damaged.
         info = read_info(layout)
@@ -168,6 +169,7 @@ def append_history(
     CorruptFile where lines are missing: what is left of them is never taken for the whole.
     """
     check_reason(reason or None, action)
+    confirm(layout.writer_lock)
     lines = _lines(layout)
     if action != "accepted_history":
         _chained(layout, lines, _end(layout))

@@ -53,6 +53,7 @@ class _Held:
     folder: int
     thread: int
     depth: int
+    note: bytes
 
 
 _held: dict[Path, _Held] = {}
@@ -146,36 +147,74 @@ def _try(path: Path, folder: Path, purpose: str) -> bool:
             if before is not None:
                 log.warning("taking over the lock that %s left when it died", before)
             os.ftruncate(descriptor, 0)
-            _note(descriptor, Holder(socket.gethostname(), os.getpid(), purpose, now()))
+            note = _note(descriptor, Holder(socket.gethostname(), os.getpid(), purpose, now()))
         except BlockingIOError:
             _close(descriptor, beside)
             return False
         except BaseException:
             _close(descriptor, beside)
             raise
-        _held[path] = _Held(descriptor, beside, threading.get_ident(), 1)
+        _held[path] = _Held(descriptor, beside, threading.get_ident(), 1, note)
         return True
 
 
-def _note(descriptor: int, holder: Holder) -> None:
-    """Say who holds the lock. On a full disk nothing does: it is held all the same, and what frees space needs it."""
+def _note(descriptor: int, holder: Holder) -> bytes:
+    """Say who holds the lock; what was written. On a full disk nothing does: it is held all the same, and what frees
+    space needs it."""
+    note = json.dumps(asdict(holder)).encode()
     try:
-        os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
+        os.pwrite(descriptor, note, 0)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         os.ftruncate(descriptor, 0)
+        return b""
+    return note
+
+
+def confirm(path: Path) -> None:
+    """WarehouseLocked where the lock that this process holds is somebody else's by now. For the moment before what
+    others act on; nothing where it holds none.
+
+    Where folders are locked, nobody takes one away. On NFS somebody may have removed the file, and a server gives the
+    lock of a host that was cut off to the next one, who leaves another note, or none.
+    """
+    held = _held.get(path.parent.resolve() / path.name)
+    if held is None:
+        return
+    try:
+        noted = os.pread(held.descriptor, len(held.note) + 1, 0)
+        mine = _locks(held.folder) or (
+            _stands(path, held.descriptor) and _locks(held.descriptor) and noted == held.note
+        )
+    except BlockingIOError:
+        mine = False
+    if not mine:
+        raise WarehouseLocked(
+            f"{path.parent} is written by {read_holder(path) or 'another process'}, or was meanwhile: this one lost "
+            "its lock, whose file was removed, or whose host was cut off from the file server; what it was about to "
+            "write is not written: do it again"
+        )
 
 
 def _locked(descriptor: int) -> bool:
+    # NFS locks no folder. There the file alone has to do.
+    try:
+        return _locks(descriptor) or _is_folder(descriptor)
+    except BlockingIOError:
+        return False
+
+
+def _locks(descriptor: int) -> bool:
+    """Lock it, or have it still; False for a folder of a file system that locks none. BlockingIOError."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return False
+        raise
     except OSError as error:
-        # NFS locks no folder. There the file alone has to do.
         if error.errno not in (errno.EBADF, errno.ENOLCK, errno.EINVAL, errno.EOPNOTSUPP) or not _is_folder(descriptor):
             raise
+        return False
     return True
 
 

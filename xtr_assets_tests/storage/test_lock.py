@@ -1,8 +1,12 @@
 """One writer at a time: across processes and threads; a dead one is taken over; the holder is named."""
 
+import errno
+import fcntl
+import json
 import logging
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -145,6 +149,31 @@ def test_a_lock_whose_file_was_removed_still_holds(
     holder.kill()
     holder.wait()
     assert draft(warehouse).number == 1
+
+
+@pytest.mark.parametrize("by", ["removed", "taken and let go"])
+def test_who_lost_its_lock_on_nfs_moves_nothing(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+    """Its host was cut off for two minutes, or somebody took the file for what a dead one left. It went on, and what
+    another one had published meanwhile was lost."""
+    real, lock = fcntl.flock, warehouse.layout.writer_lock
+
+    def of_files(descriptor: int, how: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EBADF, "NFS locks no folder")
+        real(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", of_files)
+    write(warehouse, {"a.py": ["f one"]})
+    made = draft(warehouse)
+    other = {"host": "other", "pid": 7, "purpose": "publish", "since": "2026-01-01T00:00:00+00:00"}
+    with warehouse.lock("a build"):
+        if by == "removed":
+            lock.unlink()
+        lock.write_text("" if by == "taken and let go" else json.dumps(other))
+        with pytest.raises(WarehouseLocked, match=r"another process" if "let go" in by else "'publish' on host other"):
+            warehouse.publish(made.number, force_reason="a test")
+    assert warehouse.published is None and not warehouse.history()
+    assert warehouse.publish(made.number, force_reason="a test").number == made.number
 
 
 def test_the_moment_of_a_commit_is_not_the_lock_of_a_build(
