@@ -6,18 +6,23 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.pool import NullPool
+from sqlalchemy.util import LRUCache
 
 # What the arguments of sqlite3.connect say of a database that is no file.
 MEMORY = ":memory:"
+# How many compiled statements a process keeps: what SQLAlchemy keeps of an engine.
+STATEMENTS = 500
 # How alembic reads a folder of migrations.
 _READ = vars(ScriptDirectory)["from_config"]
+# What it read, by the file of its configuration and the folder. Packages do not change under a process.
+_MIGRATIONS: dict[tuple[str | None, str | None], ScriptDirectory] = {}
 
 
 @contextmanager
@@ -43,16 +48,15 @@ def events_synced_at_the_end() -> Iterator[None]:
 
 @contextmanager
 def _migrations_read_once() -> Iterator[None]:
-    """Have alembic read each folder of migrations once: Dagster asks it for the newest one at every file that it opens,
-    one for each run, and a hundred modules were executed each time. Of two blocks at the same time the one that ends
-    first ends it for both, which costs time only."""
-    read: dict[tuple[str | None, str | None], ScriptDirectory] = {}
+    """Have alembic read each folder of migrations once in a process: Dagster asks it for the newest one at every file
+    that it opens, one for each run, and a hundred modules were executed each time. Of two blocks at the same time the
+    one that ends first ends it for both, which costs time only."""
 
     def once(config: Config) -> ScriptDirectory:
         key = config.config_file_name, config.get_main_option("script_location")
-        if key not in read:
-            read[key] = _READ.__func__(ScriptDirectory, config)
-        return read[key]
+        if key not in _MIGRATIONS:
+            _MIGRATIONS[key] = _READ.__func__(ScriptDirectory, config)
+        return _MIGRATIONS[key]
 
     ScriptDirectory.from_config = staticmethod(once)  # type: ignore[method-assign]
     try:
@@ -113,11 +117,11 @@ class _Kept(sqlite3.Connection):
 
 class _Statements:
     """One dialect and its compiled statements for all engines of a kind: an engine of its own for each event compiles
-    each statement anew, which takes longer than running it."""
+    each statement anew, which takes longer than running it. They are of no file: later builds of a process, those of
+    `watch`, find what the first one compiled."""
 
-    def __init__(self) -> None:
-        self._dialects: dict[tuple[str, str], Dialect] = {}
-        self._compiled: dict[Any, Any] = {}
+    _dialects: ClassVar[dict[tuple[str, str], Dialect]] = {}
+    _compiled: ClassVar[LRUCache[Any, Any]] = LRUCache(STATEMENTS)
 
     def share(self, connection: Connection) -> None:
         """Let a new connection use them."""

@@ -108,6 +108,22 @@ def test_what_a_connection_left_uncommitted_is_rolled_back_before_the_next_one(t
         assert connection.execute("SELECT value FROM events").fetchall() == [(1,), (3,)]
 
 
+def test_a_later_build_of_the_process_finds_what_an_earlier_one_compiled_for_another_file(tmp_path: Path) -> None:
+    table = Table("numbers", MetaData(), Column("id", Integer, primary_key=True), Column("value", Integer))
+    compiled: list[object] = []
+    for number, name in enumerate(("one.db", "one.db", "other.db")):
+        engine = create_engine(f"sqlite:///{tmp_path / name}", poolclass=NullPool)
+        with events_synced_at_the_end():
+            table.metadata.create_all(engine)
+            with engine.connect() as connection, connection.begin():
+                result = connection.execute(table.insert().values(value=number))
+                compiled.append(result.context.compiled)
+    assert len({id(one) for one in compiled}) == 1
+    for name, held in (("one.db", [0, 1]), ("other.db", [2])):
+        with closing(sqlite3.connect(tmp_path / name)) as stored:
+            assert [value for (value,) in stored.execute("SELECT value FROM numbers ORDER BY id")] == held
+
+
 def test_each_folder_of_migrations_is_read_once_while_the_block_runs(tmp_path: Path) -> None:
     def read(folder: Path) -> ScriptDirectory:
         config = Config()
@@ -122,8 +138,10 @@ def test_each_folder_of_migrations_is_read_once_while_the_block_runs(tmp_path: P
         assert read(one) is first
         assert read(other).dir == str(other)
         with events_synced_at_the_end():
-            assert read(one) is not first
+            assert read(one) is first
         # The block inside ended it for this one, too: right, and no longer remembered.
         assert read(one) is not read(one)
     assert read(one) is not read(one)
     assert read(one).dir == str(one)
+    with events_synced_at_the_end():
+        assert read(one) is first
