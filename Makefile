@@ -24,7 +24,7 @@ DOCS := test_api_page.py test_contributor_pages.py test_docs_site.py test_find_i
 SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := demo
-.PHONY: help demo lint format type test-fast test test-long test-stores test-cluster test-front test-ray suite native-test sanitize bench docs mutants healthy damage fuzz clean FORCE
+.PHONY: help demo lint format type test-fast test test-long test-stores test-cluster test-front test-ray suite native-test sanitize bench docs mutants faults healthy damage fuzz clean FORCE
 
 help: ## what there is
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ docs: $(VENV)/test.stamp ## the references out of the code, the site in site/, w
 
 mutants: $(VENV)/test.stamp ## every planted fault, and what stopped it
 	$(BIN)/python -m xtr_assets_tests.mutants
+
+faults: $(VENV)/test.stamp ## 60 random faults in the syntax of the package's own code, and what stopped each; half an hour
+	$(BIN)/python -m xtr_assets_tests.mutants.syntax
 
 healthy: $(VENV)/test.stamp ## 200 random projects, all of which have to be published
 	$(BIN)/python -m xtr_assets_tests.healthy
