@@ -54,5 +54,5 @@ def test_a_module_that_was_added_or_moved_installs_again(checkout: Path) -> None
 def test_help_names_every_target(checkout: Path) -> None:
     said = make(checkout, "help")
     wanted = "help lint format type test-fast test suite native-test sanitize bench docs demo clean"
-    wanted += " mutants healthy damage fuzz test-long test-stores test-cluster test-front test-ray"
+    wanted += " mutants faults healthy damage fuzz test-long test-stores test-cluster test-front test-ray"
     assert {line.split()[1] for line in said.splitlines() if line.startswith("make ")} == set(wanted.split())
