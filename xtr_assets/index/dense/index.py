@@ -87,8 +87,9 @@ class DenseIndex(DenseSearch):
         *,
         queries: Floats | None = None,
         recall_goal: float = RECALL_GOAL,
+        recall_k: int = 10,
     ) -> "DenseIndex":
-        """Plan, train on a fixed sample, add every live row, and find the cheapest profile for the recall goal.
+        """Plan, train on a fixed sample, add every live row, and find the cheapest profile for the goal of recall@k.
 
         Parameters
         ----------
@@ -98,6 +99,7 @@ class DenseIndex(DenseSearch):
         live : bool [end_row]; all rows by default.
         target : what it will serve on: "cpu", "gpu", "gpu-cuvs".
         queries : float32 [q, dim] to tune on; mixtures of stored vectors otherwise.
+        recall_goal, recall_k : the recall@k to reach.
         """
         stored = as_rows(vectors)
         if live is not None:
@@ -119,7 +121,7 @@ class DenseIndex(DenseSearch):
         profile = replace(default_profile(parsed, len(rows)), trained_fit=list_fit(index, stored, rows))
         built = cls(index, stored, parsed, profile, plan=plan)
         if not parsed.exhaustive and len(rows):
-            built.tune(queries, goal=recall_goal if queries is not None else stricter(recall_goal))
+            built.tune(queries, goal=recall_goal if queries is not None else stricter(recall_goal), k=recall_k)
         built._begun = built._profile
         built.built = Built(plan.training_rows, round(process_time() - started, 3))
         if directory is not None:
@@ -290,6 +292,7 @@ class DenseIndex(DenseSearch):
         recipe: str = "auto",
         target: Target = "cpu",
         recall_goal: float = RECALL_GOAL,
+        recall_k: int = 10,
     ) -> tuple["DenseIndex", Evolution]:
         """The index of the next generation over `vectors`, this one untouched; rows keep their meaning.
 
@@ -307,7 +310,8 @@ class DenseIndex(DenseSearch):
             live = np.zeros(vectors.end_row, np.bool_)
             live[np.setdiff1d(np.flatnonzero(self._present), removed)] = True
             live[added] = True
-            return DenseIndex.build(vectors, recipe, None, live, target, recall_goal=recall_goal), done
+            built = DenseIndex.build(vectors, recipe, None, live, target, recall_goal=recall_goal, recall_k=recall_k)
+            return built, done
         index = copy_without(self._index, self._recipe, self._present, removed)
         copy = DenseIndex(index, vectors, self._recipe, self._profile, plan=self.plan_of_build)
         copy.add_rows(added)

@@ -14,6 +14,7 @@ from xtr_assets.index.dense.upkeep import upkeep_of
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.tuning_queries import (
     TUNING_QUERIES,
+    asked_otherwise,
     changed_since_tuned,
     tuning_due,
     tuning_goal,
@@ -44,15 +45,21 @@ def derive_dense(session: DraftSession, *, tune: bool = False) -> DenseReport:
     It is derived from the session's `carried` where there is one. The recall goal is what the gate asks for; thresholds
     at or above 1 ask for as much as an index can give. With `tune` the profile is found anew, one set by hand too.
     """
-    draft, parent, config = session.draft, session.carried, session.config.dense
+    draft, parent, config, recall = session.draft, session.carried, session.config.dense, session.config.recall
     asked = session.tuning()
     queries = None if asked is None else asked.embeddings
     judged = session.judging() or TUNING_QUERIES
-    goal = tuning_goal(session.config.recall.dense, TUNING_QUERIES if asked is None else len(asked), judged)
+    goal = tuning_goal(recall.dense, TUNING_QUERIES if asked is None else len(asked), judged)
     how: str
     if parent is None:
         index = DenseIndex.build(
-            draft.vectors(), config.recipe, live=draft.live, target=config.target, queries=queries, recall_goal=goal
+            draft.vectors(),
+            config.recipe,
+            live=draft.live,
+            target=config.target,
+            queries=queries,
+            recall_goal=goal,
+            recall_k=recall.k,
         )
         plan = index.plan_of_build
         how, reason = "built", "" if plan is None else plan.reason
@@ -67,12 +74,14 @@ def derive_dense(session: DraftSession, *, tune: bool = False) -> DenseReport:
             recipe=config.recipe,
             target=config.target,
             recall_goal=goal,
+            recall_k=recall.k,
         )
         how, reason = evolution.how, evolution.reason
         removed, added = evolution.rows_removed, evolution.rows_added
         changed = changed_since_tuned(parent, "dense", rows.churn)
+        other = asked_otherwise(parent, recall, "dense")
         # Never what somebody set by hand, which has no goal.
-        due = queries is not None and index.profile["goal"] > 0 and tuning_due(changed, len(index))
+        due = queries is not None and index.profile["goal"] > 0 and (other or tuning_due(changed, len(index)))
         tuned = how == "rebuilt" or due or (tune and queries is not None)
         if tuned:
             changed = 0
@@ -80,8 +89,8 @@ def derive_dense(session: DraftSession, *, tune: bool = False) -> DenseReport:
                 how, cure = _cured(index)
                 reason = f"{reason}; {cure}"
             if queries is not None:
-                # What still reaches the goal stays; a repaired or rebuilt index has no profile of its own yet.
-                index.tune(queries, goal=goal, keep=how == "evolved" and not tune)
+                # What still reaches the goal stays, where that is the same; a repaired or rebuilt index has no profile.
+                index.tune(queries, goal=goal, k=recall.k, keep=how == "evolved" and not (tune or other))
     with draft.writing(DENSE_FILE) as path:
         index.save_index(path)
     kept = None if parent is None or how != "evolved" else parent.manifest.recipe["dense"].get("imbalance")

@@ -17,6 +17,7 @@ from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.plan.index_settings import note_formats
 from xtr_assets.pipeline.queries.tuning_queries import (
     TUNING_QUERIES,
+    asked_otherwise,
     changed_since_tuned,
     tuning_due,
     tuning_goal,
@@ -50,7 +51,7 @@ def derive_tokens(session: DraftSession, *, tune: bool = False) -> TokenReport:
     """Write xtr/index.json, the postings it names where they are missing, the model where it is new, and the profile.
 
     Centroids and profile are those of the session's `carried` where there is one; the profile is found anew where
-    centroids are new, much changed since, or where `tune` asks for it.
+    centroids are new, much changed since, another recall is asked for, or where `tune` asks for it.
     """
     warehouse, draft, parent = session.warehouse, session.draft, session.carried
     tokens = draft.tokens()
@@ -75,11 +76,12 @@ def derive_tokens(session: DraftSession, *, tune: bool = False) -> TokenReport:
     inherited = None if parent is None else parent.manifest.profile.get("xtr")
     due = tuning_due(changed, draft.live_rows)
     outgrown = parent is not None and inherited is not None and outgrew(inherited, parent.tokens(), tokens)
-    if inherited is None or how == "trained" or tune or due or outgrown:
+    other = parent is not None and asked_otherwise(parent, session.config.recall, "xtr")
+    if inherited is None or how == "trained" or tune or due or outgrown or other:
         if inherited is not None and how == "evolved":
             draft.set_profile("xtr", inherited)
-        # What still reaches the goal stays, where nobody asks for a new one.
-        tuning = _tune(session, tokens, keep=due and not outgrown)
+        # What still reaches the goal stays, where that is the same and nobody asks for a new one.
+        tuning = _tune(session, tokens, keep=due and not (outgrown or other))
         changed = 0
     if tuning is not None:
         draft.set_profile("xtr", asdict(tuning.profile))

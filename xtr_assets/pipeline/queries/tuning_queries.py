@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from xtr_assets.config import RecallConfig
 from xtr_assets.core.raw_arrays import open_array
-from xtr_assets.core.types import Floats
+from xtr_assets.core.types import Floats, Space
 from xtr_assets.encoders.base import EncodedQueries
 from xtr_assets.pipeline.queries.likeness import different
+from xtr_assets.storage.content import SETTINGS_NOTE
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
@@ -128,6 +130,13 @@ def changed_since_tuned(parent: Generation, index: str, changed: int) -> int:
 def tuning_due(changed: int, rows: int) -> bool:
     """Whether an index of so many rows is tuned again after so many changes."""
     return changed > RETUNE_SHARE * rows
+
+
+def asked_otherwise(parent: Generation, recall: RecallConfig, space: Space) -> bool:
+    """Whether the parent was built for another threshold of `space`, or another k: its profile was tuned for that. An
+    earlier release noted neither."""
+    noted, now = (parent.manifest.notes.get(SETTINGS_NOTE) or {}).get("recall") or {}, recall.model_dump(mode="json")
+    return any(name in noted and noted[name] != now[name] for name in (space, "k"))
 
 
 def _use(draft: Draft, folder: str, count: int, changed: int) -> None:

@@ -18,12 +18,14 @@ from xtr_assets.pipeline.queries.tuning_queries import (
     tuning_goal,
 )
 from xtr_assets.search.loaders import open_dense
+from xtr_assets.storage.content import SETTINGS_NOTE
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import ENCODER, SOURCES, encode, session, write_shard
 
 ROWS = 400
 CONFIG = DenseConfig(recipe="IVF16,SQ8")
+RECALL = RecallConfig(dense=0.9)
 
 
 def chunks(edition: dict[int, int]) -> Iterator[Chunk]:
@@ -44,6 +46,7 @@ def derived(
     with_queries: bool = True,
     config: DenseConfig = CONFIG,
     first_line: int = 1,
+    recall: RecallConfig = RECALL,
 ) -> tuple[Generation, DenseReport]:
     """Publish a generation of these chunks, its dense index alone."""
     moved = [replace(one, start_line=first_line, end_line=first_line + 1) for one in chunks(edition)]
@@ -59,11 +62,11 @@ def derived(
         encoder=ENCODER.describe(),
         fingerprint=ENCODER.fingerprint,
         snapshots={"code": snapshot.data_version},
+        notes={SETTINGS_NOTE: {"recall": recall.model_dump(mode="json")}},
     )
     if with_queries:
         texts = [chunk.text[:40] for chunk in chunks({})][::8]
         keep_tuning(warehouse, draft, ENCODER.encode_queries(texts))
-    recall = RecallConfig(dense=0.9)
     report = derive_dense(session(draft, IndexConfig(sources=SOURCES, dense=config, recall=recall)))
     return warehouse.publish(draft.number, force_reason="no gate in this test"), report
 
@@ -92,6 +95,19 @@ def test_small_changes_keep_the_profile_until_they_add_up(tmp_path: Path) -> Non
     assert RETUNE_SHARE * ROWS == 20
     assert tuned == [False, False, True, False]
     assert counts == [8, 16, 0, 8]
+
+
+def test_another_recall_that_is_asked_for_tunes_at_once(tmp_path: Path) -> None:
+    # The same chunks throughout: the gate would hold a profile of the goal before against the new one, and refuse.
+    warehouse = Warehouse.create(tmp_path / "w")
+    asked = [RecallConfig(dense=one, k=k) for one, k in ((0.5, 10), (0.9, 10), (0.5, 10), (0.5, 50))]
+    found = [derived(warehouse, {}, recall=recall)[0].manifest.profile["dense"] for recall in asked]
+    assert [(one["goal"], one["k"]) for one in found] == [(tuning_goal(r.dense, 50), r.k) for r in asked]
+    assert found[0] == found[2] and found[0]["nprobe"] < found[1]["nprobe"], "what was changed back costs what it did"
+    assert min(one["recall"] - one["goal"] for one in found) >= 0
+    # A first build is tuned for the k that its gate asks for.
+    fresh, _ = derived(Warehouse.create(tmp_path / "fresh"), {}, recall=asked[-1])
+    assert fresh.manifest.profile["dense"] == found[-1]
 
 
 def test_chunks_that_only_moved_down_their_file_wear_nothing_out(tmp_path: Path) -> None:

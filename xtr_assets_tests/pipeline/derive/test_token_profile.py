@@ -6,13 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from xtr_assets.config import IndexConfig, RecallConfig
 from xtr_assets.core.errors import PublishRefused
 from xtr_assets.index.late import tuner
 from xtr_assets.index.late.options import SearchProfile
 from xtr_assets.pipeline.derive import token_index
+from xtr_assets.pipeline.queries.tuning_queries import keep_tuning, tuning_goal
 from xtr_assets.search.loaders import open_tokens
+from xtr_assets.storage.content import SETTINGS_NOTE
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.fixtures import ENCODER, SOURCES, encode, make_chunk, session, write_shard
 from xtr_assets_tests.life import steps
 from xtr_assets_tests.life.world import World, records
 
@@ -98,6 +102,33 @@ def test_an_index_that_outgrows_its_scan_is_tuned_again(tmp_path: Path, monkeypa
     world.write("notes/all.jsonl", titled({**texts, "more": "Another text. It is short.", "yet": "One more. Yes."}))
     third = steps.build(warehouse, world.config).generation
     assert third is not None and third.manifest.recipe["xtr"]["profile_reason"] == reason
+
+
+def test_another_recall_that_is_asked_for_tunes_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The same chunks throughout: the gate would hold a profile of the goal before against the new one, and refuse.
+    for module in (tuner, token_index):
+        monkeypatch.setattr(module, "PLANNED_SCAN", 0)
+    warehouse = Warehouse.create(tmp_path / "w")
+    write_shard(warehouse, "code", [make_chunk("a.py", f"s{i}", f"word{i} word{i % 7} text") for i in range(60)])
+    for segment in warehouse.segments():
+        encode(segment, ENCODER)
+    snapshot = warehouse.snapshot("code")
+    assert snapshot is not None
+    found = []
+    for xtr, k in ((0.5, 10), (0.5, 10), (0.9, 10), (0.9, 20)):
+        recall = RecallConfig(xtr=xtr, k=k)
+        draft = warehouse.draft(
+            "test",
+            encoder=ENCODER.describe(),
+            fingerprint=ENCODER.fingerprint,
+            snapshots={"code": snapshot.data_version},
+            notes={SETTINGS_NOTE: {"recall": recall.model_dump(mode="json")}},
+        )
+        keep_tuning(warehouse, draft, ENCODER.encode_queries([f"word{i}" for i in range(50)]))
+        tuning = token_index.derive_tokens(session(draft, IndexConfig(sources=SOURCES, recall=recall))).tuning
+        found.append(None if tuning is None else (tuning.goal, tuning.k))
+        warehouse.publish(draft.number, force_reason="no gate in this test")
+    assert found == [(tuning_goal(0.5, 50), 10), None, (tuning_goal(0.9, 50), 10), (tuning_goal(0.9, 50), 20)]
 
 
 def test_a_corpus_too_large_to_scan_that_no_lists_find_says_which_trade_is_left(
