@@ -2,18 +2,39 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
 
 class Strict(BaseModel):
     """A frozen mapping of known fields."""
 
     # Built when it is first asked for: a command that reads no configuration pays for none, and one that does builds
-    # what is inside of it once and not twice (60 ms of a cold search).
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    # what is inside of it once and not twice (60 ms of a cold search). No manifest can note an infinite number.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, given: Any) -> Any:
+        """YAML reads `yes` and `off` as true and false, which pydantic takes for 1 and 0: `keep: yes` kept one."""
+        for name in _numbers(cls) if isinstance(given, dict) else ():
+            if isinstance(value := given.get(name), bool):
+                fault = {"type": "float_type", "loc": (name,), "input": value}
+                raise ValidationError.from_exception_data(cls.__name__, [fault])  # type: ignore[list-item]
+        return given
+
+
+@cache
+def _numbers(model: type[BaseModel]) -> tuple[str, ...]:
+    """The fields that are numbers."""
+    return tuple(name for name, field in model.model_fields.items() if _numeric(field.annotation))
+
+
+def _numeric(kind: Any) -> bool:
+    return kind in (int, float) or any(map(_numeric, get_args(kind)))
 
 
 def _usable_path(value: Any) -> Any:

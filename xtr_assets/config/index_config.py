@@ -25,6 +25,13 @@ DEFAULT_SHRINK = 0.2
 Share = Annotated[float, Field(ge=0.0)]
 
 
+def _no_address(value: Path, why: str) -> Path:
+    # As a path it would be a folder of the name `s3:`.
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", str(value)):
+        raise ValueError(f"{why}. Name a folder")
+    return value
+
+
 class RecallConfig(Strict):
     """Thresholds of the gate; a threshold above 1 can never pass."""
 
@@ -73,6 +80,11 @@ class QueryLogConfig(Strict):
     megabytes: Annotated[float, Field(gt=0.0, le=1024.0)] = 16.0
     redact: Annotated[str | None, Field(pattern=r"^python:[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")] = None
     changed: Annotated[float, Field(ge=0.0, le=1.0)] = 0.2
+
+    @field_validator("folder")
+    @classmethod
+    def _is_a_folder(cls, value: Path) -> Path:
+        return _no_address(value, "it is kept in a folder of this machine")
 
     @property
     def most_bytes(self) -> int:
@@ -155,10 +167,7 @@ class IndexConfig(Strict):
     @field_validator("warehouse")
     @classmethod
     def _is_a_folder(cls, value: Path) -> Path:
-        # As a path it would be a folder of the name `s3:`.
-        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", str(value)):
-            raise ValueError("it is built in a folder; `xtr-assets push` brings it to an object store. Name a folder")
-        return value
+        return _no_address(value, "it is built in a folder; `xtr-assets push` brings it to an object store")
 
     @model_validator(mode="after")
     def _sources_are_usable(self) -> "IndexConfig":
