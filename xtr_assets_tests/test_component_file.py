@@ -52,6 +52,12 @@ def test_the_shell_finds_the_index_of_the_project_from_any_folder_of_it(project:
     assert read_component(file).prefix == "hand_book_"
 
 
+def test_a_field_that_there_is_not_is_refused_as_dagster_refuses_it(project: Path) -> None:
+    file = component(project, "typo", {**INDEX, "gates": {"shrink": 0.5}})
+    with pytest.raises(ConfigError, match=r"defs.yaml: unknown field `attributes.gates`"):
+        read_component(file)
+
+
 def test_an_xtr_yaml_and_a_named_file_go_before_the_component(project: Path) -> None:
     (project / "xtr.yaml").write_text("sources: [{name: a, kind: text, path: a}]\nencoder: {kind: hashing}\n")
     assert config_file(None, project) == project / "xtr.yaml"

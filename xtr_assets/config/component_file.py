@@ -22,8 +22,6 @@ from xtr_assets.core.yaml_document import read_yaml_documents
 COMPONENT_TYPE = "xtr_assets.RetrievalIndex"
 # What the component has beside the fields of a configuration: a file that holds those, and what Dagster shows and runs.
 DAGSTER_FIELDS = ("config", "prefix", "owners", "tags", "group", "schedules", "automation", "run_tags")
-
-
 # The fields that a person writes; that queries come from the log is written as `queries: log`.
 INDEX_FIELDS = tuple(name for name in IndexConfig.model_fields if name != "queries_from_log")
 
@@ -64,6 +62,11 @@ def read_component(path: Path) -> Component:
     attributes = loaded.get("attributes") or {}
     if not isinstance(attributes, dict):
         raise ConfigError(f"{path.name}: `attributes` is {shown(attributes)}; give a mapping of fields")
+    # Dagster refuses them too; what is passed over here would be built with a default.
+    strange = [name for name in attributes if name not in (*INDEX_FIELDS, *DAGSTER_FIELDS)]
+    if strange:
+        faults = ({"type": "extra_forbidden", "loc": ("attributes", one), "input": attributes[one]} for one in strange)
+        raise ConfigError(f"{path.name}: {problems(faults)}")
     rendered = _rendered(attributes, _scope(project), f"{path.name}: attributes")
     index = component_index(rendered, folder, project, path.name)
     return Component(index, component_prefix(rendered, index), project)

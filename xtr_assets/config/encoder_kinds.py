@@ -1,5 +1,6 @@
 """The kinds of encoders, and their settings. A wrong field is answered with the kind and the fields that it has."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
@@ -176,8 +177,13 @@ class EndpointConfig(Kind):
     @field_validator("url")
     @classmethod
     def _address_without_secrets(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(value)
+            # A port is read when it is asked for.
+            usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable or re.search(r"\s", value):
             raise ValueError("give an address like https://host/v1")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError("an address is recorded, so it holds no user, password or query; put the key into `key`")

@@ -4,13 +4,23 @@ import sysconfig
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from xtr_assets.config.field_types import Location, Strict
 from xtr_assets.config.git_names import check_ref, is_repository_address
 from xtr_assets.core.factory_name import check_factory_name
 
-SourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=60)]
+
+def _partition_key(value: str) -> str:
+    # Dagster keeps it for ranges of partitions.
+    if "..." in value:
+        raise ValueError("no three dots follow each other in a partition of Dagster; write fewer")
+    return value
+
+
+SourceName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=60), AfterValidator(_partition_key)
+]
 # What files hold, and so how they are read. A source of files is of one of these kinds, or says which in `content`;
 # mixed: Python, other code and text, each file by its suffix.
 ContentKind = Literal["python", "code", "text", "records", "mixed", "own"]
@@ -22,7 +32,9 @@ SOURCE_GROUP = "xtr_assets.sources"
 # What is of one kind alone.
 FIELDS_OF = {"git": ("content", "ref"), "asset": ("asset", "partitions", "definitions")}
 # A partition that is a shard is part of the shard's name.
-Partition = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
+Partition = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100), AfterValidator(_partition_key)
+]
 
 # 2,000 characters of code are about 600 word pieces: two to three windows of the default encoder. Longer chunks blur
 # what a hit points at; shorter ones cut most functions of the standard library (its 90th percentile is about 1,000).

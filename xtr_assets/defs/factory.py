@@ -111,6 +111,11 @@ def build_project_defs(configs: Sequence[IndexConfig]) -> dg.Definitions:
     names = [config.name for config in configs]
     if len(set(names)) != len(names):
         raise ConfigError(f"the indexes of a project need different names, found {', '.join(names)}")
+    folders = [str(config.warehouse.resolve()) for config in configs]
+    if shared := next((one for one in folders if folders.count(one) > 1), None):
+        # Each would retire what the other has.
+        of = ", ".join(name for name, folder in zip(names, folders, strict=True) if folder == shared)
+        raise ConfigError(f"the indexes {of} have one `warehouse`, {shared}; give each its own")
     if len(configs) == 1:
         return build_index_defs(configs[0])
     return dg.Definitions.merge(*(build_index_defs(config, f"{config.name}_") for config in configs))

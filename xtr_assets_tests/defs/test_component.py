@@ -15,7 +15,7 @@ from dagster.components.testing import create_defs_folder_sandbox
 from jsonschema import Draft202012Validator
 
 import xtr_assets as xa
-from xtr_assets.config.component_file import INDEX_FIELDS
+from xtr_assets.config.component_file import DAGSTER_FIELDS, INDEX_FIELDS
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.defs.component import RetrievalIndex, RunTags
 from xtr_assets.defs.component_scaffolder import IndexParameters, IndexScaffolder
@@ -60,6 +60,8 @@ def test_dagster_finds_the_component_by_the_entry_point() -> None:
 
 def test_every_field_of_a_configuration_is_an_attribute() -> None:
     assert set(INDEX_FIELDS) <= set(SCHEMA.schema["properties"])
+    # What the shell takes for a field: others it refuses, as Dagster does.
+    assert set(SCHEMA.schema["properties"]) == {*INDEX_FIELDS, *DAGSTER_FIELDS}
 
 
 @pytest.mark.parametrize("appended", [False, True])

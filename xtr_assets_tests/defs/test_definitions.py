@@ -57,6 +57,9 @@ def test_two_indexes_live_in_one_project(project: Project) -> None:
     assert project.published == 1
     with pytest.raises(ConfigError, match="different names"):
         build_project_defs([other, other])
+    shared = other.model_copy(update={"warehouse": project.config.warehouse})
+    with pytest.raises(ConfigError, match=r"indexes small, other have one `warehouse`, .*; give each its own"):
+        build_project_defs([project.config, shared])
 
 
 def test_a_downstream_asset_sees_one_generation_for_its_whole_step(project: Project) -> None:
