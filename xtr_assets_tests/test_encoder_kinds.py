@@ -100,6 +100,16 @@ def test_settings_are_noted_as_releases_with_two_kinds_noted_them() -> None:
     assert encoder_settings(HashingConfig(dim=16))["dim"] == 16
 
 
+def test_what_is_a_hosts_own_business_is_no_reason_to_build(tmp_path: Path) -> None:
+    """Two hosts that have the weights in two places built in turns: each took the other's generation for one of other
+    settings."""
+    plain = encoder_settings(MiniLmConfig())
+    assert encoder_settings(MiniLmConfig(weights=tmp_path, precision="fp32")) == plain
+    assert encoder_settings(MiniLmConfig(precision="int8")) != plain
+    late = [encoder_settings(LateInteractionConfig(model="a/b", precision=one)) for one in ("auto", "bf16")]
+    assert late[0] == late[1]
+
+
 def test_files_that_changed_under_a_name_that_stays_are_other_settings(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"one")
     config = StaticConfig(model=tmp_path)

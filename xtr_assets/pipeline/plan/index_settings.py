@@ -100,13 +100,16 @@ def note_formats(draft: Draft, model: TokenModel) -> None:
 
 def encoder_settings(config: EncoderConfig) -> dict[str, Any]:
     """The encoder's settings with the head by its sha256, and a folder by that of its files: a release may ship another
-    one, and a file may be written anew, under the name that it had."""
+    one, and a file may be written anew, under the name that it had. Where a host has the weights of minilm, and in what
+    it multiplies, is no reason to build: vectors are the same, and no record says so to who serves."""
     if isinstance(config, EncoderPair):
         parts = {"dense": config.dense, "tokens": config.tokens}
         return {leg: encoder_settings(part) for leg, part in parts.items() if part is not None}
     settings: dict[str, Any] = {**_NOTED_BEFORE.get(config.kind, {}), **config.model_dump(mode="json")}
+    if settings.get("precision", "int8") != "int8":  # which is another encoder
+        settings["precision"] = "auto"
     if isinstance(config, MiniLmConfig):
-        return {**settings, "head": head_sha256(config.head)}
+        return {**settings, "weights": "package", "head": head_sha256(config.head)}
     files = files_now(config)
     return {**settings, "files": files} if files else settings
 
