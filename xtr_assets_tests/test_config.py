@@ -74,6 +74,10 @@ ALIASES = "a: &a0 [1]\n" + "".join(f"k{i}: &a{i + 1} [{', '.join([f'*a{i}'] * 10
         (ONE + "gate: {shrink: off}", "`gate.shrink` is False: give a number"),
         (ONE + "encoder: {kind: hashing, dim: off}", "`encoder.dim` is False: give a number"),
         (ONE.replace("path", "max_file_bytes: on, path"), "`sources.0.max_file_bytes` is True: give a number"),
+        (
+            ONE.replace("path", "metadata: [a], path"),
+            "source s has `metadata`, which is of records, and holds text; remove",
+        ),
         (ONE.replace("name: s", "name: a...b"), "`sources.0.name` is 'a...b': no three dots follow each other"),
         (
             ONE + "encoder: {kind: endpoint, url: 'http://h:x/v1', model: m, dim: 8}",

@@ -243,6 +243,8 @@ def kept_logs(
     hook = redact or (None if own is None else own[1].redact)
     if folder is not None:
         kept = {name: QueryLogConfig(folder=folder) for name in names}
+        if own is not None:
+            kept[own[0]] = own[1].model_copy(update={"folder": folder})
     elif own is not None:
         kept = dict([own])
     elif redact is not None:

@@ -29,7 +29,8 @@ def config_file(explicit: Path | None, folder: Path) -> Path | None:
     if explicit is not None:
         return explicit
     if named := os.environ.get(CONFIG_VARIABLE):
-        return Path(named)
+        # No shell fills in what a service's file of variables says.
+        return Path(named).expanduser()
     here = folder / CONFIG_NAME
     if here.is_file():
         return here
@@ -49,6 +50,8 @@ def discover_config(explicit: Path | None = None, folder: Path | None = None) ->
     folder = Path.cwd() if folder is None else folder
     found = config_file(explicit, folder)
     if found is not None:
+        if explicit is None and not found.is_file():
+            raise ConfigError(f"no config at {found}, which ${CONFIG_VARIABLE} names; correct or unset it")
         return load_config(found)
     above = next((one / CONFIG_NAME for one in folder.absolute().parents if (one / CONFIG_NAME).is_file()), None)
     if above is not None:

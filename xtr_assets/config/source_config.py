@@ -31,6 +31,7 @@ STORES = ("s3://", "gs://", "gcs://", "az://", "abfs://", "abfss://", "memory://
 SOURCE_GROUP = "xtr_assets.sources"
 # What is of one kind alone.
 FIELDS_OF = {"git": ("content", "ref"), "asset": ("asset", "partitions", "definitions")}
+RECORD_FIELDS = ("id", "title", "text", "metadata")
 # A partition that is a shard is part of the shard's name.
 Partition = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100), AfterValidator(_partition_key)
@@ -118,6 +119,12 @@ class SourceConfig(Strict):
                 if getattr(self, field) is not None:
                     raise ValueError(
                         f"source {self.name} has `{field}`, which is of `kind: {kind}`; its kind is {self.kind}"
+                    )
+        if self.holds not in ("records", "own"):
+            for field in RECORD_FIELDS:
+                if getattr(self, field) != type(self).model_fields[field].default:
+                    raise ValueError(
+                        f"source {self.name} has `{field}`, which is of records, and holds {self.holds}; remove it"
                     )
         if self.kind in KINDS and self.settings:
             raise ValueError(f"source {self.name} has `settings`, which its kind, {self.kind}, does not take")

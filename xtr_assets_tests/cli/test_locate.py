@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from xtr_assets.cli.locate import dagster_home, find_place, open_warehouse, shown
+from xtr_assets.core.cache_place import cache_folder
 from xtr_assets.core.errors import ConfigError, WarehouseNotFound
 
 CONFIG = "name: mine\nwarehouse: store\nsources: [{name: a, kind: text, path: .}]\n"
@@ -38,9 +39,13 @@ def test_the_option_beats_the_variable_which_beats_the_folder(tmp_path: Path, mo
 
 
 def test_a_named_config_that_is_missing_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XTR_ASSETS_CONFIG", "nowhere.yaml")
-    with pytest.raises(ConfigError, match=r"nowhere\.yaml"):
+    monkeypatch.setenv("HOME", "/home/of")
+    monkeypatch.setenv("XTR_ASSETS_CONFIG", "~/nowhere.yaml")
+    # Services read variables from files in which no shell fills in a ~.
+    with pytest.raises(ConfigError, match=r"no config at /home/of/nowhere\.yaml, which \$XTR_ASSETS_CONFIG names"):
         find_place(None, None)
+    monkeypatch.setenv("XTR_ASSETS_CACHE", "~/cache")
+    assert cache_folder() == Path("/home/of/cache")
 
 
 def test_another_warehouse_is_not_held_against_the_sources_of_this_folder(tmp_path: Path) -> None:

@@ -60,6 +60,10 @@ def test_a_server_logs_where_somebody_said_so(asked: Path) -> None:
     logs, hook = kept_logs(["handbook"], [], None, None, None, None)
     assert [(one.index, one.folder, one.most_bytes) for one in logs] == [("handbook", asked / "query-log", 100_000)]
     assert hook is None
+    elsewhere, _ = kept_logs(["handbook"], [], None, None, asked / "kept", None)
+    assert [(one.folder, one.most_bytes) for one in elsewhere] == [(asked / "kept", 100_000)], (
+        "the size is the config's"
+    )
     names, named = ["handbook", "other"], "python:os.path:basename"
     both, hook = kept_logs(names, ["other=other"], None, None, asked / "kept", named)
     assert [one.index for one in both] == names and hook == named
