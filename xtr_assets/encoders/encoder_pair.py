@@ -10,10 +10,9 @@ import numpy as np
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.types import Int32s, Leg, Legs
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Encoder, Progress, Tolerance
-from xtr_assets.encoders.encoder_record import apart, hold_to_record
+from xtr_assets.encoders.encoder_record import CODE_VERSIONS, apart, hold_to_record
 
-# Raised when this code joins vectors in another way; part of the fingerprint.
-CODE_VERSION = 1
+CODE_VERSION = CODE_VERSIONS["pair"]
 # Both encode the same texts, and progress counts each text once: after so many texts one encoder waits for the other,
 # so that progress is seen and what is held twice stays small.
 STEP = 1024

@@ -29,6 +29,19 @@ _CLASSES: tuple[type[BaseModel], ...] = (
     LateInteractionConfig,
     XtrConfig,
 )
+# The version of the code of each kind: part of its fingerprint, and raised where the code gives other vectors for the
+# same files, answers and settings. Here, where a sensor reads them: a module of an encoder is 25 to 100 ms of imports.
+CODE_VERSIONS = {
+    "minilm": 2,
+    "hashing": 1,
+    "sentence-transformers": 1,
+    "static": 1,
+    "endpoint": 1,
+    "late-interaction": 1,
+    "xtr": 1,
+    # How the vectors of two are joined.
+    "pair": 1,
+}
 # Where minilm's weights lie is the business of this machine, and its head is found by its sha256; nor does a record say
 # in which precision this machine serves, but for int8, which is another encoder.
 NOT_TAKEN = frozenset({"weights", "head", "precision"})
@@ -55,6 +68,15 @@ def recorded_config(described: Mapping[str, Any]) -> EncoderConfig:
             "the warehouse with the release that built it, or install the package that brings this kind"
         ) from error
     return config
+
+
+def of_this_code(described: Mapping[str, Any]) -> bool:
+    """Whether the code that made vectors, as `Encoder.describe` wrote, is that of this release. What does not say is
+    not."""
+    kind, said = described.get("kind"), described.get("reads")
+    version = (said if isinstance(said, Mapping) else described).get("code")
+    parts = [described[leg] for leg in ("dense", "tokens") if leg in described] if kind == "pair" else []
+    return version is not None and version == CODE_VERSIONS.get(str(kind)) and all(map(of_this_code, parts))
 
 
 @runtime_checkable

@@ -25,10 +25,10 @@ from xtr_assets.core.types import Floats, Halves, Int32s, Ints
 from xtr_assets.core.vector_agreement import agreement
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Progress, Tolerance
 from xtr_assets.encoders.embeddings_client import EmbeddingsClient
+from xtr_assets.encoders.encoder_record import CODE_VERSIONS
 from xtr_assets.encoders.text_windows import TextWindows, cut_texts, dense_documents, dense_queries, pooled, whole_texts
 
-# Raised when this code gives other vectors for the same answers and settings; part of the fingerprint.
-CODE_VERSION = 1
+CODE_VERSION = CODE_VERSIONS["endpoint"]
 # Of code and of most scripts a token is three bytes or more of UTF-8 (2,000 characters of code are 600 word pieces; a
 # Chinese character is three bytes and about one token). Batches may hold fewer tokens than the server takes, not more.
 BYTES_A_TOKEN = 3

@@ -13,8 +13,9 @@ import numpy.typing as npt
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.types import Floats, Int32s, Ints, legs_of
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Progress, Tolerance
+from xtr_assets.encoders.encoder_record import CODE_VERSIONS
 
-CODE_VERSION = 1
+CODE_VERSION = CODE_VERSIONS["hashing"]
 
 # parse_date gives "parse" and "date".
 WORD = re.compile(r"[^\W_]+")

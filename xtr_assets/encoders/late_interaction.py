@@ -15,6 +15,7 @@ from xtr_assets.core.errors import ConfigError, ProviderError, UnusableText
 from xtr_assets.core.types import Floats, Halves, Int32s, Ints, Legs
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Progress, Tolerance
 from xtr_assets.encoders.batches import Windows, batches, cut_windows
+from xtr_assets.encoders.encoder_record import CODE_VERSIONS
 from xtr_assets.encoders.forward_pass import BATCH_OVERHEAD, TOKEN_BUDGET
 from xtr_assets.encoders.late_layout import MODEL_CONFIG, Expansion, LateLayout
 from xtr_assets.encoders.model_weights import digest_of, shard_files, tokenizer_files, weights_file
@@ -26,8 +27,6 @@ from xtr_assets.encoders.token_vocabulary import Frame, TokenVocabulary
 if TYPE_CHECKING:
     import torch
 
-# Raised when this code gives other vectors for the same files and settings; part of the fingerprint.
-CODE_VERSION = 1
 # What a model reads at once where neither it nor its tokenizer says: the length of BERT, and of XTR's training.
 DEFAULT_LENGTH = 512
 # What a query is filled up to where the model names no length: that of ColBERT.
@@ -112,7 +111,7 @@ class LateInteraction:
         layout = self._layout
         return {
             "kind": self._config.kind,
-            "code": CODE_VERSION,
+            "code": CODE_VERSIONS[self._config.kind],
             **self._digests,
             "query": {"marker": layout.query.marker, "prompt": layout.query.prompt, "tokens": self._longest_query},
             "document": {

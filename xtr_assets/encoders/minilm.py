@@ -15,6 +15,7 @@ from xtr_assets.core.types import BOTH_LEGS, Floats, Halves, Int32s, Ints, Mask
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Progress, Tolerance
 from xtr_assets.encoders.batches import Windows, batches, cut_windows
 from xtr_assets.encoders.bert_shape import BertShape
+from xtr_assets.encoders.encoder_record import CODE_VERSIONS
 from xtr_assets.encoders.forward_pass import BATCH_OVERHEAD, TOKEN_BUDGET, LightPass, Pass, TorchPass
 from xtr_assets.encoders.head import Head
 from xtr_assets.encoders.native_pass import open_native
@@ -26,8 +27,7 @@ from xtr_assets.encoders.wordpiece import WordPieces
 if TYPE_CHECKING:
     import torch
 
-# Raised when this code gives other vectors for the same files and settings; part of the fingerprint.
-CODE_VERSION = 2
+CODE_VERSION = CODE_VERSIONS["minilm"]
 
 # Of int8 by one instruction set against another; of 469 texts and 39,816 tokens the least were 0.99989 and 0.9995. A
 # last place of a float that rounds to another integer is a step of 1 in 127, and each layer adds some.

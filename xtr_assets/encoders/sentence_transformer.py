@@ -16,11 +16,11 @@ from xtr_assets.core.errors import ConfigError, ProviderError
 from xtr_assets.core.types import Floats, Int32s
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Progress, Tolerance
 from xtr_assets.encoders.batches import batches
+from xtr_assets.encoders.encoder_record import CODE_VERSIONS
 from xtr_assets.encoders.model_place import digests_of, locate_model, read_files, refuse_pickles
 from xtr_assets.encoders.text_windows import TextWindows, cut_texts, dense_documents, dense_queries, pooled, whole_texts
 
-# Raised when this code gives other vectors for the same files and settings; part of the fingerprint.
-CODE_VERSION = 1
+CODE_VERSION = CODE_VERSIONS["sentence-transformers"]
 OWN_MODULES = "sentence_transformers."
 MODULES = "modules.json"
 CODE_FILES = ("*.py",)

@@ -15,11 +15,11 @@ from xtr_assets.core.errors import ConfigError, ProviderError, UnusableText
 from xtr_assets.core.types import BOTH_LEGS, Floats, Halves, Int32s, Ints
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Progress, Tolerance
 from xtr_assets.encoders.encoder_pair import joined
+from xtr_assets.encoders.encoder_record import CODE_VERSIONS
 from xtr_assets.encoders.model_place import digests_of, refuse_pickles, require_files
 from xtr_assets.encoders.text_windows import whole_texts
 
-# Raised when this code gives other vectors for the same files and settings; part of the fingerprint.
-CODE_VERSION = 1
+CODE_VERSION = CODE_VERSIONS["static"]
 WEIGHTS, TOKENIZER, CONFIG, MODULES = "model.safetensors", "tokenizer.json", "config.json", "modules.json"
 STATIC_MODULE = "StaticEmbedding"
 INSTALL = 'pip install "xtr-assets[models]"'

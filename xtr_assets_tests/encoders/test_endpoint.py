@@ -16,7 +16,7 @@ from xtr_assets.core.errors import ConfigError, EncoderMismatch, InvalidInput, P
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.encoders.embeddings_client import TRIES, EmbeddingsClient, retry_after
 from xtr_assets.encoders.encoder_pair import Paired
-from xtr_assets.encoders.encoder_record import hold_to_record, recorded_config
+from xtr_assets.encoders.encoder_record import hold_to_record, of_this_code, recorded_config
 from xtr_assets.encoders.endpoint import NO_TEXT, PINNED_TEXT, Endpoint
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.search.query_encoder import QueryEncoder
@@ -194,6 +194,7 @@ def held(encoder: Endpoint, record: dict[str, Any]) -> Endpoint:
 
 def test_a_model_that_became_another_one_is_found_when_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     record = Server().encoder().describe()
+    assert of_this_code(record)
     other = Server(lambda nth, body: answered(-vectors(body["input"])))
     with pytest.raises(EncoderMismatch, match=r"another vector for the pinned text.*encoder\.revision"):
         held(other.encoder(), record).encode_queries(["a"])

@@ -20,7 +20,7 @@ from xtr_assets.config import LateInteractionConfig, XtrConfig
 from xtr_assets.core.errors import ConfigError, ProviderError, UnusableText
 from xtr_assets.core.vector_agreement import agreement
 from xtr_assets.encoders import open_encoder
-from xtr_assets.encoders.encoder_record import recorded_config
+from xtr_assets.encoders.encoder_record import of_this_code, recorded_config
 from xtr_assets.encoders.late_interaction import LateInteraction
 from xtr_assets.encoders.late_reader import open_late_interaction, open_xtr, read_late
 from xtr_assets.encoders.xtr_layout import read_xtr
@@ -266,9 +266,10 @@ def test_each_keeps_the_protocol(folders: dict[str, Path], name: str) -> None:
 def test_it_is_opened_again_by_what_it_says_of_itself(folders: dict[str, Path]) -> None:
     config = LateInteractionConfig(model=str(folders["pylate"]), max_tokens=10, query_tokens=9, expansion=False)
     encoder = open_encoder(config)
-    assert recorded_config(encoder.describe()) == config
+    assert recorded_config(encoder.describe()) == config and of_this_code(encoder.describe())
     xtr = open_encoder(XtrConfig(model=str(folders["xtr"]), max_tokens=64))
     assert recorded_config(xtr.describe()) == XtrConfig(model=str(folders["xtr"]), max_tokens=64)
+    assert of_this_code(xtr.describe())
 
 
 def test_nothing_gives_nothing_and_progress_counts_each_text_once(pylate: LateInteraction) -> None:

@@ -12,6 +12,7 @@ from xtr_assets.core.errors import InvalidInput, ProviderError, UnusableText
 from xtr_assets.core.types import Floats
 from xtr_assets.encoders.bert import Bert
 from xtr_assets.encoders.bert_shape import BertShape
+from xtr_assets.encoders.encoder_record import of_this_code
 from xtr_assets.encoders.forward_pass import TOKEN_BUDGET
 from xtr_assets.encoders.minilm import MiniLm
 from xtr_assets.encoders.precision import (
@@ -168,6 +169,7 @@ def test_the_fingerprint_covers_what_changes_vectors_and_nothing_else(tiny_files
     assert halved.fingerprint == first.fingerprint
     assert (halved.describe()["precision"], first.describe()["precision"]) == ("bf16", "fp32")
     json.dumps(first.describe())
+    assert of_this_code(first.describe())
 
 
 def test_more_tokens_than_positions_are_refused(tiny_files: ModelFiles) -> None:

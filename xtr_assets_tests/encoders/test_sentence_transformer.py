@@ -13,7 +13,7 @@ from xtr_assets.config import Prompts, SentenceTransformersConfig
 from xtr_assets.core.errors import ConfigError, ProviderError
 from xtr_assets.encoders import open_encoder, open_fresh
 from xtr_assets.encoders.base import Encoder
-from xtr_assets.encoders.encoder_record import recorded_config
+from xtr_assets.encoders.encoder_record import of_this_code, recorded_config
 from xtr_assets.testing import check_encoder
 from xtr_assets_tests.encoders.tiny_models import DIM, POSITIONS, sentence_model
 
@@ -93,6 +93,7 @@ def test_a_long_text_is_the_mean_of_its_windows(encoder: Encoder, reference: Any
 
 def test_the_record_opens_the_same_encoder(encoder: Encoder, sentence_folder: Path) -> None:
     again = recorded_config(json.loads(json.dumps(encoder.describe())))
+    assert of_this_code(encoder.describe())
     assert isinstance(again, SentenceTransformersConfig)
     assert open_fresh(again).fingerprint == encoder.fingerprint
 

@@ -10,9 +10,12 @@ import pytest
 from xtr_assets.config import GateConfig, IndexConfig
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.defs.sensor_cursor import RETRIES, Asked, Memory
+from xtr_assets.encoders import hashing
 from xtr_assets.encoders.base import vector_kind
+from xtr_assets.encoders.encoder_record import CODE_VERSIONS
+from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.pipeline.gate import registry
-from xtr_assets.pipeline.plan.decide import Decision, begin, continued
+from xtr_assets.pipeline.plan.decide import Decision, begin, continued, wanted_kind
 from xtr_assets.pipeline.plan.next_build import PATIENCE_SECONDS, SETTLE_SECONDS, NextBuild, next_build
 from xtr_assets.storage import publish
 from xtr_assets.storage.warehouse import Warehouse
@@ -43,10 +46,26 @@ def after(warehouse: Warehouse, world: World, seconds: float = 0.0, since: float
     return next_build(warehouse, world.config, kind, now=NOW + seconds, since=since)
 
 
-def test_nothing_changed(served: Warehouse, world: World) -> None:
+def test_nothing_changed_but_the_release(served: Warehouse, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     found = after(served, world)
     assert (found.decision.build, found.since, found.left_out, found.errors) == (False, None, (), ())
     assert "generation 1 serves and holds exactly this" in found.decision.reason
+    opened: list[Hashing] = []
+
+    def opening() -> Hashing:
+        opened.append(steps.encoder_of(world.config))
+        return opened[-1]
+
+    before = wanted_kind(served, world.config, opening)
+    assert not opened
+    # The settings are the same, and the code gives other vectors: each build ended at the first change, for want of
+    # those of the other shards.
+    monkeypatch.setitem(CODE_VERSIONS, "hashing", 2)
+    monkeypatch.setattr(hashing, "CODE_VERSION", 2)
+    now = wanted_kind(served, world.config, opening)
+    assert len(opened) == 1 and now.fingerprint != before.fingerprint
+    found = next_build(served, world.config, now, now=NOW, since=None)
+    assert found.decision.reason == "code, notes changed and will be ingested first"
 
 
 def test_a_changed_shard_is_waited_for_and_what_was_ingested_is_built(served: Warehouse, world: World) -> None:

@@ -14,7 +14,7 @@ from xtr_assets.core.errors import GenerationError, PublishRefused
 from xtr_assets.core.types import VectorKind
 from xtr_assets.encoders.base import Encoder, vector_kind
 from xtr_assets.encoders.encoder_files import decided_by_settings
-from xtr_assets.encoders.encoder_record import minilm_with_tokens
+from xtr_assets.encoders.encoder_record import minilm_with_tokens, of_this_code
 from xtr_assets.pipeline.ingest.encode import missing_encodings
 from xtr_assets.pipeline.ingest.scan import ShardScan, shard_sources
 from xtr_assets.pipeline.plan.after_refusal import forget_postings
@@ -102,11 +102,12 @@ class Decision:
 
 def wanted_kind(warehouse: Warehouse, config: IndexConfig, open_encoder: Callable[[], Encoder]) -> VectorKind:
     """What the config's encoder makes; the encoder itself is opened only where what serves was made by other settings,
-    so that a sensor need not load a model to find that nothing happened."""
+    or by the code of another release, so that a sensor need not load a model to find that nothing happened."""
     published = warehouse.published
-    if published is not None:
+    if published is not None and decided_by_settings(config.encoder):
         settings = published.manifest.notes.get(SETTINGS_NOTE, {})
-        if decided_by_settings(config.encoder) and settings.get("encoder") == encoder_settings(config.encoder):
+        same = settings.get("encoder") == encoder_settings(config.encoder)
+        if same and of_this_code(published.manifest.encoder.model_dump()):
             return published.vector_kind
     return vector_kind(open_encoder())
 
