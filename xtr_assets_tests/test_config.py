@@ -78,6 +78,10 @@ ALIASES = "a: &a0 [1]\n" + "".join(f"k{i}: &a{i + 1} [{', '.join([f'*a{i}'] * 10
             ONE.replace("path", "metadata: [a], path"),
             "source s has `metadata`, which is of records, and holds text; remove",
         ),
+        (
+            ONE + "dense: {recipe: HNSW32, target: gpu}",
+            "`dense`: recipe HNSW32 cannot be cloned to a GPU .target gpu.; use",
+        ),
         (ONE.replace("name: s", "name: a...b"), "`sources.0.name` is 'a...b': no three dots follow each other"),
         (
             ONE + "encoder: {kind: endpoint, url: 'http://h:x/v1', model: m, dim: 8}",

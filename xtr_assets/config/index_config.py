@@ -105,6 +105,12 @@ class DenseConfig(Strict):
             parse_recipe(value)
         return value
 
+    @model_validator(mode="after")
+    def _recipe_serves_there(self) -> "DenseConfig":
+        if self.recipe != "auto":
+            parse_recipe(self.recipe).check_target(self.target)
+        return self
+
 
 class UpkeepConfig(Strict):
     """What happens unattended: how many generations the nightly collection keeps, and who is told of a failed run.

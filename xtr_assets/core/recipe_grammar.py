@@ -111,6 +111,18 @@ class Recipe:
                 f"recipe {self.text} cuts {dim} dims into {self.pq} parts; the parts must be one of {divisors}"
             )
 
+    def check_target(self, target: str) -> None:
+        """Raise InvalidInput where the target, "cpu", "gpu" or "gpu-cuvs", cannot serve it."""
+        cagra = target == "gpu-cuvs" and self.family == "hnsw" and self.code == "Flat"
+        graphs = self.family == "hnsw" or self.quantizer_graph
+        if target != "cpu" and not cagra and (graphs or self.fast_scan or self.axes):
+            raise InvalidInput(
+                f"recipe {self.text} cannot be cloned to a GPU (target {target}); use Flat or "
+                "IVF<n>,Flat|SQfp16|PQ<m>, HNSW<m> for target gpu-cuvs, or target cpu"
+            )
+        if target == "gpu-cuvs" and self.code == "SQfp16":
+            raise InvalidInput(f"cuVS has no {self.text}; use IVF<n>,Flat, IVF<n>,PQ<m> or HNSW<m>, or target gpu")
+
 
 def check_recipe(text: str, dim: int) -> None:
     """Raise InvalidInput where the recipe, or "auto", cannot hold vectors of this dim: asked before anything is

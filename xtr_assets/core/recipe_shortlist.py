@@ -280,18 +280,7 @@ def _pq_parts(dim: int, dims_per_part: int) -> int:
 def _plan(recipe: Recipe, rows: int, dim: int, target: Target, reason: str) -> DensePlan:
     _check(rows, dim, target, 0.5)
     recipe.check_dim(dim)
-    cagra = target == "gpu-cuvs" and recipe.family == "hnsw" and recipe.code == "Flat"
-    if (
-        target != "cpu"
-        and not cagra
-        and (recipe.family == "hnsw" or recipe.fast_scan or recipe.quantizer_graph or recipe.axes)
-    ):
-        raise InvalidInput(
-            f"recipe {recipe.text} cannot be cloned to a GPU (target {target}); use Flat or IVF<n>,Flat|SQfp16|PQ<m>, "
-            "HNSW<m> for target gpu-cuvs, or target cpu"
-        )
-    if target == "gpu-cuvs" and recipe.code == "SQfp16":
-        raise InvalidInput(f"cuVS has no {recipe.text}; use IVF<n>,Flat, IVF<n>,PQ<m> or HNSW<m>, or target gpu")
+    recipe.check_target(target)
     sample = training_rows(recipe, rows, dim)
     if recipe.nlist > max(1, sample):
         raise InvalidInput(f"recipe {recipe.text} needs at least {recipe.nlist} rows to train on, there are {sample}")

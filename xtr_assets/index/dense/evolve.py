@@ -82,6 +82,10 @@ def _obstacle(
     made = recipe.with_lists(profile.trained_lists).text if profile.trained_lists else recipe.text
     if wanted != "auto" and parse_recipe(wanted).text != made:
         return f"the recipe changed from {recipe.text} to {wanted}"
+    try:
+        recipe.check_target(target)
+    except InvalidInput as error:
+        return str(error)
     trained = max(1, profile.trained_rows)
     again = plan_dense(after, dim, target, axes=recipe.axes, integers=native.available())
     planned = again.recipe if wanted == "auto" else recipe.text

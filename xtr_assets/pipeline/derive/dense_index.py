@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from xtr_assets.config import DenseConfig
 from xtr_assets.core.types import Ints
 from xtr_assets.index import DenseIndex
 from xtr_assets.index.dense.imbalance import imbalance, list_sizes
@@ -20,6 +21,8 @@ from xtr_assets.pipeline.queries.tuning_queries import (
     tuning_goal,
 )
 from xtr_assets.search.loaders import DENSE_FILE
+from xtr_assets.storage.content import SETTINGS_NOTE
+from xtr_assets.storage.generation import Generation
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,9 @@ class DenseReport:
 def derive_dense(session: DraftSession, *, tune: bool = False) -> DenseReport:
     """Write dense.faiss with its recipe and profile.
 
-    It is derived from the session's `carried` where there is one. The recall goal is what the gate asks for; thresholds
-    at or above 1 ask for as much as an index can give. With `tune` the profile is found anew, one set by hand too.
+    It is derived from the session's `carried` where there is one that was planned by the same settings. The recall goal
+    is what the gate asks for; thresholds at or above 1 ask for as much as an index can give. With `tune` the profile is
+    found anew, one set by hand too.
     """
     draft, parent, config, recall = session.draft, session.carried, session.config.dense, session.config.recall
     asked = session.tuning()
@@ -51,7 +55,8 @@ def derive_dense(session: DraftSession, *, tune: bool = False) -> DenseReport:
     judged = session.judging() or TUNING_QUERIES
     goal = tuning_goal(recall.dense, TUNING_QUERIES if asked is None else len(asked), judged)
     how: str
-    if parent is None:
+    anew = "" if parent is None else _planned_otherwise(parent, config)
+    if parent is None or anew:
         index = DenseIndex.build(
             draft.vectors(),
             config.recipe,
@@ -62,7 +67,7 @@ def derive_dense(session: DraftSession, *, tune: bool = False) -> DenseReport:
             recall_k=recall.k,
         )
         plan = index.plan_of_build
-        how, reason = "built", "" if plan is None else plan.reason
+        how, reason = "built", "; ".join(filter(None, (anew, "" if plan is None else plan.reason)))
         removed, added = 0, len(index)
         tuned, changed = True, 0
     else:
@@ -101,6 +106,13 @@ def derive_dense(session: DraftSession, *, tune: bool = False) -> DenseReport:
     tuning = index.tuning
     described, sizes = index.describe(), list_sizes(index)
     return DenseReport(how, reason, removed, added, tuned, described, written.bytes, written.sha256, tuning, sizes)
+
+
+def _planned_otherwise(parent: Generation, config: DenseConfig) -> str:
+    """Why a recipe is planned anew: the parent's was asked for by name, or planned for another target."""
+    noted, now = (parent.manifest.notes.get(SETTINGS_NOTE) or {}).get("dense") or {}, config.model_dump(mode="json")
+    changed = [name for name in now if name in noted and noted[name] != now[name]] if config.recipe == "auto" else []
+    return ", ".join(f"`dense.{name}` changed from {noted[name]} to {now[name]}" for name in changed)
 
 
 def _cured(index: DenseIndex) -> tuple[Literal["evolved", "repaired"], str]:

@@ -62,7 +62,7 @@ def derived(
         encoder=ENCODER.describe(),
         fingerprint=ENCODER.fingerprint,
         snapshots={"code": snapshot.data_version},
-        notes={SETTINGS_NOTE: {"recall": recall.model_dump(mode="json")}},
+        notes={SETTINGS_NOTE: {"recall": recall.model_dump(), "dense": config.model_dump()}},
     )
     if with_queries:
         texts = [chunk.text[:40] for chunk in chunks({})][::8]
@@ -108,6 +108,18 @@ def test_another_recall_that_is_asked_for_tunes_at_once(tmp_path: Path) -> None:
     # A first build is tuned for the k that its gate asks for.
     fresh, _ = derived(Warehouse.create(tmp_path / "fresh"), {}, recall=asked[-1])
     assert fresh.manifest.profile["dense"] == found[-1]
+
+
+def test_a_recipe_that_is_asked_for_no_more_and_another_target_are_planned_at_once(tmp_path: Path) -> None:
+    warehouse = Warehouse.create(tmp_path / "w")
+    derived(warehouse, {})
+    generation, report = derived(warehouse, {}, config=DenseConfig())
+    assert generation.manifest.recipe["dense"]["recipe"] == "Flat" and report.how == "built"
+    assert report.reason.startswith("`dense.recipe` changed from IVF16,SQ8 to auto")
+    _, report = derived(warehouse, {}, config=DenseConfig())
+    assert report.how == "evolved"
+    _, report = derived(warehouse, {}, config=DenseConfig(target="gpu"))
+    assert report.reason.startswith("`dense.target` changed from cpu to gpu")
 
 
 def test_chunks_that_only_moved_down_their_file_wear_nothing_out(tmp_path: Path) -> None:
