@@ -1,5 +1,7 @@
 """The kinds of encoders in a configuration: one clear sentence for each fault, none that tells a secret."""
 
+import math
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from xtr_assets.config import (
     HashingConfig,
     LateInteractionConfig,
     MiniLmConfig,
+    PythonConfig,
     SentenceTransformersConfig,
     StaticConfig,
     configured_legs,
@@ -128,4 +131,17 @@ def test_settings_of_an_own_encoder_are_noted_in_one_order() -> None:
     first, second, other = ({"kind": "python:a.b:c", "settings": {"n": [held]}} for held in ({0, 8}, {8, 0}, {8}))
     assert str(first) != str(second)
     noted = [encoder_settings(parse_encoder(one)) for one in (first, second, other)]
-    assert noted[0] == noted[1] != noted[2] and parse_encoder(first).settings == {"n": [{0, 8}]}  # type: ignore[union-attr]
+    assert noted[0] == noted[1] != noted[2]
+
+
+def test_the_factory_of_an_own_encoder_is_called_alike_everywhere() -> None:
+    """The shell called it with what YAML makes, a run of Dagster and a searcher with what JSON holds of that: two
+    fingerprints of one configuration, where it tells a date from a text."""
+    here = parse_encoder(
+        {"kind": "python:a.b:c", "settings": {"since": date(2024, 1, 1), "words": {"b", "a"}, "n": None}}
+    )
+    assert isinstance(here, PythonConfig) and here.settings == {"since": "2024-01-01", "words": ["a", "b"], "n": None}
+    assert parse_encoder(here.model_dump(mode="json")) == here
+    for held in (math.nan, math.inf, b"\xff"):
+        with pytest.raises(ConfigError, match=r"`encoder\.settings`: they hold what JSON has not; give"):
+            parse_encoder({"kind": "python:a.b:c", "settings": {"n": [held]}})

@@ -1,5 +1,6 @@
 """The kinds of encoders, and their settings. A wrong field is answered with the kind and the fields that it has."""
 
+import json
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
@@ -11,10 +12,10 @@ from pydantic import (
     Tag,
     TypeAdapter,
     ValidationError,
-    field_serializer,
     field_validator,
     model_validator,
 )
+from pydantic_core import to_jsonable_python
 
 from xtr_assets.config.field_types import Strict, UsablePath, in_order
 from xtr_assets.core.errors import ConfigError
@@ -215,10 +216,17 @@ class PythonConfig(Kind):
     settings: dict[str, Any] = Field(default_factory=dict)
     legs: tuple[Leg, ...] = ("dense", "tokens")
 
-    @field_serializer("settings", when_used="json")
-    def _settings_in_order(self, settings: dict[str, Any]) -> Any:
-        # What a manifest notes is compared in another process.
-        return in_order(settings)
+    @field_validator("settings")
+    @classmethod
+    def _settings_are_plain(cls, value: dict[str, Any]) -> Any:
+        # A run of Dagster, and who opens what a manifest notes, call the factory with what JSON holds of them: with a
+        # date, or a set, it may be another encoder elsewhere.
+        try:
+            made = to_jsonable_python(in_order(value))
+            json.dumps(made, allow_nan=False)
+        except ValueError as error:
+            raise ValueError("they hold what JSON has not; give text, finite numbers, lists, mappings") from error
+        return made
 
     @field_validator("kind")
     @classmethod
