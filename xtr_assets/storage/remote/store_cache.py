@@ -88,14 +88,14 @@ def _made(root: Path) -> Layout:
         return Warehouse.create(root, exist_ok=True).layout
 
 
-def cache_size(text: str) -> int:
-    """Bytes of `20GB`, `500MiB` or a number. InvalidInput for anything else."""
+def cache_size(text: str, said: str = "") -> int:
+    """Bytes of `20GB`, `500MiB` or a number. InvalidInput for anything else; said : where it stands."""
     try:
         found = int(TypeAdapter(ByteSize).validate_python(text))
     except ValidationError:
         found = 0
     if found <= 0:
-        raise InvalidInput(f"{text!r} is no size of a cache; write 20GB, 500MB or a number of bytes")
+        raise InvalidInput(f"{said}{text!r} is no size of a cache; write 20GB, 500MB or a number of bytes")
     return found
 
 
@@ -109,7 +109,7 @@ def open_place(place: str | Path, options: CacheOptions | None = None, *, cold: 
         return Warehouse.open(place)
     options = options or CacheOptions()
     if options.budget is None and (said := os.environ.get(SIZE_VARIABLE)):
-        options = CacheOptions(options.folder, cache_size(said))
+        options = CacheOptions(options.folder, cache_size(said, f"${SIZE_VARIABLE}: "))
     return CachedWarehouse.at(address, ObjectStore.at(str(address)), options, cold=cold)
 
 

@@ -19,7 +19,13 @@ from xtr_assets.core.errors import (
 from xtr_assets.storage.remote import arrival, store_cache
 from xtr_assets.storage.remote.address import Address
 from xtr_assets.storage.remote.object_store import ObjectStore
-from xtr_assets.storage.remote.store_cache import CachedWarehouse, CacheOptions, cache_size, open_place
+from xtr_assets.storage.remote.store_cache import (
+    SIZE_VARIABLE,
+    CachedWarehouse,
+    CacheOptions,
+    cache_size,
+    open_place,
+)
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.forked_child import forked
 from xtr_assets_tests.storage import sample
@@ -284,9 +290,12 @@ def test_a_size_is_read(text: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "-1", "0", "much", "20 parsecs"])
-def test_what_is_no_size_is_told(text: str) -> None:
+def test_what_is_no_size_is_told(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidInput, match="is no size of a cache"):
         cache_size(text)
+    monkeypatch.setenv(SIZE_VARIABLE, text or "none")
+    with pytest.raises(InvalidInput, match=rf"^\${SIZE_VARIABLE}: '{text or 'none'}' is no size"):
+        open_place("s3://bucket/index")
 
 
 def test_a_forked_child_is_told_that_the_client_does_not_outlive_a_fork(host: Host, tmp_path: Path) -> None:
