@@ -1,7 +1,6 @@
 """Code of other languages: one chunk per function, method, class header and run of code between."""
 
 from collections.abc import Iterator
-from importlib.metadata import version
 from typing import Any, ClassVar
 
 from xtr_assets.core.chunking import chunk_code
@@ -9,6 +8,7 @@ from xtr_assets.core.chunking.code_grammar import LANGUAGES
 from xtr_assets.core.chunking.code_parser import Unparsable, require
 from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.sources.base import FileSource
+from xtr_assets.sources.installed_version import installed_version
 from xtr_assets.sources.place import SourceFile
 from xtr_assets.sources.text_decoder import declared_encoding, decode
 
@@ -22,7 +22,7 @@ class CodeTree(FileSource):
     def settings(self) -> dict[str, Any]:
         # Another release of the parsers may find other definitions in the same file.
         require()
-        return {"parsers": [version("tree-sitter"), version("tree-sitter-language-pack")]}
+        return {"parsers": [installed_version("tree-sitter"), installed_version("tree-sitter-language-pack")]}
 
     def read_file(self, path: str, file: SourceFile) -> Iterator[Chunk | Quarantined]:
         data = file.read_bytes()

@@ -8,10 +8,11 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError
 from typing import Any
 
 from xtr_assets.core.chunking.blocks import Block, DocumentRefused
+from xtr_assets.sources.installed_version import installed_version
 
 # The libraries of the extra, by the suffix of what they read; the second one of HTML and PDF is the gate's. Without
 # docutils reStructuredText is read all the same: its titles are found by line rules then.
@@ -40,7 +41,7 @@ def versions() -> dict[str, str]:
 
 def _version(name: str) -> str:
     try:
-        return version(name)
+        return installed_version(name)
     except PackageNotFoundError:
         return ""
 

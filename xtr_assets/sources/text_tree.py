@@ -1,7 +1,6 @@
 """Markdown, reStructuredText, plain text, notebooks, HTML, DOCX and PDF: sections, paragraphs, cells and pages."""
 
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,6 +13,7 @@ from xtr_assets.core.json_document import read_json
 from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.sources.base import FileSource
 from xtr_assets.sources.document_worker import LIBRARIES, WORKER, versions
+from xtr_assets.sources.installed_version import installed_version
 from xtr_assets.sources.place import SourceFile
 from xtr_assets.sources.text_decoder import declared_encoding, decode, page_encoding
 
@@ -31,7 +31,11 @@ class TextTree(FileSource):
     def settings(self) -> dict[str, Any]:
         # Another release may read another text; and what was refused for want of a library comes up when it is there.
         # That of `regex` does not count: a release a month, which moves cuts within lines longer than a chunk at most.
-        return {"libraries": versions(), "documents": DOCUMENTS_VERSION, "markdown": version("markdown-it-py")}
+        return {
+            "libraries": versions(),
+            "documents": DOCUMENTS_VERSION,
+            "markdown": installed_version("markdown-it-py"),
+        }
 
     def read_file(self, path: str, file: SourceFile) -> Iterator[Chunk | Quarantined]:
         data = file.read_bytes()
