@@ -63,9 +63,9 @@ def costs_metadata(generation: Generation, publishing: Step) -> Metadata:
     shares = {f"{name}_share": share for name, share in report["share_of_full_build"].items()}
     return {
         "costs": table(rows),
-        "cost_total": dg.MetadataValue.json(report["total"]),
+        "cost_total": table([report["total"]]),
         **plain_metadata({"rows_added": report["rows_added"], "rows_removed": report["rows_removed"], **shares}),
-        "last_full_build": dg.MetadataValue.json(full),
+        **({"last_full_build": table([full])} if full else {}),
     }
 
 

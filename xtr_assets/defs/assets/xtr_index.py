@@ -3,7 +3,7 @@
 import dagster as dg
 
 from xtr_assets.defs.context import Site
-from xtr_assets.defs.metadata import cost_metadata, token_tuning_metadata
+from xtr_assets.defs.metadata import cost_metadata, table, token_tuning_metadata
 from xtr_assets.pipeline.derive.token_index import derive_tokens
 
 Result = dg.MaterializeResult[None]
@@ -36,8 +36,8 @@ def xtr_index_asset(site: Site) -> dg.AssetsDefinition:
                 "why": report.reason,
                 "model": report.model,
                 "centroids": report.centroids,
-                "training": dg.MetadataValue.json(report.training),
-                "profile": dg.MetadataValue.json(draft.manifest.profile.get("xtr", {})),
+                "training": table([report.training]),
+                "profile": table([draft.manifest.profile.get("xtr", {})]),
                 **cost_metadata(cost),
             },
         )
