@@ -52,6 +52,7 @@ def check_group(site: Site, asset: str, checks: Sequence[GateCheck]) -> dg.Asset
             site.writing(context, f"checks of {asset}") as warehouse,
             site.session(context, warehouse) as session,
         ):
+            draft = session.draft.number
             for check in checks:
                 if check.name not in chosen:
                     continue
@@ -62,17 +63,19 @@ def check_group(site: Site, asset: str, checks: Sequence[GateCheck]) -> dg.Asset
                     context.log.exception(f"check {check.name} could not look")
                     errors.append(error)
         for record in records:
-            yield result(site, by_name[record.name], record)
+            yield result(site, by_name[record.name], record, draft)
         if errors:
             raise errors[0]
 
     return look
 
 
-def result(site: Site, check: GateCheck, record: CheckRecord) -> dg.AssetCheckResult:
-    """A record as Dagster shows it; one that does not block warns."""
+def result(site: Site, check: GateCheck, record: CheckRecord, draft: int) -> dg.AssetCheckResult:
+    """A record as Dagster shows it; one that does not block warns. draft : what was looked at, which of a check that is
+    executed alone is the newest open draft and not what serves."""
     severity = dg.AssetCheckSeverity.ERROR if check.blocking else dg.AssetCheckSeverity.WARN
-    shown: dict[str, Any] = record_metadata(record)
+    # Words: a number would be plotted.
+    shown: dict[str, Any] = {**record_metadata(record), "generation": str(draft)}
     return dg.AssetCheckResult(
         check_name=check.name,
         asset_key=site.names.key(check.asset),

@@ -47,6 +47,18 @@ def test_each_check_shows_pictures_then_figures_then_words(project: Project) -> 
         assert isinstance(normal(record_metadata(records["dense_recall"]))[name], dg.TextMetadataValue)
 
 
+def test_a_check_says_which_generation_it_looked_at(fresh: Project) -> None:
+    assert fresh.build().published
+    for number in (1, 2):
+        records = fresh.instance.fetch_materializations(dg.AssetKey(["small", "generation"]), limit=9).records
+        entries = fresh.instance.all_logs(records[0].run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        looked = [one.get_dagster_event().asset_check_evaluation_data for one in entries]
+        drafts = {one.metadata["generation"].value for one in looked if one.asset_key.path[-1] == "generation"}
+        assert drafts == {str(number)}
+        (fresh.modules / "more.py").write_text("def more():\n    return 1\n")
+        assert number == 2 or fresh.build().published
+
+
 def test_published_shows_recall_then_hits_then_costs_and_generation_what_was_left_out(fresh: Project) -> None:
     (fresh.modules / "broken.py").write_text("def broken(:\n")
     (fresh.modules / "notes.rst").write_text("no source reads this\n")
@@ -58,6 +70,10 @@ def test_published_shows_recall_then_hits_then_costs_and_generation_what_was_lef
     hits = names.index("sample_hits")
     assert all("_recall_over_" in name for name in names[:hits])
     assert hits < names.index("costs") < names.index("seconds")
+    # JSON is a link in Dagster's pages, behind which a person finds a dump.
+    for asset in ("published", "xtr_index"):
+        dumped = {name for name, one in latest(fresh, asset).items() if isinstance(one, dg.JsonMetadataValue)}
+        assert not dumped, asset
     intake = latest(fresh, "generation")
     assert [intake[name].value for name in ("quarantined", "stale", "skipped")] == [1, 0, 1]
     # The token index of a small corpus is scanned by plan, and says so.
