@@ -44,6 +44,9 @@ INDEX_TAG, KIND_TAG = "xtr-assets/index", "xtr-assets/kind"
 # On every run that was asked for while somebody listens to spans: what its steps are below.
 TRACE_TAG = "xtr-assets/traceparent"
 
+# Who moved the pointer, in the history: this and the id of the run.
+BY_RUN = "dagster run "
+
 # Why a retrain was asked for.
 CAUSE_TAG = "xtr-assets/cause"
 

@@ -6,6 +6,7 @@ import dagster as dg
 
 from xtr_assets.defs.context import (
     AFRESH_TAG,
+    BY_RUN,
     COMPACT_TAG,
     EXECUTOR,
     LOCK_WAIT_SECONDS,
@@ -92,7 +93,7 @@ def _rollback_job(site: Site) -> dg.JobDefinition:
     @dg.op(name=site.names.named("move_pointer_back"), required_resource_keys=site.needs_warehouse)
     def move_pointer_back(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
         warehouse = site.warehouse(context)
-        who = f"dagster run {context.run_id}"
+        who = f"{BY_RUN}{context.run_id}"
         serving = warehouse.rollback(config.to or None, who=who, reason=config.reason or None)
         context.log.info(f"generation {serving.number} serves")
         context.add_output_metadata({"generation": serving.number, "live_rows": serving.live_rows})

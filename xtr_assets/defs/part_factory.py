@@ -8,7 +8,7 @@ import dagster as dg
 from xtr_assets.config import IndexConfig
 from xtr_assets.defs.assets.published import published_parts_asset
 from xtr_assets.defs.code_links import linked
-from xtr_assets.defs.context import EXECUTOR, Site
+from xtr_assets.defs.context import BY_RUN, EXECUTOR, Site
 from xtr_assets.defs.jobs import RollbackConfig
 from xtr_assets.defs.move_sensor import move_sensor
 from xtr_assets.defs.names import Names
@@ -118,7 +118,7 @@ def _rollback_job(site: Site) -> dg.JobDefinition:
     @dg.op(name=site.names.named("move_parts_back"), required_resource_keys={site.names.parts})
     def move_parts_back(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
         opened: PartSet = getattr(context.resources, site.names.parts).open()
-        who = f"dagster run {context.run_id}"
+        who = f"{BY_RUN}{context.run_id}"
         serving = opened.rollback(config.to or None, who=who, reason=config.reason or None)
         context.log.info(f"move {serving.number} serves what move {serving.move.to} did")
         context.add_output_metadata({"move": serving.number, "live_rows": serving.live_rows})

@@ -10,7 +10,7 @@ from xtr_assets.core.errors import ConfigError, GenerationError
 from xtr_assets.defs.context import Site
 from xtr_assets.defs.jobs import AssetJob
 from xtr_assets.defs.names import CORPUS, DERIVED
-from xtr_assets.defs.sensor_cursor import in_progress
+from xtr_assets.defs.sensor_cursor import in_progress, unended
 from xtr_assets.pipeline.gate.registry import has_judgments
 from xtr_assets.pipeline.plan.compaction_due import compaction_due
 from xtr_assets.pipeline.plan.decide import wanted, wanted_kind
@@ -86,7 +86,7 @@ def nightly_compaction(
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         warehouse = site.warehouse(context)
         if running := in_progress(context.instance, warehouse.layout, site.names, (*CORPUS, *DERIVED), clock()):
-            return dg.SkipReason(f"{len(running)} runs of {running[0].job_name} have not ended")
+            return dg.SkipReason(unended(running))
         kind = wanted_kind(warehouse, site.config, lambda: site.encoder(context))
         try:
             found = compaction_due(warehouse, wanted(warehouse, site.config, kind.fingerprint))

@@ -1,5 +1,6 @@
 """The cursor of a sensor, kept from tick to tick: the runs it asked for, the attempts, and what it saw once."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Self
 
@@ -32,8 +33,10 @@ IN_PROGRESS = [
 DEAD_SECONDS = 6 * 3600.0
 
 
-# On each run that a sensor asked for: which sensor, and the number of its request.
-SENSOR_TAG, SEQUENCE_TAG = "xtr-assets/asked-by", "xtr-assets/sequence"
+# On each run that a sensor asked for: which sensor, and the number of its request. They are for the next cursor alone:
+# Dagster's lists of runs have a line for each tag of a run but those that begin so. Runs of before have the others.
+SENSOR_TAG, SEQUENCE_TAG = ".dagster/xtr-assets-sensor", ".dagster/xtr-assets-sequence"
+_TAGS_BEFORE = ("xtr-assets/asked-by", "xtr-assets/sequence")
 # So many of the latest runs of a sensor are looked at for the highest number; they end in another order than asked.
 LATEST_RUNS = 50
 
@@ -56,7 +59,9 @@ class Asked(BaseModel):
 
 class Memory(BaseModel):
     """The cursor. `sequence` counts requests, so that the same content is a new run when it comes back later.
-    `changing`: since when (seconds since the epoch) what no look saw twice alike has been changing."""
+    `changing`: since when (seconds since the epoch) what no look saw twice alike has been changing. `told`: what was
+    wrong at the look before, which is in the log already. `announced`: the generation of which Dagster knows
+    that it serves."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -64,6 +69,8 @@ class Memory(BaseModel):
     seen: dict[str, str] = {}
     asked: dict[str, Asked] = {}
     changing: dict[str, float] = {}
+    told: tuple[str, ...] = ()
+    announced: int = 0
 
     @classmethod
     def of(cls, cursor: str | None, instance: dg.DagsterInstance, sensor: str) -> Self:
@@ -74,8 +81,21 @@ class Memory(BaseModel):
                 return cls.model_validate_json(cursor)
         except ValueError:
             pass
-        runs = instance.get_runs(dg.RunsFilter(tags={SENSOR_TAG: sensor}), limit=LATEST_RUNS)
-        return cls(sequence=max((int(run.tags[SEQUENCE_TAG]) + 1 for run in runs), default=0))
+        used = [
+            int(run.tags[number])
+            for asked_by, number in ((SENSOR_TAG, SEQUENCE_TAG), _TAGS_BEFORE)
+            for run in instance.get_runs(dg.RunsFilter(tags={asked_by: sensor}), limit=LATEST_RUNS)
+        ]
+        return cls(sequence=max(used, default=-1) + 1)
+
+    def news(self, messages: Sequence[str]) -> tuple[list[str], "Memory"]:
+        """(those of `messages` that the look before did not have, each once; the memory that knows them).
+
+        What a tick logs is a file in DAGSTER_HOME that Dagster never removes: a source that is away for a week is told
+        of once there, and at each tick in its own line, which Dagster purges.
+        """
+        told = tuple(dict.fromkeys(messages))
+        return [one for one in told if one not in self.told], self.model_copy(update={"told": told})
 
     def request(self, sensor: str) -> dict[str, str]:
         """The tags of the request that this memory was about to make."""
@@ -111,6 +131,14 @@ def in_progress(
     mine = [one for one in records if _materializes(one.dagster_run, names, keys)]
     alive = [one for one in mine if not is_gone(one.dagster_run.tags.get(PROCESS_TAG, ""))]
     return [one.dagster_run for one in alive if _may_live(layout, one, now)]
+
+
+def unended(runs: Sequence[dg.DagsterRun]) -> str:
+    """The words for runs that are waited for: "2 runs of ingest and 1 of selected assets have not ended"."""
+    counts = Counter("selected assets" if run.job_name == IMPLICIT_JOB else run.job_name for run in runs)
+    (job, number), *others = counts.most_common()
+    told = [f"{number} {'run' if number == 1 else 'runs'} of {job}", *(f"{count} of {name}" for name, count in others)]
+    return f"{' and '.join(told)} {'has' if len(runs) == 1 else 'have'} not ended"
 
 
 def _may_live(layout: Layout, record: dg.RunRecord, now: float) -> bool:

@@ -16,7 +16,8 @@ from xtr_assets.defs.context import CAUSE_TAG, INDEX_TAG, KIND_TAG, TRACE_TAG, S
 from xtr_assets.defs.jobs import AssetJob
 from xtr_assets.defs.liveness import end_dead_runs
 from xtr_assets.defs.names import CORPUS, DERIVED
-from xtr_assets.defs.sensor_cursor import Memory, in_progress
+from xtr_assets.defs.sensor_cursor import Memory, in_progress, unended
+from xtr_assets.defs.untold_publish import untold_publish
 from xtr_assets.pipeline.gate.drift import Drift, read_drift
 from xtr_assets.pipeline.plan.decide import due, refused_for_training, wanted_kind
 from xtr_assets.pipeline.plan.next_build import SETTLE_SECONDS, NextBuild, look, next_build
@@ -84,8 +85,9 @@ def source_changes(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) ->
         changed = {one.shard: one for one in scans if due(warehouse, one, kind)}
         if errors and not changed:
             raise errors[0]
-        for error in errors:
-            context.log.error(str(error))
+        news, memory = memory.news([str(error) for error in errors])
+        for error in news:
+            context.log.error(error)
         running = in_progress(context.instance, warehouse.layout, site.names, CORPUS, now)
         busy = {run.tags.get("dagster/partition") for run in running}
 
@@ -111,7 +113,7 @@ def source_changes(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) ->
                 # What changes from now on is another change.
                 changing[shard] = now
         memory_after = memory_after.model_copy(update={"changing": changing})
-        reason = "; ".join(waiting) or f"nothing changed in {len(scans)} shards"
+        reason = "; ".join([*waiting, *memory.told]) or f"nothing changed in {len(scans)} shards"
         return dg.SensorResult(
             run_requests=requests,
             skip_reason=None if requests else reason,
@@ -142,17 +144,23 @@ def automation(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) -> dg.
         warehouse = site.warehouse(context)
         tell_dead_runs(context, site, warehouse.layout, now)
         if running := in_progress(context.instance, warehouse.layout, site.names, (*CORPUS, *DERIVED), now):
-            return _wait(memory, f"{len(running)} runs of {running[0].job_name} have not ended")
+            return _wait(memory, unended(running))
+        serves = 0 if warehouse.published is None else warehouse.published.number
+        if memory.announced != serves:
+            memory = memory.model_copy(update={"announced": serves})
+            if missing := untold_publish(context.instance, warehouse, site.names.key("published")):
+                reason = f"Dagster is told that generation {serves} serves: {missing.description}"
+                return dg.SensorResult(asset_events=[missing], skip_reason=reason, cursor=memory.model_dump_json())
         kind = wanted_kind(warehouse, site.config, lambda: site.encoder(context))
         found, memory = _next(context, site, warehouse, kind, memory, now)
         decision = found.decision
         if not decision.build or found.want is None:
-            return _wait(memory, decision.reason)
+            return _looked(memory, decision.reason)
         if decision.cause:
-            return _wait(memory, f"{decision.reason}; the sensor `{site.names.named('drift')}` asks for a retrain")
+            return _looked(memory, f"{decision.reason}; the sensor `{site.names.named('drift')}` asks for a retrain")
         asked = memory.ask("rebuild", found.want.digest, now)
         if asked is None:
-            return _wait(memory, "the last rebuild failed; it is asked for again later, or when something changes")
+            return _looked(memory, "the last rebuild failed; it is asked for again later, or when something changes")
         after, key = asked
         traced = _traced(name, now, _ingested(context.instance, site), reason=decision.reason[:200])
         tags = {"xtr-assets/reason": decision.reason[:200], **memory.request(name), **traced}
@@ -182,7 +190,7 @@ def drift(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) -> dg.Senso
         memory = Memory.of(context.cursor, context.instance, name)
         warehouse = site.warehouse(context)
         if running := in_progress(context.instance, warehouse.layout, site.names, (*CORPUS, *DERIVED), now):
-            return _wait(memory, f"{len(running)} runs of {running[0].job_name} have not ended")
+            return _wait(memory, unended(running))
         published = warehouse.published
         drifted = None if published is None else read_drift(published)
         if drifted is not None:
@@ -196,14 +204,14 @@ def drift(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) -> dg.Senso
         if found.decision.cause and found.want is not None:
             asked, cause = memory.ask("refused", found.want.digest, now), found.decision.cause
         elif published is None or drifted is None or not drifted.causes:
-            return _wait(memory, found.decision.reason)
+            return _looked(memory, found.decision.reason)
         elif found.want is None or not found.want.made(published):
             # A retrain builds what the shards hold: that is for a rebuild to publish, or was rolled back.
-            return _wait(memory, f"generation {published.number} does not hold what the shards hold")
+            return _looked(memory, f"generation {published.number} does not hold what the shards hold")
         else:
             asked, cause = memory.ask("retrain", f"generation-{published.number}", now), "; ".join(drifted.causes)
         if asked is None:
-            return _wait(memory, "the last retrain failed; it is asked for again later, or when something changes")
+            return _looked(memory, "the last retrain failed; it is asked for again later, or when something changes")
         after, key = asked
         tags = {CAUSE_TAG: cause, **memory.request(name), **_traced(name, now, cause=cause)}
         request = dg.RunRequest(run_key=key, tags=tags)
@@ -275,10 +283,14 @@ def _next(
     since = memory.seen.get(WAITING)
     with site.upstream(context):
         found = next_build(warehouse, site.config, kind, now=now, since=None if since is None else float(since))
-    for error in found.errors:
-        context.log.error(f"{error}; what was ingested of it before goes on serving")
-    for shard in found.left_out:
-        context.log.warning(f"{shard} changed and is waited for no longer; built with what was ingested of it before")
+    errors = [f"{error}; what was ingested of it before, if anything was, goes on serving" for error in found.errors]
+    late = [
+        f"{one} changed and is waited for no longer; built with what was ingested of it before"
+        for one in found.left_out
+    ]
+    news, memory = memory.news([*errors, *late])
+    for message in news:
+        (context.log.error if message in errors else context.log.warning)(message)
     seen = {} if found.since is None else {WAITING: str(found.since)}
     return found, memory.model_copy(update={"seen": seen})
 
@@ -301,3 +313,8 @@ def _ingested(instance: dg.DagsterInstance, site: Site) -> list[str]:
 
 def _wait(memory: Memory, reason: str) -> dg.SensorResult:
     return dg.SensorResult(skip_reason=reason, cursor=memory.model_dump_json())
+
+
+def _looked(memory: Memory, reason: str) -> dg.SensorResult:
+    """Wait, for this reason and with what the look found wrong."""
+    return _wait(memory, "; ".join((reason, *memory.told)))

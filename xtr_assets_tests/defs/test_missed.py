@@ -53,7 +53,7 @@ def test_a_run_that_died_with_its_machine_is_not_waited_for_for_ever(project: Pr
     daemon = Daemon(project)
     clock[0] = begun + DEAD_SECONDS - 60
     assert daemon.settle()[1] == 0
-    assert "1 runs of rebuild have not ended" in str(daemon.tick("automation").skip_message)
+    assert "1 run of rebuild has not ended" in str(daemon.tick("automation").skip_message)
     clock[0] = begun + DEAD_SECONDS + 60
     assert daemon.settle() == (0, 1)
     assert project.published == 2

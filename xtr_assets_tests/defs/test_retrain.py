@@ -182,7 +182,7 @@ def test_a_running_retrain_is_waited_for(daemon: Daemon) -> None:
     project.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
     tick = daemon.tick("drift")
     assert not tick.run_requests
-    assert "1 runs of retrain have not ended" in str(tick.skip_message)
+    assert "1 run of retrain has not ended" in str(tick.skip_message)
 
 
 @pytest.mark.long
@@ -256,7 +256,7 @@ def test_every_job_that_makes_a_generation_is_seen_without_an_asset_selection(to
     defined = build_index_defs(topics.config).resolve_job_def(job)
     topics.instance.create_run_for_job(defined, status=dg.DagsterRunStatus.STARTED, asset_selection=None)
     for sensor in ("automation", "drift"):
-        assert f"1 runs of {job} have not ended" in str(names.tick(sensor).skip_message)
+        assert f"1 run of {job} has not ended" in str(names.tick(sensor).skip_message)
 
 
 def test_the_limit_decides(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:

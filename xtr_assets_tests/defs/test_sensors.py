@@ -1,6 +1,7 @@
 """Automation: which runs the sensors ask for, tick by tick. Runs are executed in between as the daemon would."""
 
 import os
+import re
 import shutil
 import time
 from dataclasses import dataclass, field
@@ -10,10 +11,12 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.instigation_logger import InstigationLogger
 
 from xtr_assets.config import IndexConfig, parse_config
 from xtr_assets.core.errors import SourceError
 from xtr_assets.defs import build_index_defs, sensors
+from xtr_assets.defs.assets import published
 from xtr_assets.defs.sensor_cursor import RETRIES, Memory
 from xtr_assets.pipeline.plan.next_build import SETTLE_SECONDS
 from xtr_assets_tests.defs.conftest import CONFIG, STDLIB, Project
@@ -183,7 +186,7 @@ def test_a_run_in_progress_is_waited_for(daemon: Daemon) -> None:
     busy = daemon.tick("source_changes")
     assert not busy.run_requests
     assert "is being ingested" in str(busy.skip_message)
-    assert "1 runs of ingest have not ended" in str(daemon.tick("automation").skip_message)
+    assert "1 run of ingest has not ended" in str(daemon.tick("automation").skip_message)
 
     project.instance.report_run_canceled(run)
     assert daemon.settle() == (1, 1)
@@ -199,7 +202,15 @@ def test_assets_that_somebody_materializes_by_hand_are_waited_for_too(daemon: Da
     run = project.instance.create_run_for_job(
         job, asset_selection=frozenset([dg.AssetKey(["small", "faiss_index"])]), status=dg.DagsterRunStatus.STARTED
     )
-    assert not daemon.tick("automation").run_requests
+    waiting = daemon.tick("automation")
+    assert not waiting.run_requests
+    assert "1 run of selected assets has not ended" in str(waiting.skip_message)
+    other = project.instance.create_run_for_job(
+        build_index_defs(project.config).resolve_job_def("rebuild"), status=dg.DagsterRunStatus.STARTED
+    )
+    waiting = daemon.tick("automation")
+    assert {"selected assets", "rebuild"} == set(re.findall("1 (?:run )?of (.+?) (?:and|have)", waiting.skip_message))
+    project.instance.report_run_canceled(other)
     project.instance.report_run_canceled(run)
     elsewhere = dg.Definitions(assets=[dg.AssetSpec("elsewhere"), _nothing]).resolve_implicit_global_asset_job_def()
     project.instance.create_run_for_job(
@@ -290,6 +301,49 @@ def test_a_source_that_vanished_fails_the_tick_and_keeps_what_serves(daemon: Dae
     assert project.published == 1
 
 
+def test_a_source_that_is_away_for_long_is_logged_once_and_named_by_each_tick(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, logged = daemon.project, list[str]()
+    monkeypatch.setattr(InstigationLogger, "error", lambda _, message: logged.append(message))
+    away = project.modules.rename(project.modules.with_name("away"))
+    ticks = [daemon.tick("automation") for _ in range(3)]
+    # Dagster keeps a file for each tick that logs, and removes none of them.
+    assert len(logged) == 1
+    assert all(str(project.modules) in str(tick.skip_message) for tick in ticks)
+    away.rename(project.modules)
+    assert str(project.modules) not in str(daemon.tick("automation").skip_message)
+    project.modules.rename(away)
+    daemon.tick("automation")
+    assert len(logged) == 2
+
+
+def test_a_publish_whose_run_ended_before_it_said_so_is_told_by_the_sensor_once(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, instance, key = daemon.project, daemon.project.instance, dg.AssetKey(["small", "published"])
+    (project.modules / "added.py").write_text("def added():\n    return 1\n")
+    assert not daemon.tick("source_changes").run_requests
+    (ingest,) = daemon.tick("source_changes").run_requests
+    assert daemon.run("ingest", ingest)
+    (rebuild,) = daemon.tick("automation").run_requests
+    with monkeypatch.context() as broken:
+        broken.setattr(published, "lineage", None)
+        assert not daemon.run("rebuild", rebuild)
+    assert project.published == 2
+    # What follows `published` sees the one before.
+    before = [one.asset_materialization for one in instance.fetch_materializations(key, limit=9).records]
+    assert [one.metadata["generation"].value for one in before if one] == [1]
+
+    (told,) = daemon.tick("automation").asset_events
+    assert (told.asset_key, told.metadata["generation"].value) == (key, 2)
+    assert not daemon.tick("automation").asset_events
+    instance.report_runless_asset_event(told)
+    daemon.cursors.clear()
+    assert not daemon.tick("automation").asset_events
+    assert daemon.settle() == (0, 0)
+
+
 def test_the_same_content_that_comes_back_later_is_a_new_run() -> None:
     first = Memory().ask("shard", "a" * 32, now=0.0)
     assert first is not None
@@ -306,6 +360,20 @@ def test_the_same_content_that_comes_back_later_is_a_new_run() -> None:
     assert again[1] == key
     with dg.DagsterInstance.ephemeral() as instance:
         assert Memory.of("not json", instance, "sensor") == Memory()
+
+
+def test_a_cursor_that_is_lost_goes_on_after_the_runs_of_an_earlier_release(daemon: Daemon) -> None:
+    instance, job = daemon.project.instance, build_index_defs(daemon.project.config).resolve_job_def("ingest")
+    before = {"xtr-assets/asked-by": "source_changes", "xtr-assets/sequence": "41"}
+    instance.create_run_for_job(job, tags=before, status=dg.DagsterRunStatus.SUCCESS)
+    (daemon.project.modules / "added.py").write_text("def added():\n    return 1\n")
+    daemon.tick("source_changes")
+    daemon.cursors.clear()
+    daemon.tick("source_changes")
+    (request,) = daemon.tick("source_changes").run_requests
+    assert request.run_key.endswith(":42")
+    # What is for sensors alone takes no line in the list of runs, which hides these tags.
+    assert [tag for tag in request.tags if not tag.startswith(".dagster/")] == ["xtr-assets/shard"]
 
 
 @pytest.mark.parametrize("left", [None, pytest.param("of another release", marks=pytest.mark.long)])

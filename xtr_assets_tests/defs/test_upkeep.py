@@ -211,4 +211,4 @@ def test_the_night_compacts_only_where_there_is_something_to_compact(lasting: Pr
     assert "segments of modules become" in tick.run_requests[0].tags["xtr-assets/reason"]
     definition = build_index_defs(lasting.config).resolve_job_def("rebuild")
     lasting.instance.create_run_for_job(definition, status=dg.DagsterRunStatus.STARTED)
-    assert "1 runs of rebuild have not ended" in night(lasting, "nightly_compaction").skip_message
+    assert "1 run of rebuild has not ended" in night(lasting, "nightly_compaction").skip_message

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import dagster as dg
 
-from xtr_assets.defs.context import Site
+from xtr_assets.defs.context import BY_RUN, Site
 from xtr_assets.defs.generation_history import history_metadata, history_pictures, lineage
 from xtr_assets.defs.metadata import (
     cost_metadata,
@@ -54,7 +54,7 @@ def published_asset(site: Site) -> dg.AssetsDefinition:
             # The first search on it, in whatever process and however much later, links to where it came from.
             trace = traceparent()
             notes = finished.notes if trace is None else {**finished.notes, TRACE_NOTE: trace}
-            who = f"dagster run {context.run.run_id}"
+            who = f"{BY_RUN}{context.run.run_id}"
             required = requirement(site.config)
             serving = warehouse.publish(draft.number, required=required, who=who, notes=notes)
             end_session()
@@ -107,7 +107,7 @@ def published_parts_asset(site: Site, plan: PartPlan, parts: Sequence[dg.AssetKe
                 reason=config.reason or None,
                 force_reason=config.force or None,
                 again_reason=config.again or None,
-                who=f"dagster run {context.run.run_id}",
+                who=f"{BY_RUN}{context.run.run_id}",
             )
         # Also where nothing is new, and nothing moved.
         metrics.PUBLISHED_GENERATION.labels(opened.root.name).set(serving.number)
