@@ -301,6 +301,16 @@ def test_a_source_that_vanished_fails_the_tick_and_keeps_what_serves(daemon: Dae
     assert project.published == 1
 
 
+def test_a_tick_that_finds_nothing_opens_no_log(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert daemon.settle() == (0, 0)
+    opened = list[str]()
+    # Dagster opens a file for a tick's log when it is first asked for, and removes none: 8,640 a day of one sensor.
+    monkeypatch.setattr(dg.SensorEvaluationContext, "log", property(lambda _: opened.append("a file")))
+    for sensor in ("source_changes", "automation", "drift"):
+        daemon.tick(sensor)
+        assert not opened, sensor
+
+
 def test_a_source_that_is_away_for_long_is_logged_once_and_named_by_each_tick(
     daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
