@@ -54,6 +54,12 @@ GENERATIONS: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
+# Where the instance has `run_retries`, Dagster runs a job whose step failed again at once: a draft that a check refused
+# is refused once more for each. The sensors ask again for what failed, later, and never for what was refused. A run
+# that died is retried as everywhere. `run_tags` may say otherwise.
+NO_RETRY = {"dagster/retry_on_asset_or_op_failure": "false"}
+
+
 def asset_jobs(site: Site) -> list[AssetJob]:
     """`ingest` of one shard, the jobs from the current shards to the pointer, and `evaluate` of what serves."""
     return [
@@ -62,7 +68,7 @@ def asset_jobs(site: Site) -> list[AssetJob]:
             selection=dg.AssetSelection.assets(*site.names.keys(site.there(CORPUS))),
             description="Chunks and vectors of one shard (a partition).",
             executor_def=EXECUTOR,
-            tags=site.job_tags("ingest"),
+            tags={**NO_RETRY, **site.job_tags("ingest")},
         ),
         *(
             dg.define_asset_job(
@@ -70,7 +76,7 @@ def asset_jobs(site: Site) -> list[AssetJob]:
                 selection=dg.AssetSelection.assets(*site.names.keys(site.there(DERIVED))),
                 description=description,
                 executor_def=EXECUTOR,
-                tags={**site.job_tags(job), **tags},
+                tags={**NO_RETRY, **site.job_tags(job), **tags},
             )
             for job, (description, tags) in GENERATIONS.items()
         ),
