@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 # torch's `normalize` divides by at least this.
 NORM_FLOOR = np.float32(1e-12)
+# Lengths of a matrix, all its numbers as one vector: about the root of its dimensions. Far from that a token is zero,
+# or overflows float32.
+LEAST_LENGTH, MOST_LENGTH = 1e-6, 1e9
 # What a trained head reads: the word piece by itself, which later layers have half forgotten, the middle and the end.
 # Without the early ones known items of the standard library fell from 0.455 to 0.414 (MRR@10).
 PARTS = 4
@@ -38,6 +41,11 @@ class Head(Protocol):
         ...
 
     @property
+    def hidden(self) -> int:
+        """Dimensions of the states it reads."""
+        ...
+
+    @property
     def token_dim(self) -> int: ...
     @property
     def sha256(self) -> str: ...
@@ -59,13 +67,13 @@ class Projection:
     """
 
     def __init__(self, matrix: Floats, layer: int, sha256: str) -> None:
-        if matrix.ndim != 2 or not np.isfinite(matrix).all():
+        if matrix.ndim != 2 or not matrix.shape[1] or not _projects(matrix):
             raise InvalidInput(
-                f"a projection is a finite matrix [hidden, token_dim], not one of shape {matrix.shape} or with NaN; "
-                "make it again with `python -m xtr_assets.encoders.make_projection`"
+                f"a projection is a matrix [hidden, token_dim] of finite numbers that are not all 0, not this one of "
+                f"shape {matrix.shape}; make it again with `python -m xtr_assets.encoders.make_projection`"
             )
         self.layers = (layer,)
-        self.token_dim = int(matrix.shape[1])
+        self.hidden, self.token_dim = int(matrix.shape[0]), int(matrix.shape[1])
         self.sha256 = sha256
         self.matrix = matrix
         self._placed: dict[str, torch.Tensor] = {}
@@ -82,6 +90,11 @@ class Projection:
 
     def light(self, states: Mapping[int, Floats]) -> Floats:
         return unit_rows(states[self.layers[0]] @ self.matrix)
+
+
+def _projects(matrix: Floats) -> bool:
+    """Whether a matrix makes tokens of unit length: of zeros, NaN or numbers near the end of float32 none does."""
+    return bool(LEAST_LENGTH < np.linalg.norm(matrix.astype(np.float64)) < MOST_LENGTH)
 
 
 def unit_rows(rows: Floats) -> Floats:
@@ -101,15 +114,17 @@ class TrainedHead:
     """
 
     def __init__(self, center: Floats, matrix: Floats, depth: int, sha256: str = "") -> None:
-        if center.ndim != 1 or matrix.ndim != 2 or len(matrix) != PARTS * len(center):
+        if center.ndim != 1 or matrix.ndim != 2 or not matrix.size or len(matrix) != PARTS * len(center):
             raise InvalidInput(
                 f"a trained head is a center [hidden] and a matrix [{PARTS} x hidden, token_dim], not "
                 f"{center.shape} and {matrix.shape}; train one with `xtr-assets train-head`"
             )
-        if not (np.isfinite(center).all() and np.isfinite(matrix).all()):
-            raise InvalidInput("a trained head holds NaN or infinity; train it again with `xtr-assets train-head`")
+        if not (np.abs(center).max() < MOST_LENGTH and _projects(matrix)):
+            raise InvalidInput(
+                "a trained head holds NaN, infinity or nothing but zeros; train it again with `xtr-assets train-head`"
+            )
         self.center, self.matrix, self.sha256 = center, matrix, sha256
-        self.layers, self.token_dim = head_layers(depth), int(matrix.shape[1])
+        self.hidden, self.layers, self.token_dim = len(center), head_layers(depth), int(matrix.shape[1])
         self._placed: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def __call__(self, states: Mapping[int, "torch.Tensor"]) -> "torch.Tensor":

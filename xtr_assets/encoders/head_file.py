@@ -44,7 +44,7 @@ def shipped_name(sha256: str) -> HeadName | None:
 
 
 def open_head(setting: HeadName | Path, layers: int) -> Head:
-    """The head that a setting names, for a model of so many layers. Raises ProviderError, ConfigError."""
+    """The head that a setting names, for a model of so many layers. Raises ProviderError, ConfigError, InvalidInput."""
     if isinstance(setting, Path):
         return parse_head(head_file_bytes(setting), layers, str(setting))
     name, expected = SHIPPED[setting]
@@ -59,7 +59,7 @@ def open_head(setting: HeadName | Path, layers: int) -> Head:
 
 def parse_head(data: bytes, layers: int, origin: str) -> Head:
     """A head from the bytes of its file: {"matrix"} is a projection of the last state, {"center", "matrix"} a trained
-    head. Raises ProviderError."""
+    head. Raises ProviderError, InvalidInput."""
     try:
         from safetensors import SafetensorError
         from safetensors.numpy import load
@@ -68,9 +68,17 @@ def parse_head(data: bytes, layers: int, origin: str) -> Head:
             'the encoder minilm needs the package safetensors; `pip install "xtr-assets[minilm]"`'
         ) from error
     try:
-        tensors = {name: np.asarray(tensor, np.float32) for name, tensor in load(data).items()}
+        loaded = load(data)
     except (SafetensorError, ValueError, TypeError) as error:
         raise ProviderError(f"{origin} is no safetensors file: {error!s:.200}; train it again") from error
+    except (KeyError, AttributeError) as error:
+        # What numpy has no numbers for, as bfloat16.
+        raise ProviderError(
+            f"{origin} holds numbers of another kind ({error}); save it in float16 or float32"
+        ) from error
+    if strange := sorted({str(one.dtype) for one in loaded.values() if one.dtype.kind != "f"}):
+        raise ProviderError(f"{origin} holds numbers of another kind ({strange[0]}); save it in float16 or float32")
+    tensors = {name: np.asarray(tensor, np.float32) for name, tensor in loaded.items()}
     sha256 = hashlib.sha256(data).hexdigest()
     if set(tensors) == {"matrix"}:
         return Projection(tensors["matrix"], layers, sha256)
@@ -79,6 +87,15 @@ def parse_head(data: bytes, layers: int, origin: str) -> Head:
     raise ProviderError(
         f"{origin} holds {sorted(tensors)}, a head is `center` and `matrix`; write one with `xtr-assets train-head`"
     )
+
+
+def refuse_other_width(head: Head, hidden: int) -> None:
+    """ProviderError for a head over states of other dimensions than a model has."""
+    if head.hidden != hidden:
+        raise ProviderError(
+            f"`encoder.head` reads states of {head.hidden} dimensions, the model has {hidden}: it was trained for "
+            "another one; train one for this model with `xtr-assets train-head`, or set `shipped`"
+        )
 
 
 def head_bytes(head: TrainedHead) -> bytes:

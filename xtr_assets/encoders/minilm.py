@@ -18,6 +18,7 @@ from xtr_assets.encoders.bert_shape import BertShape
 from xtr_assets.encoders.encoder_record import CODE_VERSIONS
 from xtr_assets.encoders.forward_pass import BATCH_OVERHEAD, TOKEN_BUDGET, LightPass, Pass, TorchPass
 from xtr_assets.encoders.head import Head
+from xtr_assets.encoders.head_file import refuse_other_width
 from xtr_assets.encoders.native_pass import open_native
 from xtr_assets.encoders.precision import INTEGERS, IntegerPrecision, Precision, torch_precision
 from xtr_assets.encoders.spread_pass import SpreadPass, cards
@@ -88,6 +89,7 @@ class MiniLm:
         self._files, self._shape, self._device, self._precision = files, shape, device, precision
         self._pieces = WordPieces(files.tokenizer)
         self._head = head(shape.layers)
+        refuse_other_width(self._head, shape.hidden)
         self.token_dim = self._head.token_dim
         self._max_tokens, self._keep_punctuation = max_tokens, keep_punctuation
         dropped = self._pieces.special if keep_punctuation else self._pieces.special | self._pieces.punctuation

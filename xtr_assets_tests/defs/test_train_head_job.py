@@ -7,6 +7,7 @@ import pytest
 
 from xtr_assets.config import parse_config
 from xtr_assets.defs import build_index_defs
+from xtr_assets.defs.train_head_job import TrainHeadConfig
 from xtr_assets.encoders.head_file import HEAD_FILE, head_sha256
 from xtr_assets.pipeline.heads import head_run
 from xtr_assets_tests.head_project import head_project
@@ -40,3 +41,8 @@ def test_the_job_writes_the_head_and_shows_its_card(tmp_path: Path, monkeypatch:
     (failure,) = [event for event in refused.all_events if event.is_step_failure]
     assert "surely worse" in str(failure.event_specific_data)
     assert not (tmp_path / "worse" / HEAD_FILE).exists()
+
+
+def test_no_seed_is_refused_before_anything_is_encoded() -> None:
+    with pytest.raises(ValueError, match="greater than or equal to 1"):
+        TrainHeadConfig(out="heads/mine", seeds=0)

@@ -1,5 +1,7 @@
 """Heads in files: pinned where they are shipped, refused where they are no heads, other encoders where they differ."""
 
+import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +21,21 @@ from xtr_assets.encoders.head_file import (
     parse_head,
     shipped_name,
 )
+from xtr_assets.encoders.minilm import MiniLm
+from xtr_assets.encoders.weights import ModelFiles
+from xtr_assets_tests.encoders.conftest import HIDDEN
 
 PART = np.random.default_rng(1).standard_normal((PARTS * 16, 8)).astype(np.float32)
 
 
 def trained() -> TrainedHead:
     return TrainedHead((np.arange(16) / 16).astype(np.float32), PART, 6)
+
+
+def of_kind(kind: str) -> bytes:
+    """A head of numbers of two bytes of any kind, as its file."""
+    header = json.dumps({"matrix": {"dtype": kind, "shape": [16, 8], "data_offsets": [0, 256]}}).encode()
+    return len(header).to_bytes(8, "little") + header + bytes(256)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -71,11 +82,27 @@ def test_a_head_comes_back_from_its_file_by_file_or_folder(tmp_path: Path) -> No
         (save({"weight": PART}), "holds .*weight"),
         (save({"center": PART[:, 0], "matrix": PART}), "center \\[hidden\\]"),
         (save({"center": PART[0], "matrix": np.full_like(PART[:32], np.nan)}), "NaN"),
+        # Every token would be zero, NaN, or of no dimension.
+        (save({"center": PART[0], "matrix": 0 * PART[:32]}), "nothing but zeros"),
+        (save({"center": PART[0], "matrix": np.full_like(PART[:32], 3e38)}), "infinity"),
+        (save({"center": PART[0], "matrix": PART[:32, :0]}), "center \\[hidden\\]"),
+        (save({"matrix": 0 * PART}), "not all 0"),
+        (save({"matrix": PART[:, :0]}), "not all 0"),
+        (save({"matrix": PART.astype(np.int8)}), r"mine.safetensors .* \(int8\); save it in float16"),
+        # numpy has no such numbers.
+        (of_kind("BF16"), r"mine.safetensors .* \('BF16'\); save it in float16"),
     ],
 )
 def test_what_is_no_head_is_refused_in_words(data: bytes, told: str) -> None:
     with pytest.raises((ProviderError, InvalidInput), match=told):
         parse_head(data, 6, "mine.safetensors")
+
+
+def test_a_head_of_another_model_is_refused_when_the_encoder_is_opened(tiny_files: ModelFiles, tmp_path: Path) -> None:
+    """Not at the first text, when everything was read and cut."""
+    (tmp_path / HEAD_FILE).write_bytes(head_bytes(trained()))
+    with pytest.raises(ProviderError, match=rf"reads states of 16 dimensions, the model has {HIDDEN}.*train-head"):
+        MiniLm(tiny_files, partial(open_head, tmp_path), max_tokens=12)
 
 
 def test_a_path_without_a_head_names_the_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from xtr_assets.encoders.head_file import (
     head_bytes,
     open_head,
     parse_head,
+    refuse_other_width,
     sha256_of,
     shipped_name,
 )
@@ -49,6 +50,8 @@ from xtr_assets.telemetry.progress import bar
 QUESTION_TOKENS, ANSWER_TOKENS, JUDGED_TOKENS = 40, 66, 256
 # Held-out questions that judge, among so many answers.
 JUDGING, AMONG = 400, 1500
+# Before the names of the card of a head that was refused, beside the head that stays.
+REFUSED = "refused."
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +90,18 @@ class Made:
     accepted: bool
 
     def write(self, folder: Path) -> None:
-        """The head and its card, as JSON and to be read. ConfigError for a head that is worse than the one there is."""
+        """The head and its card, as JSON and to be read. ConfigError for a head that is worse than the one there is;
+        where the folder holds a head, which keeps its own card, `refused.` stands before the names of this one's."""
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(folder / CARD_FILE, self.card.to_bytes())
-        write_atomic(folder / CARD_TEXT, self.card.markdown().encode())
+        before = "" if self.accepted or not (folder / HEAD_FILE).exists() else REFUSED
+        write_atomic(folder / f"{before}{CARD_FILE}", self.card.to_bytes())
+        write_atomic(folder / f"{before}{CARD_TEXT}", self.card.markdown().encode())
         if not self.accepted:
-            raise ConfigError(f"{self.card.verdict} Its card is in {folder}, it was not written; give it more pairs")
+            told = folder / f"{before}{CARD_TEXT}"
+            raise ConfigError(f"{self.card.verdict} Its card is {told}, it was not written; give it more pairs")
         write_atomic(folder / HEAD_FILE, self.data)
+        for name in (CARD_FILE, CARD_TEXT):
+            (folder / f"{REFUSED}{name}").unlink(missing_ok=True)
 
 
 def make_head(plan: HeadPlan) -> Made:
@@ -105,6 +113,7 @@ def make_head(plan: HeadPlan) -> Made:
     mined = _mined(plan)
     split = split_pairs(mined.pairs, reference_texts(plan.judged, plan.apart), plan.pairs, AMONG)
     _refuse_blind(plan, split.overlap)
+    _refuse_few(plan, len(split.train))
     with owned_folder(TRAINED) as folder:
         frozen = _Frozen(plan, folder)
         questions, answers = frozen.pairs(split.train)
@@ -153,6 +162,15 @@ def _refuse_blind(plan: HeadPlan, overlap: Overlap) -> None:
         raise ConfigError(
             f"the check for near copies found {overlap.planted_found} of {overlap.planted} copies that were planted in "
             "it; give judged sets and folders to keep apart whose texts are words"
+        )
+
+
+def _refuse_few(plan: HeadPlan, count: int) -> None:
+    """ConfigError where there are too few pairs to train on, before anything is encoded."""
+    if count < (least := 2 * plan.recipe.batch):
+        raise ConfigError(
+            f"{count} pairs are left to train on, two batches of {plan.recipe.batch} are the least; name more packages "
+            f"or sources with docstrings or headings, and let `pairs` be {least} or more"
         )
 
 
@@ -211,6 +229,7 @@ class _Frozen:
         self.reader = StateReader(locate_minilm(plan.minilm.weights), plan.device, precision)
         self.kept: Mask = self.reader.kept(plan.minilm.keep_punctuation)
         self.now: Head = open_head(plan.minilm.head, self.reader.shape.layers)
+        refuse_other_width(self.now, self.reader.shape.hidden)
 
     def pairs(self, pairs: Sequence[Pair]) -> tuple[FrozenStates, FrozenStates]:
         questions = self._read("questions", self.asked(pairs), QUESTION_TOKENS)

@@ -12,9 +12,10 @@ from xtr_assets.config import MiniLmConfig
 from xtr_assets.core.errors import ConfigError, InvalidInput
 from xtr_assets.encoders.head_file import CARD_FILE, CARD_TEXT, HEAD_FILE, open_head
 from xtr_assets.encoders.head_trainer import TrainingRecipe
+from xtr_assets.pipeline.heads import head_run
 from xtr_assets.pipeline.heads.head_card import MEAN, HeadCard, verdict_of
 from xtr_assets.pipeline.heads.head_measure import Comparison
-from xtr_assets.pipeline.heads.head_run import HeadPlan, Made, make_head
+from xtr_assets.pipeline.heads.head_run import REFUSED, HeadPlan, Made, make_head
 from xtr_assets.pipeline.heads.judged_set import read_beir, reference_texts, word_scores
 from xtr_assets.pipeline.heads.leg_sum import SUMMED
 from xtr_assets_tests.head_project import head_project
@@ -106,6 +107,26 @@ def test_what_is_refused_is_not_written_but_its_card_is(made: Made, tmp_path: Pa
     with pytest.raises(ConfigError, match="was not written; give it more pairs"):
         refused.write(tmp_path)
     assert {one.name for one in tmp_path.iterdir()} == {CARD_FILE, CARD_TEXT}
+
+
+def test_a_head_that_stays_keeps_its_card(made: Made, tmp_path: Path) -> None:
+    """The folder of the head that serves is where the next one is trained to."""
+    replace(made, accepted=True).write(tmp_path)
+    before = {one.name: one.read_bytes() for one in tmp_path.iterdir()}
+    other = replace(made, data=b"worse", card=replace(made.card, sha256="0" * 64), accepted=False)
+    with pytest.raises(ConfigError, match=rf"Its card is .*{REFUSED}{CARD_TEXT}, it was not written"):
+        other.write(tmp_path)
+    found = {one.name: one.read_bytes() for one in tmp_path.iterdir()}
+    assert before.items() < found.items()
+    assert HeadCard.from_bytes(found[REFUSED + CARD_FILE]).sha256 == "0" * 64
+    replace(made, accepted=True).write(tmp_path)
+    assert {one.name for one in tmp_path.iterdir()} == set(before)
+
+
+def test_too_few_pairs_are_refused_before_anything_is_encoded(plan: HeadPlan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(head_run, "StateReader", None)
+    with pytest.raises(ConfigError, match=r"9 pairs are left to train on, two batches of 8 .*`pairs` be 16 or more"):
+        make_head(replace(plan, pairs=9))
 
 
 def test_two_judged_sets_of_one_name_are_two(tmp_path: Path) -> None:
