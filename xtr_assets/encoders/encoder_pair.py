@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from xtr_assets.core.errors import ConfigError
+from xtr_assets.core.errors import ConfigError, UnusableText
 from xtr_assets.core.types import Int32s, Leg, Legs
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Encoder, Progress, Tolerance
 from xtr_assets.encoders.encoder_record import CODE_VERSIONS, apart, hold_to_record
@@ -67,11 +67,15 @@ class Paired:
 
     def encode_documents(self, texts: Sequence[str], progress: Progress | None = None) -> Encoded:
         """Encode whole texts; `windows` counts those of the part that took more of them."""
-        found = [self._documents(texts[start : start + STEP], progress) for start in range(0, len(texts), STEP)]
-        return joined(found) if found else self._documents([], None)
+        starts = range(0, len(texts), STEP) or (0,)
+        return joined([self._documents(texts[start : start + STEP], start, progress) for start in starts])
 
-    def _documents(self, texts: Sequence[str], progress: Progress | None) -> Encoded:
-        made = {id(part): part.encode_documents(texts) for part in self.parts.values()}
+    def _documents(self, texts: Sequence[str], start: int, progress: Progress | None) -> Encoded:
+        """Some of all texts, from number `start` on."""
+        try:
+            made = {id(part): part.encode_documents(texts) for part in self.parts.values()}
+        except UnusableText as error:
+            raise UnusableText(start + error.index, error.problem) from error
         of = {leg: made[id(part)] for leg, part in self.parts.items()}
         if progress is not None and texts:
             progress(len(texts))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from xtr_assets.core.errors import InvalidInput, UnusableText
 from xtr_assets.core.files import replacing
 from xtr_assets.core.types import Halves, Ints, encoded_text
 from xtr_assets.encoders.base import Encoder
@@ -59,7 +60,13 @@ class FreshBlocks:
             name_path = self._name_path(named, name_hashes) if len(named) else None
             texts = self._wanted(rows) if text_path is not None and not text_path.is_file() else []
             names = names_at(self._segment.chunks(), named) if name_path and not name_path.is_file() else []
-            block, vectors = self._encode(texts, names, tell)
+            try:
+                block, vectors = self._encode(texts, names, tell)
+            except UnusableText as error:
+                whose = [*(rows if texts else ()), *(named if names else ())]
+                if not 0 <= error.index < len(whose):
+                    raise
+                raise self._unusable(int(whose[error.index]), error.index >= len(texts), error) from error
             if text_path is not None:
                 if block is None:
                     self.resumed += len(rows)
@@ -97,6 +104,15 @@ class FreshBlocks:
         self.windowed += encoded.windows
         vectors = encoded.embeddings[len(texts) :].astype(np.float16, copy=False) if names else None
         return (Block.of(encoded.first(len(texts))) if texts else None), vectors
+
+    def _unusable(self, row: int, named: bool, error: UnusableText) -> InvalidInput:
+        """The error with the place of its text, by which people find it, in place of its number."""
+        path, symbol = (self._segment.chunks().column(name)[row].as_py() for name in ("path", "symbol"))
+        what = "name" if named else "text"
+        return InvalidInput(
+            f"{self._encoder.name} makes no vector of the {what} of {path}{f' ({symbol})' if symbol else ''}: "
+            f"{error.problem}; leave the file out by `exclude` of its source, or set the encoder's precision to fp32"
+        )
 
     def _wanted(self, rows: Ints) -> list[str]:
         table = self._segment.chunks()

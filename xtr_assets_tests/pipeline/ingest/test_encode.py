@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from xtr_assets.config import HashingConfig
+from xtr_assets.core.errors import InvalidInput, UnusableText
 from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.token_codec import decode_int8
 from xtr_assets.core.types import Chunk, FileState, VectorKind
 from xtr_assets.encoders import open_encoder
 from xtr_assets.encoders.base import Encoded, EncodedQueries, vector_kind
+from xtr_assets.encoders.encoder_pair import Paired
 from xtr_assets.pipeline.ingest import encode_plan, fresh_blocks
 from xtr_assets.pipeline.ingest.encode import encode_snapshot, missing_encodings
 from xtr_assets.pipeline.ingest.encode_blocks import Block, Run, block_name, runs
@@ -29,6 +31,7 @@ class Counting:
         self.inner = open_encoder(HashingConfig())
         self.seen: list[str] = []
         self.fatal: str | None = None
+        self.unusable: str | None = None
 
     legs = property(lambda self: self.inner.legs)
     name = property(lambda self: self.inner.name)
@@ -43,6 +46,8 @@ class Counting:
     def encode_documents(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Encoded:
         if self.fatal in texts:
             raise MemoryError(self.fatal)
+        if self.unusable in texts:
+            raise UnusableText(texts.index(self.unusable), "the model gave NaN")
         self.seen += texts
         return self.inner.encode_documents(texts, progress)
 
@@ -208,6 +213,19 @@ def test_of_two_that_encode_one_segment_the_later_takes_what_the_first_made(
         assert (report.segments, report.rows, report.reused, report.encoded) == (1, 14, 14, 0)
         check_rows(warehouse, snapshot, encoder, [f"{text} {number}" for text in texts])
         assert not any(warehouse.layout.staging_root.iterdir())
+
+
+def test_a_text_without_a_vector_is_told_by_its_file(warehouse: Warehouse, encoder: Counting) -> None:
+    """Of each thousand texts of a pair, too: "text 37" told nobody which document to leave out."""
+    texts = [f"text {number}" for number in range(1030)]
+    encoder.unusable = texts[1027]
+    with pytest.raises(UnusableText, match="text 1027: the model gave NaN"):
+        Paired(encoder, encoder).encode_documents(texts)
+    snapshot = write(warehouse, "docs", texts, "notes/a.txt")
+    with pytest.raises(
+        InvalidInput, match=r"no vector of the text of notes/a\.txt \(1027\): the model gave NaN; .*`exclude`"
+    ):
+        encode_snapshot(warehouse, snapshot, encoder)
 
 
 def test_runs_are_cut_at_the_longest_and_where_the_place_changes() -> None:
