@@ -73,7 +73,8 @@ class EmbeddingsClient:
             asked = FIRST_WAIT * 2**nth * random.uniform(0.8, 1.2)
             try:
                 answer = self._http.here().post(f"{config.url}/embeddings", json=body, headers=self._headers())
-            except httpx.TransportError as error:
+            # Not of the connection alone: an answer that cannot be unpacked is one as well.
+            except httpx.RequestError as error:
                 problem = self._clean(f"{type(error).__name__}: {error}")
             else:
                 if answer.status_code not in TRY_AGAIN:
@@ -116,6 +117,12 @@ class EmbeddingsClient:
 
     def _refused(self, answer: httpx.Response) -> ProviderError | ConfigError:
         config, told = self._config, f"status {answer.status_code}: {self._words(answer)}"
+        if answer.has_redirect_location:
+            place = self._clean(answer.headers["location"])
+            return ConfigError(
+                f"{config.url} sends requests on to {place} (status {answer.status_code}), where the key would go too; "
+                "set `url` to the address that answers, without `/embeddings`"
+            )
         if answer.status_code in (401, 403):
             key = "no `key`" if config.key is None else f"`key: {config.key}`"
             return ConfigError(f"{config.url} refuses {key} ({told}); export a key that may use {config.model}")
