@@ -186,9 +186,14 @@ def read_table(place: Path, vocabulary: int) -> Table:
         raise ProviderError(f"the kind static needs the package safetensors; `{INSTALL}`") from error
     try:
         tensors = {name: np.asarray(one) for name, one in load_file(place / WEIGHTS).items()}
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise ProviderError(
             f"{place / WEIGHTS} is no safetensors file ({error!s:.200}); copy the model again"
+        ) from error
+    except (TypeError, AttributeError, KeyError) as error:
+        # What numpy has no numbers for, as bfloat16.
+        raise ProviderError(
+            f"{place / WEIGHTS} holds numbers that numpy lacks ({error!s:.200}); save the model in float16 or float32"
         ) from error
     name = next((one for one in ("embeddings", "embedding.weight") if one in tensors), None)
     if name is None or tensors[name].ndim != 2:

@@ -95,6 +95,11 @@ def change_rows(folder: Path, rows: np.ndarray) -> None:
     save_file({"embeddings": rows}, folder / "model.safetensors")
 
 
+def in_bfloat16(folder: Path) -> None:
+    header = json.dumps({"embeddings": {"dtype": "BF16", "shape": [4, 2], "data_offsets": [0, 16]}}).encode()
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(16))
+
+
 def said(folder: Path) -> dict[str, object]:
     held: dict[str, object] = json.loads((folder / "config.json").read_text())
     return held
@@ -107,6 +112,7 @@ def said(folder: Path) -> dict[str, object]:
         (lambda f: (f / "tokenizer.json").unlink(), r"lacks tokenizer\.json"),
         (lambda f: (f / "tokenizer.json").write_text("{}"), "is no tokenizer"),
         (lambda f: (f / "model.safetensors").write_bytes(b"\x10\0\0\0"), "is no safetensors file"),
+        (in_bfloat16, r"numbers that numpy lacks .*save the model in float16"),
         (lambda f: change_rows(f, np.ones((5, DIM), np.float32)), r"vectors for 5 tokens, tokenizer\.json .* has \d+"),
         (lambda f: change_rows(f, np.full((len(vocabulary()), DIM), np.nan, np.float32)), "NaN or infinity"),
         (lambda f: (f / "config.json").write_text(json.dumps({**said(f), "hidden_dim": 99})), "says 99 dim.* has 32"),
