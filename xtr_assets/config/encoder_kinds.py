@@ -30,6 +30,8 @@ TOKENS: Legs = frozenset({"tokens"})
 ENCODER_GROUP = "xtr_assets.encoders"
 
 Dim = Annotated[int, Field(ge=8, le=4096)]
+# Of models of one's own: there are wider ones.
+ModelDim = Annotated[int, Field(ge=8, le=65536)]
 Precision = Literal["auto", "fp32", "bf16"]
 # What the extension computes minilm in; int8 is another encoder, with a fingerprint of its own.
 MiniLmPrecision = Precision | Literal["int16", "int8"]
@@ -106,7 +108,8 @@ class ModelConfig(Kind):
 
     model: Annotated[str, Field(min_length=1, max_length=4096)]
     revision: Commit | None = None
-    max_tokens: Annotated[int, Field(ge=8, le=32768)] | None = None
+    # Without an end: models without a last position say 10^30, and their record is read as such settings are.
+    max_tokens: Annotated[int, Field(ge=8)] | None = None
     precision: Precision = "auto"
     trust_pickle: bool = False
 
@@ -134,7 +137,7 @@ class SentenceTransformersConfig(ModelConfig):
 
     kind: Literal["sentence-transformers"] = "sentence-transformers"
     prompts: Prompts = Prompts()
-    dim: Dim | None = None
+    dim: ModelDim | None = None
     remote_code: Annotated[str, Field(pattern=r"^(own|[\w.-]+/[\w.-]+@[0-9a-f]{40})$")] | None = None
 
 
@@ -143,7 +146,7 @@ class StaticConfig(Kind):
 
     kind: Literal["static"] = "static"
     model: UsablePath
-    dim: Dim | None = None
+    dim: ModelDim | None = None
     keep_punctuation: bool = False
 
     def at(self, folder: Path) -> Self:
@@ -163,7 +166,7 @@ class EndpointConfig(Kind):
     kind: Literal["endpoint"] = "endpoint"
     url: str
     model: Annotated[str, Field(min_length=1, max_length=300)]
-    dim: Annotated[int, Field(ge=8, le=65536)]
+    dim: ModelDim
     key: Annotated[str, Field(pattern=r"^\$[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     revision: str = ""
     prompts: Prompts = Prompts()

@@ -18,6 +18,7 @@ from xtr_assets.encoders.batches import Windows, batches, cut_windows
 from xtr_assets.encoders.encoder_record import CODE_VERSIONS
 from xtr_assets.encoders.forward_pass import BATCH_OVERHEAD, TOKEN_BUDGET
 from xtr_assets.encoders.late_layout import MODEL_CONFIG, Expansion, LateLayout
+from xtr_assets.encoders.model_place import refuse_adapters
 from xtr_assets.encoders.model_weights import digest_of, shard_files, tokenizer_files, weights_file
 from xtr_assets.encoders.projection_steps import load_steps
 from xtr_assets.encoders.token_backbone import load_backbone, positions_of, word_rows
@@ -59,6 +60,7 @@ class LateInteraction:
         self.legs: Legs = frozenset(("tokens",))
         self.name, self.dim, self.tolerance = _name_of(config.model), 0, Tolerance()
         self._config, self._layout = config, _as_asked(layout, config)
+        refuse_adapters([layout.backbone])
         weights = weights_file(layout.backbone, config.trust_pickle)
         files = {*shard_files(weights), *(file for step in layout.steps for file in shard_files(step.weights))}
         words = tokenizer_files(layout.backbone)

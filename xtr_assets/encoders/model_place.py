@@ -14,12 +14,13 @@ COMMIT = re.compile(r"^[0-9a-f]{40}$")
 READ = re.compile(
     r"^(config|modules|config_sentence_transformers|sentence_\w+_config|tokenizer|tokenizer_config|special_tokens_map"
     r"|added_tokens|vocab|preprocessor_config|processor_config|chat_template|artifact|model\.safetensors\.index"
-    r"|router_config)\.(json|metadata)$"
+    r"|router_config|cnn_config|lstm_config)\.(json|metadata)$"
     r"|^(vocab|merges)\.txt$|^(spiece|tokenizer|sentencepiece\.bpe)\.model$"
     r"|^[\w.-]+\.safetensors$"
 )
 PICKLE = re.compile(r"^(pytorch_model[\w.-]*\.bin|[\w.-]+\.(pt|pth|ckpt))$")
 CODE = re.compile(r"^\w+\.py$")
+ADAPTER = "adapter_config.json"
 # Folders of a repository that hold exports or the history of training.
 NOT_READ = frozenset({"onnx", "openvino", "eval", "runs", "coreml", "imgs", "images", ".git", ".cache"})
 
@@ -99,6 +100,16 @@ def require_files(folder: Path, names: Iterable[str], what: str) -> None:
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise ProviderError(f"{folder} lacks {', '.join(missing)}; {what} holds them: copy the whole model again")
+
+
+def refuse_adapters(places: Iterable[Path]) -> None:
+    """ProviderError where the folder of a transformer holds an adapter as well: transformers reads it, or does not, as
+    the package peft is installed, so that one set of files is two models."""
+    for place in places:
+        if (place / ADAPTER).is_file():
+            raise ProviderError(
+                f"{place} is an adapter over a model that it only names; merge the two and save the result"
+            )
 
 
 def refuse_pickles(folder: Path, *, trusted: bool) -> None:

@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ from xtr_assets.core.types import Floats, Int32s
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Progress, Tolerance
 from xtr_assets.encoders.batches import batches
 from xtr_assets.encoders.encoder_record import CODE_VERSIONS
-from xtr_assets.encoders.model_place import digests_of, locate_model, read_files, refuse_pickles
+from xtr_assets.encoders.model_place import digests_of, locate_model, read_files, refuse_adapters, refuse_pickles
 from xtr_assets.encoders.text_windows import TextWindows, cut_texts, dense_documents, dense_queries, pooled, whole_texts
 
 CODE_VERSION = CODE_VERSIONS["sentence-transformers"]
 OWN_MODULES = "sentence_transformers."
 MODULES = "modules.json"
+# Of a module that has modules of its own, each in a folder.
+ROUTES = "router_config.json"
 CODE_FILES = ("*.py",)
 INSTALL = 'pip install "xtr-assets[models]"'
 # Padded tokens of one batch, and what a batch costs beside them: as measured for minilm (forward_pass.py).
@@ -71,6 +74,11 @@ class SentenceTransformerEncoder:
     def _limit(self) -> int | None:
         """Tokens of a window, special ones included; None where the model has no limit."""
         own, asked = self._model.max_seq_length, self._config.max_tokens
+        if (own, asked) != (None, None) and not callable(self._model.tokenizer):
+            raise ConfigError(
+                f"{self._config.model} begins with {type(self._model[0]).__name__}, whose tokenizer counts no tokens "
+                "of a text; a StaticEmbedding is `kind: static`, and other tables of words are not read"
+            )
         if asked is None or own is None:
             return own if asked is None else asked
         if asked > own:
@@ -206,10 +214,8 @@ def check_modules(folder: Path, config: SentenceTransformersConfig) -> None:
         raise ProviderError(f"{folder / MODULES} names {outside[0]}, which lies outside of the model; copy it again")
     configs = [place / "config.json" for place in places if (place / "config.json").is_file()]
     refuse_code(config, {*strange, *(name for path in configs for name in mapped_code(path))})
-    if any((place / "adapter_config.json").is_file() for place in places):
-        raise ProviderError(
-            f"{folder} is an adapter over a model that it only names; merge the two and save the result"
-        )
+    routed = (place.iterdir() for place in places if (place / ROUTES).is_file())
+    refuse_adapters([*places, *chain.from_iterable(routed)])
     refuse_pickles(folder, trusted=config.trust_pickle)
 
 

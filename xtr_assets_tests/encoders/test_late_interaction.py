@@ -469,6 +469,8 @@ def _wrong_setting(folder: Path) -> None:
         (_pickle_only, "`trust_pickle: true`"),
         (_no_weights, "holds no model.safetensors"),
         (_own_code, "code of its own"),
+        # transformers reads it where peft is installed, and not where it is not.
+        (lambda folder: write_json(folder / "adapter_config.json", {}), "is an adapter over a model"),
         (_wrong_setting, "`query_length` is 'many', wanted is a number above 0"),
     ],
 )

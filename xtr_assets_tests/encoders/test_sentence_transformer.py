@@ -15,7 +15,7 @@ from xtr_assets.encoders import open_encoder, open_fresh
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.encoders.encoder_record import of_this_code, recorded_config
 from xtr_assets.testing import check_encoder
-from xtr_assets_tests.encoders.tiny_models import DIM, POSITIONS, sentence_model
+from xtr_assets_tests.encoders.tiny_models import DIM, POSITIONS, bare_tokenizer, sentence_model
 
 # It is imported where it is used: 11 CPU s that each process which collects the tests would pay.
 pytestmark = pytest.mark.skipif(
@@ -104,9 +104,20 @@ def test_a_copy_has_the_same_fingerprint_and_another_pooling_another(
     copy = shutil.copytree(sentence_folder, tmp_path / "copy")
     (copy / "README.md").write_text("# a card says nothing of vectors")
     assert open_fresh(config_of(copy)).fingerprint == encoder.fingerprint
+    (copy / "cnn_config.json").write_text("{}")
+    assert open_fresh(config_of(copy)).fingerprint != encoder.fingerprint
+    (copy / "cnn_config.json").unlink()
     pooling = next(copy.glob("*_Pooling/config.json"))
     pooling.write_text(pooling.read_text().replace("mean", "cls"))
     assert open_fresh(config_of(copy)).fingerprint != encoder.fingerprint
+
+
+def test_the_record_of_a_very_long_and_wide_model_is_read(encoder: Encoder) -> None:
+    """A tokenizer without a limit says 10^30."""
+    described = json.loads(json.dumps({**encoder.describe(), "max_tokens": 10**30, "dim": 8192}))
+    again = recorded_config(described)
+    assert isinstance(again, SentenceTransformersConfig)
+    assert (again.max_tokens, again.dim) == (10**30, 8192)
 
 
 def test_weights_in_a_pickle_need_a_word(sentence_folder: Path, tmp_path: Path) -> None:
@@ -157,6 +168,22 @@ def config_json(folder: Path, change: dict[str, Any]) -> None:
     (folder / "config.json").write_text(json.dumps({**held, **change}))
 
 
+def routed(folder: Path, name: str) -> None:
+    """A module that has modules of its own, one of them with a file of this name."""
+    inner = folder / "query_0_Transformer"
+    inner.mkdir()
+    for path in (folder / "router_config.json", inner / name):
+        path.write_text("{}")
+
+
+def static_embedding(folder: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
+    made = SentenceTransformer(modules=[StaticEmbedding(bare_tokenizer(), embedding_dim=16)])
+    made.save(str(folder), create_model_card=False)
+
+
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
@@ -173,6 +200,8 @@ def config_json(folder: Path, change: dict[str, Any]) -> None:
         (lambda f: (f / "config.json").unlink(), "cannot be loaded"),
         (lambda f: config_json(f, {"hidden_size": 48}), "cannot be loaded"),
         (lambda f: (f / "adapter_config.json").write_text("{}"), "is an adapter"),
+        (lambda f: routed(f, "adapter_config.json"), "query_0_Transformer is an adapter"),
+        (lambda f: static_embedding(f), "begins with StaticEmbedding, .*`kind: static`"),
     ],
 )
 def test_a_wrong_file_is_one_clear_error(sentence_folder: Path, tmp_path: Path, spoil: Any, told: str) -> None:
