@@ -34,7 +34,7 @@ def open_late_interaction(config: LateInteractionConfig, device: str) -> LateInt
 def open_xtr(config: XtrConfig, device: str) -> LateInteraction:
     """The encoder of `kind: xtr`. Raises ProviderError, ConfigError."""
     _require_packages(config.kind)
-    folder = locate_model(config, [f"{PROJECTION}/{PICKLED_WEIGHTS}"])
+    folder = locate_model(config, [f"{PROJECTION}/{PICKLED_WEIGHTS}"], PROJECTION)
     return LateInteraction(folder, read_xtr(folder), config, choose_device(device))
 
 

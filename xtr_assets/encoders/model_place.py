@@ -1,8 +1,10 @@
 """Models of the user's: a folder, or a commit of the Hugging Face hub; and the sha256 of what is read from it."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from xtr_assets.config import ModelConfig
 from xtr_assets.core.errors import ConfigError, ProviderError
@@ -18,6 +20,7 @@ READ = re.compile(
     r"|^(vocab|merges)\.txt$|^(spiece|tokenizer|sentencepiece\.bpe)\.model$"
     r"|^[\w.-]+\.safetensors$"
 )
+SAFE = re.compile(r"^[\w.-]+\.safetensors$")
 PICKLE = re.compile(r"^(pytorch_model[\w.-]*\.bin|[\w.-]+\.(pt|pth|ckpt))$")
 CODE = re.compile(r"^\w+\.py$")
 ADAPTER = "adapter_config.json"
@@ -25,9 +28,10 @@ ADAPTER = "adapter_config.json"
 NOT_READ = frozenset({"onnx", "openvino", "eval", "runs", "coreml", "imgs", "images", ".git", ".cache"})
 
 
-def locate_model(config: ModelConfig, also: Sequence[str] = ()) -> Path:
-    """The folder of a model, downloaded where it is a commit of the hub that the cache lacks; `also` : files besides.
+def locate_model(config: ModelConfig, also: Sequence[str] = (), needs: str = "") -> Path:
+    """The folder of a model, downloaded where it is a commit of the hub that the cache lacks, or has a part of.
 
+    also : files besides. needs : what a whole one has beside its weights.
     Raises ConfigError for a name of the hub without a commit, and for a commit that the folder is not of; ProviderError
     where there is no such folder or commit to be had.
     """
@@ -42,7 +46,7 @@ def locate_model(config: ModelConfig, also: Sequence[str] = ()) -> Path:
             f"`encoder.model` is {config.model} of the hub without `revision`: what it names may be another model "
             "tomorrow; add `revision` with the commit in full (40 hex digits, on the model's page under Files)"
         )
-    return _from_hub(config.model, config.revision, [*(["*.bin"] if config.trust_pickle else []), *also])
+    return _from_hub(config.model, config.revision, [*(["*.bin"] if config.trust_pickle else []), *also], needs)
 
 
 def _check_revision(folder: Path, config: ModelConfig) -> None:
@@ -56,7 +60,7 @@ def _check_revision(folder: Path, config: ModelConfig) -> None:
     )
 
 
-def _from_hub(name: str, revision: str, also: Sequence[str]) -> Path:
+def _from_hub(name: str, revision: str, also: Sequence[str], needs: str) -> Path:
     try:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import LocalEntryNotFoundError
@@ -64,24 +68,29 @@ def _from_hub(name: str, revision: str, also: Sequence[str]) -> Path:
         raise ProviderError('models of the hub need huggingface_hub; `pip install "xtr-assets[models]"`') from error
     wanted = ["*.json", "*.txt", "*.model", "*.safetensors", "*.metadata", *also]
     left_out = [f"{one}/*" for one in sorted(NOT_READ)]
+    files: dict[str, Any] = {"revision": revision, "allow_patterns": wanted, "ignore_patterns": left_out}
+    with suppress(LocalEntryNotFoundError):
+        here = Path(snapshot_download(name, local_files_only=True, **files))
+        # Who asked for single files of this commit, as a tokenizer alone, left those and no word of the others.
+        if (here / needs).exists() and any(SAFE.match(path.name) or PICKLE.match(path.name) for path in _files(here)):
+            return here
     try:
-        return Path(snapshot_download(name, revision=revision, local_files_only=True))
-    except LocalEntryNotFoundError:
-        try:
-            got = snapshot_download(name, revision=revision, allow_patterns=wanted, ignore_patterns=left_out)
-        except Exception as error:  # the client raises errors of several libraries; all mean "not to be had"
-            raise ProviderError(
-                f"{name} at {revision} is neither in the hub's cache here nor to be had ({type(error).__name__}); "
-                "check name and commit, connect once, or copy the model to a folder and name that"
-            ) from error
-    return Path(got)
+        return Path(snapshot_download(name, **files))
+    except Exception as error:  # the client raises errors of several libraries; all mean "not to be had"
+        raise ProviderError(
+            f"{name} at {revision} is neither whole in the hub's cache here nor to be had ({type(error).__name__}); "
+            "check name and commit, connect once, or copy the model to a folder and name that"
+        ) from error
 
 
 def read_files(folder: Path, *, pickles: bool = False, code: bool = False) -> list[Path]:
     """What is read of a model: files at its top and in the folders of its modules; sorted."""
     patterns = [READ, *([PICKLE] if pickles else []), *([CODE] if code else [])]
-    files = (path for place in module_folders(folder) for path in place.iterdir() if path.is_file())
-    return sorted(path for path in files if any(pattern.match(path.name) for pattern in patterns))
+    return sorted(path for path in _files(folder) if any(pattern.match(path.name) for pattern in patterns))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for place in module_folders(folder) for path in place.iterdir() if path.is_file())
 
 
 def module_folders(folder: Path, depth: int = 3) -> list[Path]:

@@ -14,6 +14,7 @@ from xtr_assets.core.errors import ConfigError, ProviderError
 from xtr_assets.encoders import open_encoder, open_fresh
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.encoders.encoder_record import of_this_code, recorded_config
+from xtr_assets.encoders.model_place import locate_model
 from xtr_assets.testing import check_encoder
 from xtr_assets_tests.encoders.tiny_models import DIM, POSITIONS, bare_tokenizer, sentence_model
 
@@ -155,6 +156,33 @@ def test_a_hub_name_needs_a_commit_and_a_cached_one_needs_no_network(
         open_fresh(config_of(snapshot, revision=other))
     with pytest.raises(ConfigError, match="does not say which commit"):
         open_fresh(config_of(sentence_folder, revision=other))
+
+
+def test_a_cache_that_holds_a_part_of_a_commit_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks for a tokenizer of a commit, or for its bare transformer, leaves a folder with that alone."""
+    import huggingface_hub
+
+    asked: list[bool] = []
+
+    def snapshot(name: str, *, local_files_only: bool = False, **files: Any) -> str:
+        asked.append(local_files_only)
+        assert "*.safetensors" in files["allow_patterns"]
+        if not local_files_only:
+            (tmp_path / "model.safetensors").touch()
+            (tmp_path / "modules.json").touch()
+        return str(tmp_path)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    (tmp_path / "config.json").touch()
+    config = SentenceTransformersConfig(model="owner/name", revision=COMMIT)
+    for there in ("config.json", "model.safetensors"):
+        (tmp_path / there).touch()
+        asked.clear()
+        assert locate_model(config, needs="modules.json") == tmp_path and asked == [True, False]
+        (tmp_path / "modules.json").unlink()
+    (tmp_path / "modules.json").touch()
+    asked.clear()
+    assert locate_model(config, needs="modules.json") == tmp_path and asked == [True]
 
 
 def modules(folder: Path, change: dict[str, str]) -> None:
