@@ -1,8 +1,11 @@
 """Texts and names of a segment that have to be encoded: block by block, the names of a block in its own batches."""
 
+import logging
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from pathlib import Path
+from typing import TypeVar
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -15,7 +18,10 @@ from xtr_assets.pipeline.ingest.encode_plan import Hashes
 from xtr_assets.pipeline.ingest.row_names import names_at
 from xtr_assets.storage.segment import Segment
 
+log = logging.getLogger(__name__)
+
 Progress = Callable[[int], None]
+Left = TypeVar("Left")
 
 # Blocks held in memory while a segment is written: rows come mostly in the order of the blocks, a text that stood
 # earlier in the segment reaches back. Sixteen blocks of the embedded encoder are 110 MB.
@@ -58,8 +64,10 @@ class FreshBlocks:
                 raise EncodedMeanwhile
             text_path = self._text_path(number) if len(rows) else None
             name_path = self._name_path(named, name_hashes) if len(named) else None
-            texts = self._wanted(rows) if text_path is not None and not text_path.is_file() else []
-            names = names_at(self._segment.chunks(), named) if name_path and not name_path.is_file() else []
+            left = None if text_path is None else _left(text_path, Block.load)
+            left_names = None if name_path is None else _left(name_path, _mapped)
+            texts = self._wanted(rows) if text_path is not None and left is None else []
+            names = names_at(self._segment.chunks(), named) if name_path is not None and left_names is None else []
             try:
                 block, vectors = self._encode(texts, names, tell)
             except UnusableText as error:
@@ -68,15 +76,16 @@ class FreshBlocks:
                     raise
                 raise self._unusable(int(whose[error.index]), error.index >= len(texts), error) from error
             if text_path is not None:
-                if block is None:
+                if left is not None:
                     self.resumed += len(rows)
                     tell(len(rows))
-                    block = Block.load(text_path)
-                elif self._staged:
+                    block = left
+                assert block is not None, "what is not left is encoded"
+                if left is None and self._staged:
                     block.save(text_path)
                 self._remember(number, block)
             if name_path is not None:
-                self._vectors.append(self._kept(name_path, vectors))
+                self._vectors.append(self._kept(name_path, vectors) if left_names is None else left_names)
 
     def block(self, number: int) -> Block:
         """The vectors of a block of texts, from memory or from disk."""
@@ -131,18 +140,33 @@ class FreshBlocks:
 
     def _kept(self, path: Path, vectors: Halves | None) -> Halves:
         """The vectors, mapped from disk where there are other blocks: names of a large segment fill no memory."""
-        if vectors is not None:
-            if not self._staged:
-                return vectors
-            with replacing(path) as temporary, temporary.open("wb") as file:
-                np.save(file, vectors, allow_pickle=False)
-        mapped: Halves = np.load(path, mmap_mode="r", allow_pickle=False)
-        return mapped
+        assert vectors is not None, "what is not left is encoded"
+        if not self._staged:
+            return vectors
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.save(file, vectors, allow_pickle=False)
+        return _mapped(path)
 
     def _remember(self, number: int, block: Block) -> None:
         while len(self._memory) >= BLOCKS_IN_MEMORY:
             del self._memory[next(iter(self._memory))]
         self._memory[number] = block
+
+
+def _left(path: Path, read: Callable[[Path], Left]) -> Left | None:
+    """What an earlier run left behind; None where there is nothing, or what is damaged and is encoded again."""
+    try:
+        return read(path)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, LookupError, EOFError, BadZipFile) as error:
+        log.warning("%s cannot be read and is encoded again: %s", path, error)
+        return None
+
+
+def _mapped(path: Path) -> Halves:
+    mapped: Halves = np.load(path, mmap_mode="r", allow_pickle=False)
+    return mapped
 
 
 def _told_of(texts: int, names: int, tell: Progress) -> Progress:

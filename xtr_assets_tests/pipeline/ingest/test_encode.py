@@ -215,6 +215,27 @@ def test_of_two_that_encode_one_segment_the_later_takes_what_the_first_made(
         assert not any(warehouse.layout.staging_root.iterdir())
 
 
+def test_a_block_that_was_damaged_since_is_encoded_again(
+    warehouse: Warehouse, encoder: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encode_plan, "BLOCK_TEXTS", 4)
+    texts = [f"text number {i}" for i in range(10)]
+    snapshot = write(warehouse, "s", texts)
+    encoder.fatal = "text number 9"
+    with pytest.raises(MemoryError):
+        encode_snapshot(warehouse, snapshot, encoder)
+    cut, flipped = sorted(warehouse.layout.staging_root.glob("*/*/*.npz"))
+    cut.write_bytes(cut.read_bytes()[:-100])
+    data = bytearray(flipped.read_bytes())
+    data[300] ^= 1
+    flipped.write_bytes(data)
+    encoder.seen.clear()
+    encoder.fatal = None
+    encode_snapshot(warehouse, snapshot, encoder)
+    assert encoder.seen == texts
+    check_rows(warehouse, snapshot, encoder, texts)
+
+
 def test_a_text_without_a_vector_is_told_by_its_file(warehouse: Warehouse, encoder: Counting) -> None:
     """Of each thousand texts of a pair, too: "text 37" told nobody which document to leave out."""
     texts = [f"text {number}" for number in range(1030)]
