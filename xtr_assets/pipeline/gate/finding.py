@@ -1,5 +1,6 @@
 """What a check of the gate found: the figure, what it is held against, and the sentence that a person reads."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,3 +21,12 @@ class Finding:
     summary: str
     details: Mapping[str, Any] = field(default_factory=dict)
     remedy: str = ""
+
+
+def finite(value: Any) -> Any:
+    """JSON with None for NaN and infinity, which it has no word for: a verdict about such figures is kept as well."""
+    if isinstance(value, Mapping):
+        return {name: finite(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

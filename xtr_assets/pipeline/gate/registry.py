@@ -25,6 +25,7 @@ from xtr_assets.pipeline.gate import (
     validity,
     vectors_are_the_texts,
 )
+from xtr_assets.pipeline.gate.finding import finite
 from xtr_assets.pipeline.gate.gate_check import LEXICAL_FOLDER, TOKEN_FOLDER, GateCheck
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.gate_queries import QUERY_FILES
@@ -305,12 +306,12 @@ def run_check(session: DraftSession, check: GateCheck) -> CheckRecord:
     record = draft.record_check(
         check.name,
         passed=found.passed,
-        value=found.value,
+        value=finite(found.value),
         threshold=found.threshold,
         subject=check.subject,
         profile_keys=check.profile_keys,
         version=check.version,
-        details={**found.details, **words},
+        details=finite({**found.details, **words}),
     )
     metrics.count_check(check.name, record.passed)
     return record

@@ -15,10 +15,11 @@ from xtr_assets.core.types import Floats, Halves
 from xtr_assets.encoders.base import Encoded
 from xtr_assets.encoders.canary import DOCUMENTS
 from xtr_assets.encoders.hashing import Hashing
+from xtr_assets.pipeline.gate.registry import CHECKS, run_check
 from xtr_assets.pipeline.ingest.encode import encode_snapshot
 from xtr_assets.storage.segment import Segment
 from xtr_assets_tests.fixtures import make_chunk, required, write_shard
-from xtr_assets_tests.pipeline.gate.rebuilt import Faulty, drafted, look, new_warehouse, picked, sound, words
+from xtr_assets_tests.pipeline.gate.rebuilt import Faulty, Judged, drafted, look, new_warehouse, picked, sound, words
 
 
 def unit(vectors: Floats) -> Halves:
@@ -321,6 +322,22 @@ def test_texts_are_read_from_another_file_than_the_one_that_was_encoded(tmp_path
         patch.setattr(Segment, "chunks", reversed_rows)
         draft = drafted(warehouse, {"docs": words(12)}, Faulty(sound))
     assert not look(warehouse, draft).passed
+
+
+def test_an_encoder_that_gives_no_numbers_as_it_judges_is_a_verdict(tmp_path: Path) -> None:
+    """JSON has no NaN: the check died over its own record."""
+
+    def no_numbers(encoded: Encoded, _: Sequence[str]) -> Encoded:
+        embeddings, tokens = encoded.embeddings.copy(), encoded.tokens.copy()
+        embeddings[0] = tokens[0] = np.nan
+        return dataclasses.replace(encoded, embeddings=embeddings, tokens=tokens)
+
+    warehouse = new_warehouse(tmp_path)
+    draft = drafted(warehouse, {"docs": words(9)}, Faulty(sound))
+    check = next(one for one in CHECKS if one.name == "vectors_are_the_texts")
+    record = run_check(Judged(warehouse, draft, Faulty(no_numbers)), check)
+    assert not record.passed and record.details["least_embedding"] is None
+    assert "row 0" in record.details["summary"]
 
 
 def test_healthy_drafts_of_the_embedded_model_pass_whatever_the_pass(tmp_path: Path) -> None:
