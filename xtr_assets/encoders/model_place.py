@@ -40,7 +40,10 @@ def locate_model(config: ModelConfig, also: Sequence[str] = (), needs: str = "")
         _check_revision(folder, config)
         return folder
     if not HUB_NAME.match(config.model):
-        raise ProviderError(f"`encoder.model`: no folder at {config.model}; give a folder, or OWNER/NAME of the hub")
+        raise ProviderError(
+            f"`encoder.model`: no folder at {config.model}; put the model there, or give another folder, or OWNER/NAME "
+            "of the hub"
+        )
     if config.revision is None:
         raise ConfigError(
             f"`encoder.model` is {config.model} of the hub without `revision`: what it names may be another model "

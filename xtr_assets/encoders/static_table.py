@@ -161,7 +161,7 @@ class StaticTable:
 def table_place(folder: Path) -> Path:
     """Where the table lies: the folder, or that of the one module of sentence-transformers."""
     if not folder.is_dir():
-        raise ProviderError(f"`encoder.model`: no folder at {folder}; give the folder of a static model")
+        raise ProviderError(f"`encoder.model`: no folder at {folder}; put the static model there, or give another")
     refuse_pickles(folder, trusted=False)
     if not (folder / MODULES).is_file():
         return folder
