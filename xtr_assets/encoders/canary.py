@@ -7,19 +7,21 @@ them.
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata, resources
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.errors import InvalidInput, UnusableText
 from xtr_assets.core.types import Floats, Halves, Int32s, Ints
 from xtr_assets.core.vector_agreement import agreement
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Encoder, Tolerance
+
+Made = TypeVar("Made", Encoded, EncodedQueries)
 
 PINNED_NAME = "canaries.json"
 # What may change vectors while files and settings stay: kept beside them, so that a difference names its likely cause.
@@ -151,14 +153,22 @@ class Canary:
 
 
 def sketch_canary(encoder: Encoder, documents: Sequence[str] = DOCUMENTS, queries: Sequence[str] = QUERIES) -> Canary:
-    """Encode the texts."""
-    return Canary(
-        tuple(documents),
-        tuple(queries),
-        sketch_documents(encoder.encode_documents(documents)),
-        sketch_queries(encoder.encode_queries(queries)),
-        library_versions(),
-    )
+    """Encode the texts, but for those of which the encoder says that it makes no vector, as it may of odd ones."""
+    told, known = _usable(encoder.encode_documents, documents)
+    asked, found = _usable(encoder.encode_queries, queries)
+    return Canary(told, asked, sketch_documents(known), sketch_queries(found), library_versions())
+
+
+def _usable(encode: Callable[[Sequence[str]], Made], texts: Sequence[str]) -> tuple[tuple[str, ...], Made]:
+    """Those of the texts that are encoded, and what is made of them. UnusableText where none is."""
+    left = list(texts)
+    while True:
+        try:
+            return tuple(left), encode(left)
+        except UnusableText as error:
+            if len(left) < 2 or not 0 <= error.index < len(left):
+                raise
+            del left[error.index]
 
 
 def library_versions() -> dict[str, str]:

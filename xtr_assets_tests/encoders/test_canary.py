@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import resources
 from typing import Literal
@@ -12,7 +12,9 @@ import pytest
 import torch
 
 from xtr_assets.config import HashingConfig, MiniLmConfig
+from xtr_assets.core.errors import UnusableText
 from xtr_assets.encoders import Encoder, open_encoder, open_fresh
+from xtr_assets.encoders.base import Encoded, Progress
 from xtr_assets.encoders.canary import DOCUMENTS, PINNED_NAME, QUERIES, Canary, pinned_canary, sketch_canary
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.encoders.minilm import MiniLm
@@ -49,6 +51,23 @@ def test_a_canary_is_the_same_after_a_round_trip_as_json() -> None:
     assert again.as_json() == canary.as_json() and again.libraries == canary.libraries
     assert again.document_sketch.embeddings.shape == (len(DOCUMENTS), 9)
     assert again.query_sketch.tokens.shape == (3 * len(QUERIES), 7)
+
+
+def test_a_text_that_an_encoder_refuses_is_none_of_its_canary() -> None:
+    """The test kit allows that it refuses odd texts, and the gate ended in its error at each build."""
+
+    class Latin(Hashing):
+        def encode_documents(self, texts: Sequence[str], progress: Progress | None = None) -> Encoded:
+            for place, text in enumerate(texts):
+                if not any(letter.isascii() and letter.isalpha() for letter in text):
+                    raise UnusableText(place, "no Latin letter")
+            return super().encode_documents(texts, progress)
+
+    made = sketch_canary(Latin(32, 16))
+    assert set(made.documents) < set(DOCUMENTS) and len(made.documents) == 6 and made.queries == QUERIES
+    assert Canary.from_json(made.as_json()).documents == made.documents
+    with pytest.raises(UnusableText, match="text 0: no Latin letter"):
+        sketch_canary(Latin(32, 16), DOCUMENTS[3:6])
 
 
 def test_the_shipped_file_has_the_form_that_is_written() -> None:
