@@ -8,7 +8,7 @@ from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.factory_name import make_own
 from xtr_assets.core.types import Int32s, legs_of
 from xtr_assets.encoders.base import Encoded, EncodedQueries, Encoder, Progress
-from xtr_assets.encoders.encoder_record import hold_to_record
+from xtr_assets.encoders.encoder_record import apart, hold_to_record
 
 MEMBERS = ("name", "legs", "dim", "token_dim", "fingerprint", "tolerance")
 METHODS = ("describe", "encode_documents", "encode_queries", "surface")
@@ -63,6 +63,10 @@ class OwnEncoder:
     def hold_to(self, described: Mapping[str, Any]) -> None:
         """Let it compare itself with its record, where it can."""
         hold_to_record(self._inner, described)
+
+    def apart(self) -> "OwnEncoder":
+        """A copy to hold to another record, where the encoder that it wraps can be copied."""
+        return OwnEncoder(apart(self._inner), self._config)
 
     def surface(self, token_ids: Sequence[int] | Int32s) -> list[str]:
         """The strings of token ids."""

@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 
-from xtr_assets.config import EndpointConfig, Prompts
+from xtr_assets.config import EndpointConfig, Prompts, PythonConfig
 from xtr_assets.core.errors import ConfigError, EncoderMismatch, InvalidInput, ProviderError
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.encoders.embeddings_client import TRIES, EmbeddingsClient, retry_after
@@ -19,6 +19,7 @@ from xtr_assets.encoders.encoder_pair import Paired
 from xtr_assets.encoders.encoder_record import hold_to_record, of_this_code, recorded_config
 from xtr_assets.encoders.endpoint import NO_TEXT, PINNED_TEXT, Endpoint
 from xtr_assets.encoders.hashing import Hashing
+from xtr_assets.encoders.own_encoder import OwnEncoder
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.testing import check_encoder
 
@@ -227,12 +228,19 @@ def test_a_model_that_became_another_one_is_found_when_it_is_asked(monkeypatch: 
         encoder.encode_queries(["a"])
 
 
-@pytest.mark.parametrize("paired", [False, True])
-def test_each_warehouse_holds_the_model_to_its_own_record(monkeypatch: pytest.MonkeyPatch, paired: bool) -> None:
+def own(encoder: Endpoint) -> Encoder:
+    """As somebody's factory gives it."""
+    return OwnEncoder(encoder, PythonConfig(kind="python:acme.encoders:make", legs=("dense",)))
+
+
+@pytest.mark.parametrize("way", [lambda one: one, lambda one: Paired(one, None), own])
+def test_each_warehouse_holds_the_model_to_its_own_record(
+    monkeypatch: pytest.MonkeyPatch, way: Callable[[Endpoint], Encoder]
+) -> None:
     """One process opens an endpoint once: the record that was opened last stood in for all others."""
     server, old = Server(), Server(lambda nth, body: answered(-vectors(body["input"])))
     alone, before = server.encoder(), old.encoder()
-    shared, of_old = (Paired(alone, None), Paired(before, None)) if paired else (alone, before)
+    shared, of_old = way(alone), way(before)
     monkeypatch.setattr("xtr_assets.encoders.open_encoder", lambda config, device: shared)
 
     def opened(record: dict[str, Any]) -> Encoder:
