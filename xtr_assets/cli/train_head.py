@@ -45,7 +45,7 @@ def train_head(
     """
     from xtr_assets.config import discover_config
     from xtr_assets.encoders.head_trainer import TrainingRecipe
-    from xtr_assets.pipeline.heads.head_run import HeadPlan, make_head
+    from xtr_assets.pipeline.heads.head_run import HeadPlan, make_head, refuse_unwritable
     from xtr_assets.telemetry.progress import silence
 
     known = discover_config(config)
@@ -61,6 +61,7 @@ def train_head(
         device=device,
         any_licence=any_licence,
     )
+    refuse_unwritable(out)
     with orderly_end(), silence() if as_json else nullcontext():
         made = make_head(plan)
     made.write(out)

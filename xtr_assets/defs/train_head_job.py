@@ -30,7 +30,7 @@ def train_head_job(site: Site) -> dg.JobDefinition:
     def train_on_pairs(context: dg.OpExecutionContext, config: TrainHeadConfig) -> None:
         # Imported when it is asked for: every build makes the definitions of all jobs.
         from xtr_assets.encoders.head_trainer import TrainingRecipe
-        from xtr_assets.pipeline.heads.head_run import HeadPlan, make_head
+        from xtr_assets.pipeline.heads.head_run import HeadPlan, make_head, refuse_unwritable
 
         plan = HeadPlan(
             sources=() if config.packages else site.config.sources,
@@ -43,6 +43,7 @@ def train_head_job(site: Site) -> dg.JobDefinition:
             encoder=site.config.encoder,
             device="auto",
         )
+        refuse_unwritable(Path(config.out))
         made = make_head(plan)
         shown: dict[str, Any] = {"head": made.card.sha256, "card": dg.MetadataValue.md(made.card.markdown())}
         try:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from xtr_assets.cli import app
 from xtr_assets.encoders.head_file import CARD_FILE, CARD_TEXT, HEAD_FILE, head_sha256
+from xtr_assets.pipeline.heads import head_run
 from xtr_assets_tests.head_project import head_project
 
 CONFIG = """
@@ -52,6 +53,14 @@ def test_programs_get_the_card(project: Path) -> None:
     assert document["card"] == json.loads((out / CARD_FILE).read_text())
     assert document["card"]["sha256"] == head_sha256(out)
     assert document["card"]["seeds"] == [0, 1]
+
+
+def test_a_place_where_no_head_can_lie_is_refused_before_the_training(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(head_run, "make_head", None)
+    code, _, stderr = run(project, str(project / "xtr.yaml"))
+    assert code == 2 and "no head can be written to" in stderr and "name another folder" in stderr, stderr
 
 
 STOPPED = """

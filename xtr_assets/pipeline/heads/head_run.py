@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryFile
 from time import process_time
 
 from xtr_assets.config import EncoderConfig, EncoderPair, MiniLmConfig, SourceConfig
@@ -102,6 +103,16 @@ class Made:
         write_atomic(folder / HEAD_FILE, self.data)
         for name in (CARD_FILE, CARD_TEXT):
             (folder / f"{REFUSED}{name}").unlink(missing_ok=True)
+
+
+def refuse_unwritable(folder: Path) -> None:
+    """ConfigError where a head cannot be written to a folder, or that not be made: asked before minutes go into one."""
+    place = folder.absolute()
+    try:
+        with TemporaryFile(dir=next(one for one in (place, *place.parents) if one.exists())):
+            pass
+    except OSError as error:
+        raise ConfigError(f"no head can be written to {folder} ({error.strerror}); name another folder") from error
 
 
 def make_head(plan: HeadPlan) -> Made:
