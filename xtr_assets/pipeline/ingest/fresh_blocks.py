@@ -71,10 +71,11 @@ class FreshBlocks:
             try:
                 block, vectors = self._encode(texts, names, tell)
             except UnusableText as error:
-                whose = [*(rows if texts else ()), *(named if names else ())]
+                # Of each block all texts are encoded, or none.
+                whose = [*rows[: len(texts)].tolist(), *named[: len(names)].tolist()]
                 if not 0 <= error.index < len(whose):
                     raise
-                raise self._unusable(int(whose[error.index]), error.index >= len(texts), error) from error
+                raise self._unusable(whose[error.index], error.index >= len(texts), error) from error
             if text_path is not None:
                 if left is not None:
                     self.resumed += len(rows)
