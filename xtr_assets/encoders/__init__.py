@@ -89,10 +89,11 @@ def _open_pair(config: EncoderPair, device: str, open_part: Callable[[EncoderCon
 def _open_minilm(config: MiniLmConfig, device: str) -> Encoder:
     from xtr_assets.encoders.head_file import open_head
     from xtr_assets.encoders.minilm import LIGHT_TOKENS, MiniLm
-    from xtr_assets.encoders.precision import choose_device, surely_cpu
+    from xtr_assets.encoders.precision import INTEGERS, choose_device, surely_cpu
     from xtr_assets.encoders.weights import locate_minilm
 
-    on_cpu = surely_cpu(device)
+    # Integers are computed on a CPU alone: beside a GPU "auto" is that all the same.
+    on_cpu = surely_cpu(device) or (device == "auto" and config.precision in INTEGERS)
     return MiniLm(
         locate_minilm(config.weights),
         partial(open_head, config.head),

@@ -90,6 +90,15 @@ def test_int16_keeps_a_cosine_of_9999_with_fp32_and_int8_is_another_encoder(exac
     assert open_encoder(recorded_config(fine.describe())).fingerprint == fine.fingerprint
 
 
+def test_beside_a_gpu_auto_takes_the_cpu_for_integers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index of int8 could not be asked there: a search opens its encoder on the device "auto"."""
+    if not engines("int8"):
+        pytest.skip("the extension is not compiled here")
+    monkeypatch.setattr("xtr_assets.encoders.precision.surely_cpu", lambda device: device == "cpu")
+    monkeypatch.setattr("xtr_assets.encoders.precision.choose_device", lambda _: torch.device("cuda"))
+    assert open_fresh(MiniLmConfig(precision="int8", head=HEAD), "auto").describe()["device"] == "cpu"
+
+
 @pytest.mark.parametrize("precision", ["int16", "int8"])
 def test_integers_are_not_replaced_by_something_else_without_the_extension(precision: str, no_extension: None) -> None:
     with pytest.raises(ProviderError, match=f"precision {precision} is computed by the C"):
