@@ -58,7 +58,8 @@ class Block:
     @classmethod
     def load(cls, path: Path) -> "Block":
         """Read what `save` wrote."""
-        with np.load(path, allow_pickle=False) as arrays:
+        # Opened here: of a damaged file numpy leaves it open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             tokens = TokenArrays(arrays["tokens"], arrays["scales"], arrays["offsets"], arrays["token_ids"])
             return cls(arrays["embeddings"], tokens)
 
