@@ -18,9 +18,9 @@ class TrainHeadConfig(dg.Config):
     packages: list[str] = Field(default_factory=list)
     judged: list[str] = Field(default_factory=list)
     apart: list[str] = Field(default_factory=list)
-    pairs: int = Field(30_000, ge=1)
-    seeds: int = Field(1, ge=1, le=10)
-    epochs: int = Field(1, ge=1, le=50)
+    pairs: int = Field(default=30_000, ge=1)
+    seeds: int = Field(default=1, ge=1, le=10)
+    epochs: int = Field(default=1, ge=1, le=50)
 
 
 def train_head_job(site: Site) -> dg.JobDefinition:
