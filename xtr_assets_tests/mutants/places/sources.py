@@ -1,5 +1,6 @@
 """Faults between a file and its chunks: the walk, the readers, the chunkers, the settings of a source."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count, islice
@@ -192,6 +193,22 @@ def _rename_undone(now: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]
 def _half_away(folder: Path) -> None:
     for file in sorted((folder / "guide").glob("*.md"))[::2]:
         file.unlink()
+
+
+def _signed_out(folder: Path) -> None:
+    """What a crawl gets whose session ended: a page of its own kind, with a number in it."""
+    said = "Please sign in with the account of your company to go on, and call the desk where that does not help. "
+    for number, file in enumerate(sorted((folder / "guide").glob("*.md"))[::2]):
+        titles = [line for line in file.read_text("utf-8").splitlines() if line.startswith("#")]
+        file.write_text("\n\n".join(f"{'#' * one.count('#')} Sign in\n\n{said * 3}{7919 * number}" for one in titles))
+
+
+def _fanned_out(folder: Path) -> None:
+    """A join that gives every record three times, with ids of their own."""
+    file = folder / "tickets/b.jsonl"
+    records = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    again = [{**one, "_id": f"{one['_id']}-{copy}"} for one in records for copy in range(4)]
+    file.write_text("".join(json.dumps(one) + "\n" for one in again), "utf-8")
 
 
 def _half_an_export(folder: Path) -> None:
@@ -404,6 +421,10 @@ MUTANTS = (
     Mutant("the title column is forgotten", "config", _settings(title=None), AGREES),
     Mutant("an exclude pattern takes too much", "config", _settings(exclude=("**/*1.*",)), AGREES | SHRUNK),
     Mutant("half of a mount is away", "environment", on_disk(_half_away), SHRUNK, INCREMENTAL, stale=True),
+    Mutant(
+        "a sign-in page for half of the pages", "environment", on_disk(_signed_out), SHRUNK, INCREMENTAL, stale=True
+    ),
+    Mutant("a join that fans out", "environment", on_disk(_fanned_out), SHRUNK, INCREMENTAL, stale=True),
     Mutant("half an export", "environment", on_disk(_half_an_export), SHRUNK, INCREMENTAL, stale=True, equivalent=KEPT),
     Mutant(
         "an emptied export",
