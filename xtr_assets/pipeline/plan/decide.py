@@ -157,7 +157,8 @@ def decide(warehouse: Warehouse, config: IndexConfig, want: Wanted, *, again: bo
             if other := _asked_otherwise(generation, config):
                 told = ", ".join(f"`{name}`" for name in other)
                 return Decision(True, f"draft {generation.number} was refused, and {told} asks something else by now")
-            return Decision(False, f"draft {generation.number} holds exactly this and was not published")
+            why = f"{', '.join(_failed(generation, config))} failed; `xtr-assets build` looks again and says what helps"
+            return Decision(False, f"draft {generation.number} holds exactly this and was not published: {why}")
     return Decision(True, _reason(want, published))
 
 
@@ -200,10 +201,15 @@ def _taken_back(back: TakenBack, published: Generation | None) -> str:
 
 def _refused(draft: Generation, config: IndexConfig) -> bool:
     """Whether a required check of the draft failed; one whose run died half-way was not refused."""
+    return bool(_failed(draft, config))
+
+
+def _failed(draft: Generation, config: IndexConfig) -> list[str]:
+    """The required checks that a draft failed."""
     from xtr_assets.pipeline.gate.registry import required_checks
 
     records = draft.manifest.checks
-    return any(name in records and not records[name].passed for name in required_checks(config))
+    return [name for name in required_checks(config) if name in records and not records[name].passed]
 
 
 def _asked_otherwise(draft: Generation, config: IndexConfig) -> list[str]:
