@@ -117,15 +117,17 @@ def text_replaced(kind: str, before: Texts, now: Texts, limit: float) -> tuple[f
     old, new = _spread(before, went, most), _spread(now, came, most)
     passages = passages_of(now.sizes[came]) / passages_of(before.sizes[went])
     shares = lost / before.total, gained / before.total
-    return max(_repeated(shares[0], passages, old, new), _garbled(*shares, old, new), key=share_of)
+    return max(_repeated(*shares, passages, old, new), _garbled(*shares, old, new), key=share_of)
 
 
-def _repeated(lost: float, passages: float, old: Sequence[str], new: Sequence[str]) -> tuple[float, str]:
+def _repeated(lost: float, gained: float, passages: float, old: Sequence[str], new: Sequence[str]) -> tuple[float, str]:
     """What is said once: an export or a crawl may give the same page (please sign in; an error) for every document, a
-    number in it or not. lost : the share of what serves that went. passages : how many came for one that went. Both
-    sides are of as much text."""
+    number in it or not. lost, gained : shares of the text that serves, of what went and came. passages : how many came
+    for one that went. Both sides are of as much text. What is short has few passages: a sentence more in all of them
+    is no loss. Nor is text that came shorter, as long as it differs: that is asked of texts alone."""
     differed, differs = distinct_share(old), distinct_share(new)
-    share = lost * (1 - passages * differs / differed)
+    said_less = min(lost, gained) * (1 - differs / differed)
+    share = min(lost * (1 - passages * differs / differed), said_less)
     words = f"texts that went differed to {percent(differed)}, those that came differ to {percent(differs)}"
     return share, f"{words}: as much as {percent(share)} of what it says is missing"
 

@@ -154,6 +154,19 @@ def test_records_that_a_join_gave_many_times_wait(served: World) -> None:
     assert look(served).passed, "as many that say something else"
 
 
+def test_a_long_document_that_is_shortened_while_others_are_edited_is_no_loss(world: World) -> None:
+    def told(n: int, lines: int) -> str:
+        return f"# Page {n}\n\n" + "\n".join(f"Line {k} of page {n} is about {k * k + n} lamps." for k in range(lines))
+
+    for n in range(PAGES):
+        world.write(f"guide/{n}.md", told(n, 400 if n == 0 else 4))
+    world.publish()
+    for n in range(6):
+        world.write(f"guide/{n}.md", told(n, 40 if n == 0 else 5))
+    found = look(world)
+    assert found.passed, found.summary
+
+
 def test_a_footer_that_all_documents_get_is_no_loss(served: World) -> None:
     for n in range(PAGES):
         file = served.folder / f"guide/{n}.md"
