@@ -184,9 +184,9 @@ def document_names(rows: Mapping[str, list[Any]], judged: set[str], unit: Unit |
     that it would be of if it were judged as others are (`unit`); where these are judged in several ways, of its symbol
     in its file: the introductions of two files are two.
 
-    >>> rows = {"symbol": ["f", "g", "g"], "path": ["a.py", "b.py", "c.py"], "chunk_id": [3, 4, 5]}
+    >>> rows = {"symbol": ["f", "g", "g"], "path": ["a.py", "b.txt", "c.txt"], "chunk_id": [3, 4, 5]}
     >>> document_names(rows, {"a.py"}, "path"), document_names(rows, {"a.py"})
-    (['a.py', 'b.py', 'c.py'], ['a.py', 'b.py g', 'c.py g'])
+    (['a.py', 'b.txt', 'c.txt'], ['a.py', 'b.txt g', 'c.txt g'])
     """
     names = []
     for symbol, path, chunk in zip(rows["symbol"], rows["path"], rows["chunk_id"], strict=True):
