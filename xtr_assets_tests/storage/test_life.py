@@ -19,6 +19,7 @@ from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.storage.warehouse_info import read_info
 from xtr_assets_tests.faults.dying import dying
 from xtr_assets_tests.id_maps import mapped_ids
+from xtr_assets_tests.long_cases import more
 from xtr_assets_tests.storage.sample import REQUIRED, check, chunks_of, draft, encode_all, vectors_of, write
 
 PATHS = st.sampled_from(["a.py", "b.py", "c.py", "d/e.py"])
@@ -251,4 +252,4 @@ def answers(generation: Generation) -> dict[int, tuple[str, str, int]]:
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=12, stateful_step_count=14)
+TestLife.settings = settings(max_examples=more(6, 12), stateful_step_count=14)

@@ -15,6 +15,7 @@ import pytest
 from xtr_assets.core.errors import StorageError
 from xtr_assets.storage.digests import forget_digests
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.long_cases import pairs
 from xtr_assets_tests.storage.conftest import Laid
 from xtr_assets_tests.storage.resealed import Change, edit
 from xtr_assets_tests.storage.sample import draft, texts, write
@@ -116,8 +117,8 @@ def steps(root: Path) -> dict[str, Callable[[], Any]]:
     }
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", FILES)
+# Each file and each kind, in turn: kinds are told apart in one place, files are opened in many.
+@pytest.mark.parametrize(("name", "kind"), pairs(FILES, KINDS))
 def test_what_is_no_file_is_refused_by_name_and_nobody_waits(lived: Warehouse, name: str, kind: str) -> None:
     path = sorted(p for p in lived.root.glob(name) if p.name != "scan.json")[-1]
     named = path.relative_to(lived.root).as_posix()

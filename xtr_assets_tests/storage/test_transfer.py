@@ -21,6 +21,7 @@ from xtr_assets.storage.seal import seal_text
 from xtr_assets.storage.stored_json import canonical_json, sha256_bytes
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.faults.dying import dying
+from xtr_assets_tests.long_cases import kept
 from xtr_assets_tests.storage.sample import FINGERPRINT, REQUIRED, check, draft, flip, publish, texts, vectors_of, write
 
 CORPUS = {"a.py": ["f one", "g two"]}
@@ -257,7 +258,16 @@ FOREIGN = [
 ]
 
 
-@pytest.mark.parametrize("name", FOREIGN)
+# Of each rule by which a name is none of an export: other files of the root, another generation, a shard's pointer,
+# what is sealed by itself, a hidden name, and each way out.
+TOLD = (
+    *("PUBLISHED", ".bashrc", "tmp/x", "generations/99/manifest.json", "generations/2/manifest.json", "generations/2"),
+    *("shards/s/CURRENT", "shards/t/0123456789abcdef.json", "segments/.hidden/chunks.arrow", "models/x"),
+    *("../outside", "/etc/passwd", "models//x", "models/a/../../PUBLISHED", FOREIGN[-1]),
+)
+
+
+@pytest.mark.parametrize("name", kept(FOREIGN, TOLD))
 def test_an_import_takes_nothing_but_a_generation_and_what_it_needs(
     built: Warehouse, tmp_path: Path, name: str
 ) -> None:

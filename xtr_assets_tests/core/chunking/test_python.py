@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from xtr_assets.core.chunking import chunk_python
 from xtr_assets.core.types import Chunk
 from xtr_assets.pipeline.gate import python_evidence
+from xtr_assets_tests.long_cases import more
 
 
 def chunks(text: str, max_chars: int = 2000) -> list[Chunk]:
@@ -247,7 +248,7 @@ def blocks(draw: st.DrawFn, depth: int) -> str:
     return "\n".join(parts)
 
 
-@settings(max_examples=150)
+@settings(max_examples=more(50, 150))
 @given(blocks(3), st.sampled_from([30, 80, 300, 2000]))
 def test_no_line_of_any_module_is_lost(text: str, max_chars: int) -> None:
     ast.parse(text)

@@ -29,6 +29,7 @@ from xtr_assets.index.late.state import make_segment
 from xtr_assets.index.late.token_store import stored_maxsim
 from xtr_assets.index.late.training import train
 from xtr_assets_tests.index.late.token_corpus import TokenCorpus, make_corpus
+from xtr_assets_tests.long_cases import pairs
 
 INSTRUCTIONS = native.kernels.instruction_sets() if native.available() else []
 OTHERS = ["numba", *INSTRUCTIONS]
@@ -79,8 +80,7 @@ def assert_same(found: Candidates, expected: Candidates) -> None:
     )
 
 
-@pytest.mark.parametrize("codec", CODECS)
-@pytest.mark.parametrize("dim", [32, 33, 128, 20])
+@pytest.mark.parametrize(("dim", "codec"), pairs([32, 33, 128, 20], CODECS))
 def test_backends_agree_on_candidates_and_scores(dim: int, codec: Codec) -> None:
     corpus = make_corpus(200, dim=dim, length=8, seed=dim, queries=5)
     model, reference, others = backends_of(corpus, [0, 1, 40, 200], dim, OTHERS, codec)

@@ -1,5 +1,6 @@
 """Several questions that scan in one pass answer as each of them alone, bit for bit."""
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from xtr_assets.index.late.index import SearchProfile, TokenIndex
 from xtr_assets.index.late.query import make_query
 from xtr_assets.index.late.residual_codec import CODECS, Codec
 from xtr_assets_tests.index.late.token_corpus import TokenCorpus, make_corpus, unit
+from xtr_assets_tests.long_cases import LONG, kept
 
 BACKENDS: list[BackendName] = [*(["native"] if native.available() else []), "numpy"]  # type: ignore[list-item]
 ROWS = 120
+KS = (1, 10, 2 * ROWS)
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +51,8 @@ def built(corpus: TokenCorpus, backend: BackendName, codec: Codec) -> TokenIndex
 @pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize(
     ("backend", "k"),
-    [
-        # The plain loops take ten times as long.
-        pytest.param(backend, k, marks=pytest.mark.long if backend == "numpy" and k != 10 else ())
-        for backend in BACKENDS
-        for k in (1, 10, 2 * ROWS)
-    ],
+    # The plain loops take ten times as long.
+    kept(product(BACKENDS, KS), [one for one in product(BACKENDS, KS) if one[0] != "numpy" or one[1] == 10]),
 )
 def test_many_are_as_one_by_one(twins: TokenCorpus, backend: BackendName, codec: Codec, k: int) -> None:
     index = built(twins, backend, codec)
@@ -62,7 +61,7 @@ def test_many_are_as_one_by_one(twins: TokenCorpus, backend: BackendName, codec:
     masks: list[Mask | None] = [None, half, np.zeros(ROWS, np.bool_), np.arange(ROWS) == 5]
     for allowed in masks:
         alone = [index.search_detailed(query, k, allowed=allowed) for query in twins.queries]
-        for threads in (1, 2, None):
+        for threads in (1, 2, None) if LONG or backend != "numpy" else (2,):
             scores, rows = index.search_batch(twins.queries, k, allowed=allowed, threads=threads)
             np.testing.assert_array_equal(scores, np.stack([one.scores for one in alone]))
             np.testing.assert_array_equal(rows, np.stack([one.rows for one in alone]))

@@ -224,8 +224,9 @@ def test_whole_documents_are_scored_the_same_by_every_backend(corpus: TokenCorpu
     if backend == "native" and not native.available():
         pytest.skip("the extension is not built")
     profile = SearchProfile(8, None, 100, whole=True)
-    index = TokenIndex.build(corpus.tokens, corpus.offsets, profile=profile, backend=backend)
-    reference = TokenIndex.build(corpus.tokens, corpus.offsets, profile=profile, backend="numpy")
+    offsets = corpus.offsets[: 1 + 800]
+    index = TokenIndex.build(corpus.tokens[: offsets[-1]], offsets, profile=profile, backend=backend)
+    reference = TokenIndex.build(corpus.tokens[: offsets[-1]], offsets, profile=profile, backend="numpy")
     for query in corpus.queries[:5]:
         got, wanted = index.search_detailed(query, 10), reference.search_detailed(query, 10)
         assert got.rows.tolist() == wanted.rows.tolist() and got.rescored == wanted.rescored == 100

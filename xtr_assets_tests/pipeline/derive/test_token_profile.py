@@ -19,6 +19,7 @@ from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import ENCODER, SOURCES, encode, make_chunk, session, write_shard
 from xtr_assets_tests.life import steps
 from xtr_assets_tests.life.world import World, records
+from xtr_assets_tests.long_cases import kept, more
 
 
 class Strict(World):
@@ -47,7 +48,7 @@ def titled(texts: dict[str, str]) -> str:
 
 
 CORPORA = {
-    "one text many times": {f"r{i}": "The same text. It stands here many times." for i in range(2500)},
+    "one text many times": {f"r{i}": "The same text. It stands here many times." for i in range(more(500, 2500))},
     "permutations of few words": sentences(600, 12, 1),
     "some hundred texts": sentences(300, 500, 2),
     "fifty": sentences(50, 200, 3),
@@ -64,7 +65,7 @@ def published(tmp_path: Path, texts: dict[str, str]) -> tuple[Warehouse, Generat
     return warehouse, built.generation, world
 
 
-@pytest.mark.parametrize("name", CORPORA)
+@pytest.mark.parametrize("name", kept(CORPORA, ["one text many times", "permutations of few words", "one"]))
 def test_small_corpora_publish_and_scan(tmp_path: Path, name: str) -> None:
     warehouse, generation, _ = published(tmp_path, CORPORA[name])
     assert warehouse.published is not None and warehouse.published.number == generation.number
@@ -82,7 +83,7 @@ def test_a_profile_of_before_is_read(tmp_path: Path) -> None:
 
 
 def test_an_index_that_outgrows_its_scan_is_tuned_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    texts = sentences(900, 12, 1)
+    texts = sentences(more(500, 900), 12, 1)
     world = Strict(tmp_path)
     world.write("notes/all.jsonl", titled(texts))
     warehouse = Warehouse.create(tmp_path / "w")
@@ -141,7 +142,7 @@ def test_a_corpus_too_large_to_scan_that_no_lists_find_says_which_trade_is_left(
         monkeypatch.setattr(tuner, name, (1,))
     monkeypatch.setattr(tuner, "RESCORES", (20,))
     world = Strict(tmp_path)
-    world.write("notes/all.jsonl", titled(sentences(3000, 12, 4)))
+    world.write("notes/all.jsonl", titled(sentences(more(1000, 3000), 12, 4)))
     warehouse = Warehouse.create(tmp_path / "w")
     with pytest.raises(PublishRefused, match="xtr_recall"):
         steps.build(warehouse, world.config)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from xtr_assets.config import IndexConfig, SourceConfig
 from xtr_assets.core.files import record
@@ -21,13 +20,13 @@ from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.id_map import write_id_map
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import ENCODER, drafted, make_chunk, write_shard
+from xtr_assets_tests.long_cases import kept
 
 CONFIG = IndexConfig(sources=(SourceConfig(name="code", kind="text", path=Path("code")),))
-# One of each family, and the others where time is no matter.
-RECIPES = (
-    *("Flat", "SQ8", "HNSW16_SQ8", "IVF8,SQ8", "IVF8,PQ16x4fs"),
-    *(pytest.param(name, marks=pytest.mark.long) for name in ("SQfp16", "HNSW16", "IVF8,Flat", "IVF8,SQ4")),
-)
+EVERY = ("Flat", "SQ8", "HNSW16_SQ8", "IVF8,SQ8", "IVF8,PQ16x4fs", "SQfp16", "HNSW16", "IVF8,Flat", "IVF8,SQ4")
+# One of each family; and of each way in which entries are kept: by place, in a graph, in lists.
+RECIPES = kept(EVERY, EVERY[:5])
+WAYS = ("Flat", "HNSW16_SQ8", "IVF8,PQ16x4fs")
 WORDS = [f"word{i}" for i in range(400)]
 
 

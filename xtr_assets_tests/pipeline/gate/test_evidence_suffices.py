@@ -51,7 +51,11 @@ def with_queries(session: DraftSession, monkeypatch: pytest.MonkeyPatch, gate: G
     return evidence_suffices.check(session)
 
 
-@pytest.mark.parametrize(("name", "rows"), by_turns(3, 60))
+# Sentences of a script without spaces, words, what the encoder has no word for, and what is one question.
+SUITE = ("chinese", "thai", "emoji", "one word", "permutations", "one text", "punctuation")
+
+
+@pytest.mark.parametrize(("name", "rows"), by_turns(3, 60, SUITE))
 def test_whatever_a_corpus_is_made_of_passes(tmp_path: Path, name: str, rows: int) -> None:
     import random
 

@@ -16,6 +16,7 @@ from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.core.chunking.code_samples import SAMPLES as FIRST
 from xtr_assets_tests.core.chunking.further_samples import FURTHER
 from xtr_assets_tests.fixtures import drafted, make_chunk, write_shard
+from xtr_assets_tests.long_cases import more
 
 SAMPLES = FIRST | FURTHER
 # What either wording takes apart.
@@ -65,7 +66,7 @@ PATHS = st.tuples(st.lists(PARTS, min_size=1, max_size=6).map("/".join), SUFFIXE
 KINDS = st.sampled_from(["module", "class", "function", "method", "section", "record", ""])
 
 
-@settings(max_examples=800)
+@settings(max_examples=more(300, 800))
 @given(path=PATHS, symbol=st.one_of(TEXTS, st.just("<module>")), text=TEXTS, kind=KINDS)
 def test_strange_text_is_named_alike(path: str, symbol: str, text: str, kind: str) -> None:
     assert expected_name(path, symbol, text, kind) == (name_text(path, symbol, text, kind) or "")

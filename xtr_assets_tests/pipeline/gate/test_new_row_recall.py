@@ -61,7 +61,31 @@ def drafted(
     spoil_tokens: str = "",
     lists: bool = False,
 ) -> DraftSession:
-    """A draft that adds rows to a published generation, with its queries, exact lists and indexes."""
+    """A draft that adds rows to a published generation, with its queries, exact lists and indexes: a copy of one that
+    the first who asked had made. It lies beside the folders of tests, and goes with them."""
+    asked = hashlib.sha256(repr((old, added, recipe, spoil_tokens)).encode()).hexdigest()
+    base = root.parent.parent / f"draft-{asked}"
+    if base not in _drafts:
+        shutil.rmtree(base, ignore_errors=True)
+        _drafts[base] = _derived(base, old, added, recipe, spoil_tokens)
+    warehouse = Warehouse.open(shutil.copytree(base, root))
+    draft = warehouse.open_draft(_drafts[base])
+    if lists:
+        # So small an index is scanned by plan, and a scan reads no postings.
+        draft.set_profile("xtr", asdict(SearchProfile()))
+    return DraftSession(warehouse, draft, settings(recipe), encoder=lambda: ENCODER)
+
+
+# Draft numbers of what was made, by its folder.
+_drafts: dict[Path, int] = {}
+
+
+def settings(recipe: str) -> IndexConfig:
+    return CONFIG.model_copy(update={"dense": DenseConfig(recipe=recipe)})
+
+
+def _derived(root: Path, old: Sequence[Chunk], added: Sequence[Chunk], recipe: str, spoil_tokens: str) -> int:
+    """The number of the draft."""
     warehouse = copied(root, old, recipe)
     write_shard(warehouse, "s", [*old, *added])
     snapshot = warehouse.snapshot("s")
@@ -72,8 +96,7 @@ def drafted(
             encode(segment)
     versions = {"s": snapshot.data_version}
     draft = warehouse.draft("t", encoder=ENCODER.describe(), fingerprint=ENCODER.fingerprint, snapshots=versions)
-    config = CONFIG.model_copy(update={"dense": DenseConfig(recipe=recipe)})
-    session = DraftSession(warehouse, draft, config, encoder=lambda: ENCODER)
+    session = DraftSession(warehouse, draft, settings(recipe), encoder=lambda: ENCODER)
     sample_queries(session)
     exact_neighbors(session)
     derive_dense(session)
@@ -81,15 +104,12 @@ def drafted(
         if spoil_tokens:
             patch.setattr(token_index, "write_postings", spoiled(spoil_tokens))
         derive_tokens(session)
-    if lists:
-        # So small an index is scanned by plan, and a scan reads no postings.
-        draft.set_profile("xtr", asdict(SearchProfile()))
-    return session
+    return draft.number
 
 
 def copied(root: Path, old: Sequence[Chunk], recipe: str) -> Warehouse:
-    """A copy of a warehouse that serves these rows; it lies beside the folders of tests, and goes with them."""
-    base = root.parent.parent / f"{recipe.replace(',', '-')}-{hashlib.sha256(repr(old).encode()).hexdigest()}"
+    """A copy of a warehouse that serves these rows; it lies beside `root`."""
+    base = root.parent / f"{recipe.replace(',', '-')}-{hashlib.sha256(repr(old).encode()).hexdigest()}"
     if base not in _served:
         shutil.rmtree(base, ignore_errors=True)
         warehouse = Warehouse.create(base)

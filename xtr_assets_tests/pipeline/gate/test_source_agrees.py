@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from xtr_assets.pipeline.gate.folder_evidence import Folder
 from xtr_assets.pipeline.gate.source_agrees import check
 from xtr_assets.storage import shard_writer
 from xtr_assets.storage.chunk_files import ChunkWriter
+from xtr_assets_tests.long_cases import in_turn, kept
 from xtr_assets_tests.pipeline.gate.conftest import FILES, MODULES, PAGES, Items, Plant, World
 
 Change = Callable[[list[Chunk]], list[Chunk]]
@@ -71,8 +73,12 @@ FAULTS: dict[str, Change] = {
 }
 
 
-@pytest.mark.parametrize("path", ["3.md", "m3.py", "a.jsonl"])
-@pytest.mark.parametrize("fault", FAULTS)
+READ = ("3.md", "m3.py", "a.jsonl")
+# Each fault in one format, and in each format another place.
+CHOSEN = [*in_turn(READ, FAULTS), *((path, "lines are off by one") for path in READ)]
+
+
+@pytest.mark.parametrize(("path", "fault"), kept(product(READ, FAULTS), CHOSEN))
 def test_a_fault_in_the_rows_of_one_file_is_found_and_told(world: World, plant: Plant, path: str, fault: str) -> None:
     plant(in_file(path, FAULTS[fault]))
     found = check(world.build())

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from xtr_assets.pipeline.gate.registry import CHECKS, run_check
 from xtr_assets.pipeline.ingest.encode import encode_snapshot
 from xtr_assets.storage.segment import Segment
 from xtr_assets_tests.fixtures import make_chunk, required, write_shard
+from xtr_assets_tests.long_cases import in_turn, kept
 from xtr_assets_tests.pipeline.gate.rebuilt import Faulty, Judged, drafted, look, new_warehouse, picked, sound, words
 
 
@@ -143,9 +144,14 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-@pytest.mark.parametrize("rows", [2, 30, 700])
-def test_a_fault_of_a_first_build_is_seen(tmp_path: Path, fault: object, rows: int) -> None:
+# Of 700 rows a part is looked at; each fault is seen of 30, and of very few or of that part.
+CHOSEN = [*product([30], FAULTS), *((rows, fault) for fault, rows in in_turn(FAULTS, (700, 2)))]
+
+
+@pytest.mark.parametrize(
+    ("rows", "fault"), kept(product([2, 30, 700], FAULTS), CHOSEN), ids=lambda one: getattr(one, "__name__", None)
+)
+def test_a_fault_of_a_first_build_is_seen(tmp_path: Path, rows: int, fault: object) -> None:
     warehouse = new_warehouse(tmp_path)
     found = look(warehouse, drafted(warehouse, {"docs": words(rows)}, Faulty(fault)))  # type: ignore[arg-type]
     assert not found.passed, found

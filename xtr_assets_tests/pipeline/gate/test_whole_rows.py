@@ -24,8 +24,10 @@ from xtr_assets.storage.id_map import ID_MAP_NAME
 from xtr_assets.storage.manifest import RequiredCheck
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import write_shard
+from xtr_assets_tests.long_cases import kept
 from xtr_assets_tests.pipeline.gate.drafts import (
-    RECIPES,
+    EVERY,
+    WAYS,
     built,
     changed,
     chunks,
@@ -56,10 +58,7 @@ def said(found: Finding) -> str:
     return " ".join(one["what"] for one in found.details["differences"])
 
 
-@pytest.mark.parametrize(
-    "recipe",
-    [pytest.param(one, marks=() if one in ("Flat", "IVF8,PQ16x4fs") else pytest.mark.long) for one in RECIPES],
-)
+@pytest.mark.parametrize("recipe", kept(EVERY, ("Flat", "IVF8,PQ16x4fs")))
 def test_healthy_drafts_pass_whatever_happened_to_their_rows(tmp_path: Path, recipe: str) -> None:
     warehouse, draft = built(tmp_path / "w", recipe)
     write_shard(warehouse, "docs", chunks(24, source="docs"))
@@ -116,7 +115,7 @@ def _fields(chunk: Any) -> dict[str, Any]:
     return {name: getattr(chunk, name) for name in chunk.__dataclass_fields__}
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", kept(EVERY, WAYS))
 def test_new_rows_that_faiss_lacks(tmp_path: Path, recipe: str) -> None:
     warehouse, draft = changed(tmp_path / "w", recipe)
     base, _, rows = newest_segment(draft)
@@ -132,7 +131,7 @@ def test_new_rows_that_faiss_lacks(tmp_path: Path, recipe: str) -> None:
     assert one["rows"] == new[:5].tolist() and all(chunk_id >= 0 for chunk_id in one["chunk_ids"])
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", kept(EVERY, WAYS))
 def test_rows_of_new_entries_that_slipped_by_one(tmp_path: Path, recipe: str) -> None:
     """In a ring: the same rows are in FAISS, so that no set differs."""
     warehouse, draft = changed(tmp_path / "w", recipe)
@@ -160,7 +159,10 @@ def test_rows_beyond_the_generation_and_rows_twice(tmp_path: Path) -> None:
     assert not found.passed and "more than once" in said(found)
 
 
-@pytest.mark.parametrize("recipe", ["Flat", "SQ8", "IVF8,Flat", "IVF8,SQ8", "IVF8,PQ16x4fs", "HNSW16"])
+DEAD_ROWS = ("Flat", "SQ8", "IVF8,Flat", "IVF8,SQ8", "IVF8,PQ16x4fs", "HNSW16")
+
+
+@pytest.mark.parametrize("recipe", kept(DEAD_ROWS, ("Flat", "IVF8,PQ16x4fs", "HNSW16")))
 def test_dead_rows_that_faiss_kept_are_refused_and_never_served(tmp_path: Path, recipe: str) -> None:
     warehouse, draft = changed(tmp_path / "w", recipe)
     dead = np.flatnonzero(~draft.live)

@@ -26,6 +26,7 @@ from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import ENCODER, drafted, make_chunk, write_shard
 from xtr_assets_tests.life import steps
+from xtr_assets_tests.long_cases import kept
 
 CORPORA = {
     "one": ["alpha beta gamma delta epsilon zeta"],
@@ -39,7 +40,7 @@ CORPORA = {
 DEMANDED = {"dense_recall", "finds_itself", "xtr_recall"}
 
 
-@pytest.mark.parametrize("corpus", CORPORA)
+@pytest.mark.parametrize("corpus", kept(CORPORA, ["one", "forty", "equal", "unknown"]))
 def test_a_small_corpus_keeps_its_queries_and_its_profile(
     tmp_path: Path, corpus: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
