@@ -3,6 +3,7 @@
 from typing import Any
 
 import dagster as dg
+import pytest
 
 from xtr_assets.defs.factory import build_index_defs
 from xtr_assets_tests.defs.conftest import CONFIG, Project
@@ -38,6 +39,7 @@ def change(project: Project) -> None:
     (project.modules / "bisect.py").write_text("def halve(x):\n    return x / 2\n")
 
 
+@pytest.mark.long
 def test_what_follows_published_is_asked_for_once_after_each_publish(fresh: Project) -> None:
     followers = following(fresh)
     assert fresh.build().published

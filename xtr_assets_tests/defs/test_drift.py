@@ -11,7 +11,7 @@ import pytest
 from xtr_assets.pipeline.cost_report import REPORT_NOTE
 from xtr_assets.pipeline.gate.drift import LIMITS, read_drift
 from xtr_assets.telemetry import metrics
-from xtr_assets_tests.defs.conftest import STDLIB, Project
+from xtr_assets_tests.defs.conftest import MODULES, STDLIB, Project
 from xtr_assets_tests.defs.test_sensors import Daemon
 from xtr_assets_tests.defs.test_upkeep import IVF
 
@@ -24,10 +24,15 @@ def listed(project: Project) -> Project:
     return project
 
 
+@pytest.mark.long
 def test_an_index_that_was_just_trained_has_not_drifted(listed: Project) -> None:
-    found = read_drift(listed.warehouse.generation(2))
+    assert_just_trained(listed, 2)
+
+
+def assert_just_trained(project: Project, number: int) -> None:
+    found = read_drift(project.warehouse.generation(number))
     assert found is not None
-    assert found.trained == 2
+    assert found.trained == number
     assert found.imbalance == pytest.approx(1.0)
     assert found.growth == pytest.approx(1.0)
     assert found.nprobe is not None
@@ -78,9 +83,7 @@ def test_past_a_limit_one_retrain_is_asked_for_with_its_cause(listed: Project, m
     assert not daemon.tick("drift").run_requests
     assert daemon.run("retrain", request)
     assert listed.published == 4
-    found = read_drift(listed.warehouse.generation(4))
-    assert found is not None
-    assert (found.trained, found.causes) == (4, ())
+    assert_just_trained(listed, 4)
     assert listed.instance.get_runs(limit=1)[0].tags["xtr-assets/cause"] == request.tags["xtr-assets/cause"]
     assert not daemon.tick("drift").run_requests
     # Automation finds nothing to do after it.
@@ -123,7 +126,8 @@ def test_a_change_costs_a_share_of_the_last_full_build(project: Project) -> None
     assert 0 < report["total"]["bytes"] < whole["bytes"]
     assert report["full_build"]["generation"] == 1
     # What a build that takes nothing over writes is compared from then on, with the encoding it did not have to do.
-    project.build(full=True)
+    full = project.build(full=True)
+    assert (full.built, full.published, full.shards["modules"]["files_touched"]) == (3, True, len(MODULES))
     anew = project.warehouse.generation(3).manifest.notes[REPORT_NOTE]
     assert anew["full_build"]["generation"] == 3
     assert anew["full_build"]["steps"]["ingest.encode"]["encoded"] == whole["encoded"]

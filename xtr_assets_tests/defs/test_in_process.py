@@ -132,6 +132,7 @@ def test_a_build_of_names_alone_says_what_it_encoded(fresh: Project) -> None:
     assert named["cpu_seconds"] > 0 and named["bytes"] > 0
 
 
+@pytest.mark.long
 def test_a_full_build_encodes_nothing_twice(project: Project) -> None:
     result = project.build(full=True)
     assert (result.built, result.published) == (2, True)
@@ -183,6 +184,7 @@ def test_publish_itself_refuses_a_draft_whose_bytes_are_not_those_that_were_chec
     assert project.warehouse.published is None
 
 
+@pytest.mark.long
 def test_a_rolled_back_generation_is_not_built_again_until_something_changes(project: Project) -> None:
     (project.modules / "queue.py").unlink()
     project.build()
@@ -226,6 +228,7 @@ def test_the_rollback_job_moves_the_pointer_back(project: Project) -> None:
     assert project.published == 1
 
 
+@pytest.mark.long
 def test_a_build_that_died_leaves_what_serves_and_the_next_one_is_clean(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,5 @@
 """A real `xtr-assets build`, killed: readers read on, the next build is clean, and nothing is lost or left behind."""
 
-import os
 import shutil
 import signal
 import socket
@@ -21,6 +20,7 @@ from xtr_assets.storage.lock import read_holder
 from xtr_assets.storage.run_mark import read_mark
 from xtr_assets_tests.defs.conftest import CONFIG, STDLIB, Project
 from xtr_assets_tests.defs.test_sensors import Daemon
+from xtr_assets_tests.long_cases import kept
 
 # In place of which function the process is killed, and what serves then.
 POINTS = {
@@ -30,8 +30,6 @@ POINTS = {
     "published": ("xtr_assets.storage.publish.move_pointer", 1),
     "noted": ("xtr_assets.storage.publish.append_history", 2),
 }
-# Each point costs two builds: all of them where lives are long (see xtr_assets_tests/life).
-CHOSEN = list(POINTS) if os.environ.get("XTR_ASSETS_LIVES") else ["encode", "published"]
 
 KILLED = """
 import os, signal, sys
@@ -54,7 +52,8 @@ def at_home(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proje
         yield Project(project.folder, instance, project.config)
 
 
-@pytest.mark.parametrize("point", CHOSEN)
+# Each point costs two builds. That encodings are gone on with is told by test_upgrade.py too.
+@pytest.mark.parametrize("point", kept(POINTS, ["published"]))
 def test_a_build_may_be_killed_anywhere(project: Project, point: str, monkeypatch: pytest.MonkeyPatch) -> None:
     function, serving = POINTS[point]
     warehouse = project.warehouse

@@ -90,6 +90,17 @@ def best_by_late_interaction(root: Path, tokens: LateInteractionConfig | XtrConf
     return hits[0].path
 
 
+def test_a_model_is_built_and_scores_are_maxsim(corpus: Path, tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    root, folder = tmp_path / "warehouse", write_pylate(tmp_path / "colbert")
+    write_dense(folder / "1_Dense", draw(40, 32))
+    colbert = LateInteractionConfig(model=str(folder), expansion=False)
+    first = build(index(corpus, root, colbert), instance)
+    assert first.ok and first.built == 1, first.failed
+    assert best_by_late_interaction(root, colbert, 40) == "volcano-burns.md"
+
+
+# The change from one kind to another, and back without encoding, is told in test_encoder_upgrade.py too.
+@pytest.mark.long
 def test_a_model_is_built_replaced_by_another_kind_and_taken_back_without_encoding(
     corpus: Path, tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from xtr_assets.defs.sensor_cursor import DEAD_SECONDS, FIRST_WAIT_SECONDS, in_p
 from xtr_assets.storage.layout import Layout
 from xtr_assets_tests.defs.conftest import STDLIB, Project
 from xtr_assets_tests.defs.test_sensors import Daemon
+from xtr_assets_tests.long_cases import LONG, more
 
 
 @pytest.fixture
@@ -26,12 +27,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_changes_while_no_daemon_ran_are_built_once_when_one_comes_back_without_its_memory(project: Project) -> None:
-    for name in ("glob.py", "shlex.py"):
-        shutil.copy(STDLIB / name, project.modules)
-    (project.modules / "queue.py").unlink()
-    assert Daemon(project).settle() == (1, 1)
-    assert project.published == 2
-    assert {"glob", "shlex.split"} & project.symbols()
+    # A daemon begins without a memory in most tests of sensors: that it finds what changed before is told there too.
+    if LONG:
+        for name in ("glob.py", "shlex.py"):
+            shutil.copy(STDLIB / name, project.modules)
+        (project.modules / "queue.py").unlink()
+        assert Daemon(project).settle() == (1, 1)
+        assert project.published == 2
+        assert {"glob", "shlex.split"} & project.symbols()
     # Ingested by somebody who then went away, and a daemon that knows nothing of it.
     shutil.copy(STDLIB / "sched.py", project.modules)
     assert (
@@ -41,7 +44,7 @@ def test_changes_while_no_daemon_ran_are_built_once_when_one_comes_back_without_
         .success
     )
     assert Daemon(project).settle() == (0, 1)
-    assert project.published == 3
+    assert project.published == more(2, 3)
 
 
 def test_a_run_that_died_with_its_machine_is_not_waited_for_for_ever(project: Project, clock: list[float]) -> None:

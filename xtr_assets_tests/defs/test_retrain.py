@@ -2,7 +2,6 @@
 itself. Lists are searched 3 of 16 here; rows of a topic that none of them knows lie in all of them."""
 
 import json
-import os
 import random
 import shutil
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from xtr_assets.pipeline.gate import drift
 from xtr_assets.storage.generation import Generation
 from xtr_assets_tests.defs.conftest import Project
 from xtr_assets_tests.defs.test_sensors import Daemon
+from xtr_assets_tests.long_cases import more
 
 CONFIG = """
 name: topics
@@ -101,7 +101,7 @@ def test_one_retrain_is_asked_for_with_the_cause_and_publishes_and_changes_follo
     assert daemon.settle() == (0, 0)
     assert not daemon.tick("drift").run_requests
 
-    for change in range(3 if "XTR_ASSETS_LONG" in os.environ else 1):
+    for change in range(more(1, 3)):
         write(project.folder, f"more{change}", "fresh", 3, 60)
         assert daemon.settle() == (1, 1)
         assert project.published == 4 + change
@@ -176,7 +176,12 @@ def test_a_retrain_that_died_is_asked_for_again_after_a_while(daemon: Daemon, mo
     assert daemon.project.published == 4
 
 
-def test_a_running_retrain_is_waited_for(daemon: Daemon) -> None:
+def test_a_running_retrain_is_waited_for_and_the_limit_decides(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal whose rows are not surely lost is no matter of training: what serves goes on, and a person looks."""
+    with monkeypatch.context() as patch:
+        patch.setitem(drift.LIMITS, "new_rows", 1.0)
+        assert not daemon.tick("drift").run_requests
+        assert "draft 2 holds exactly this" in str(daemon.tick("automation").skip_message)
     project = daemon.project
     job = build_index_defs(project.config).resolve_job_def("retrain")
     project.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
@@ -257,10 +262,3 @@ def test_every_job_that_makes_a_generation_is_seen_without_an_asset_selection(to
     topics.instance.create_run_for_job(defined, status=dg.DagsterRunStatus.STARTED, asset_selection=None)
     for sensor in ("automation", "drift"):
         assert f"1 run of {job} has not ended" in str(names.tick(sensor).skip_message)
-
-
-def test_the_limit_decides(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refusal whose rows are not surely lost is no matter of training: what serves goes on, and a person looks."""
-    monkeypatch.setitem(drift.LIMITS, "new_rows", 1.0)
-    assert not daemon.tick("drift").run_requests
-    assert "draft 2 holds exactly this" in str(daemon.tick("automation").skip_message)

@@ -1,6 +1,5 @@
 """Automation: which runs the sensors ask for, tick by tick. Runs are executed in between as the daemon would."""
 
-import os
 import re
 import shutil
 import time
@@ -21,6 +20,7 @@ from xtr_assets.defs.assets import published
 from xtr_assets.defs.sensor_cursor import RETRIES, Memory
 from xtr_assets.pipeline.plan.next_build import SETTLE_SECONDS
 from xtr_assets_tests.defs.conftest import CONFIG, STDLIB, Project
+from xtr_assets_tests.long_cases import LONG
 
 
 @cache
@@ -89,6 +89,7 @@ def test_sensors_run_from_the_start(project: Project) -> None:
     assert set(sensors.values()) == {dg.DefaultSensorStatus.RUNNING}
 
 
+@pytest.mark.long
 def test_an_empty_warehouse_is_filled_and_published_by_itself(fresh: Project) -> None:
     assert Daemon(fresh).settle() == (1, 1)
     assert fresh.published == 1
@@ -399,7 +400,7 @@ def test_a_cursor_that_is_lost_goes_on_after_the_runs_of_an_earlier_release(daem
 def test_a_sensor_whose_cursor_is_lost_uses_no_key_again(daemon: Daemon, left: str | None) -> None:
     """The same contents come again: a key that was used would be answered with the run of then."""
     added = daemon.project.modules / "added.py"
-    for content in ("first", "second", "first", *(["second"] if "XTR_ASSETS_LONG" in os.environ else [])):
+    for content in ("first", "second", "first", *(["second"] if LONG else [])):
         daemon.cursors = {} if left is None else dict.fromkeys(("source_changes", "automation", "drift"), left)
         added.write_text(f"def {content}():\n    return 1\n")
         assert daemon.settle() == (1, 1)
