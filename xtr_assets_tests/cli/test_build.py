@@ -90,6 +90,7 @@ def test_a_damaged_database_of_dagster_is_one_line_and_the_next_build_goes_on(se
     assert change("build").exit_code == 0 and hits(change, "giraffe")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("project")
 def test_a_build_with_nothing_changed_makes_no_generation_and_a_full_one_does(change: Command) -> None:
     unchanged = change("build")

@@ -24,7 +24,7 @@ def documents(project: Path) -> Path:
     return project
 
 
-def test_documents_are_built_found_and_told_of(documents: Path, change: Command) -> None:
+def test_documents_are_built_found_told_of_and_found_anew_where_they_change(documents: Path, change: Command) -> None:
     built = change("build")
     assert built.exit_code == 0, built.output
     found = json.loads(change("search", "closing twice is no fault", "--json", "-k", "4").stdout)["hits"]
@@ -35,10 +35,6 @@ def test_documents_are_built_found_and_told_of(documents: Path, change: Command)
     told = document(change, "status")["quarantine"]
     (scanned,) = [entry for entry in told if entry["path"] == "scanned.pdf"]
     assert scanned["reason"] == "no-text" and "ocrmypdf" in scanned["detail"]
-
-
-def test_a_changed_page_is_found_and_the_old_one_is_not(documents: Path, change: Command) -> None:
-    assert change("build").exit_code == 0
     pages = ["Reader\nA reader opens files.", "The okapi lives in the forest.", "Closing twice is no fault."]
     (documents / "guide" / "leaflet.pdf").write_bytes(pdf(pages))
     built = change("build")
