@@ -4,7 +4,6 @@ One corpus of five shards, among them one of a single chunk and one of none, wit
 in several parts, names in one shard and metadata in another; as one index, and as 1, 2 and 5 parts in other orders.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -39,6 +38,7 @@ from xtr_assets.search.retrievers import QueryVectors
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import ENCODER, drafted, write_shard
+from xtr_assets_tests.long_cases import more
 from xtr_assets_tests.search.conftest import CURVE, PROFILE, corpus
 
 # The order of parts, and so of rows, differs from that of the one index.
@@ -348,7 +348,7 @@ def asked_apart(
         return merged
 
 
-@settings(max_examples=500 if "XTR_ASSETS_LONG" in os.environ else 40)
+@settings(max_examples=more(40, 500))
 @given(
     query=st.sampled_from(QUERIES[:-1]),
     mode=st.sampled_from(MODES),
@@ -385,7 +385,7 @@ def test_parts_that_are_asked_apart_add_up_to_the_answer_of_one_index(
             assert unplaced[0] == unplaced[1]
 
 
-@settings(max_examples=500 if "XTR_ASSETS_LONG" in os.environ else 40)
+@settings(max_examples=more(40, 500))
 @given(
     seed=st.integers(0, 10**6),
     length=st.integers(1, 8),

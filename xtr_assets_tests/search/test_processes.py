@@ -5,12 +5,14 @@ import os
 import pickle
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from xtr_assets.search import Searcher
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.long_cases import kept
 
 # Run as a program of its own: threads of the test runner must not decide what a fork does. It asks all in the parent
 # first, so that every library has started its threads (torch apart: it changes those of FAISS); then a child asks the
@@ -90,16 +92,13 @@ if __name__ == "__main__":
 """
 
 
+# What is forked has the encoder of its parent; what is spawned has none, and opens the searcher anew.
 @pytest.mark.parametrize(
     ("asked", "how"),
-    [
-        ("indexes", "fork"),
-        ("indexes", "forkserver"),
-        ("encoder", "fork"),
-        ("encoder", "spawn"),
-        pytest.param("indexes", "spawn", marks=pytest.mark.long),
-        pytest.param("encoder", "forkserver", marks=pytest.mark.long),
-    ],
+    kept(
+        product(("indexes", "encoder"), ("fork", "forkserver", "spawn")),
+        [("indexes", "fork"), ("indexes", "spawn"), ("encoder", "fork")],
+    ),
 )
 def test_a_child_process_finds_what_its_parent_finds(
     asked: str, how: str, warehouse: Warehouse, tmp_path: Path

@@ -15,6 +15,7 @@ from xtr_assets.search import Searcher
 from xtr_assets.search.ranker import Mode
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import ENCODER, make_chunk, new_warehouse, publish_chunks
+from xtr_assets_tests.long_cases import more
 
 MODES: tuple[Mode, ...] = ("dense", "xtr", "hybrid", "exact")
 
@@ -116,7 +117,7 @@ def test_searches_beside_refreshes_never_mix_generations(path: Path) -> None:
     with xa.open(path, device="cpu") as searcher, ThreadPoolExecutor(4) as pool:
         running = [pool.submit(search, searcher, seed) for seed in range(4)]
         try:
-            for _ in range(12):
+            for _ in range(more(4, 12)):
                 warehouse.rollback(1)
                 assert searcher.refresh() == 1
                 warehouse.rollback(2)

@@ -1,4 +1,4 @@
-"""Thirty moves of the pointer under a server: of a generation that answered before, nothing stays."""
+"""Many moves of the pointer under a server: of a generation that answered before, nothing stays."""
 
 import gc
 import sys
@@ -15,11 +15,12 @@ from xtr_assets.storage import digests
 from xtr_assets.storage.generation import Generation
 from xtr_assets.telemetry.metrics import REGISTRY
 from xtr_assets_tests.fixtures import new_warehouse, publish_chunks
+from xtr_assets_tests.long_cases import more
 from xtr_assets_tests.server.site import served, version
 from xtr_assets_tests.server.test_hot_swap import until
 
 HELD = (Searcher, OpenGeneration, Generation, DenseIndex, TokenIndex, LexicalIndex)
-PUBLISHED, MOVED_BACK = 8, 22
+PUBLISHED, MOVED_BACK = more(4, 8), more(6, 22)
 
 
 class Footprint:
