@@ -9,9 +9,10 @@ from xtr_assets.config import parse_config
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.healthy.writing import Writer
 from xtr_assets_tests.life import steps
+from xtr_assets_tests.long_cases import kept
 
 
-@pytest.mark.parametrize("titled", [True, False])
+@pytest.mark.parametrize("titled", kept([True, False], [False]))
 def test_recall_of_chinese_records_is_measured_by_their_own_words(tmp_path: Path, titled: bool) -> None:
     writer = Writer(12, "zh", "prose")
 

@@ -1,4 +1,4 @@
-"""No fault is published: five mutants here, all of them with `XTR_ASSETS_MUTANTS=1 pytest -m mutants`, or as a table
+"""No fault is published: four mutants here, all of them with `XTR_ASSETS_MUTANTS=1 pytest -m mutants`, or as a table
 with `make mutants`."""
 
 import os
@@ -11,12 +11,14 @@ import pytest
 from xtr_assets.core import errors
 from xtr_assets.defs import in_process
 from xtr_assets.pipeline.gate.registry import CHECKS
+from xtr_assets_tests.long_cases import kept
 from xtr_assets_tests.mutants.catalogue import CONTROLS, MUTANTS
 from xtr_assets_tests.mutants.fault import Mutant, Run, fitting, in_code
 from xtr_assets_tests.mutants.trial import Bases, attempt
 
 BY_NAME = {one.name: one for one in MUTANTS}
-# Of sorts that lie far apart, 4 CPU s each; the rest is planted by the long run.
+# Of sorts that lie far apart, 4 CPU s each; the rest is planted by the long run. What is missing in FAISS is planted in
+# test_whole_rows.py and test_new_row_recall.py too.
 CHOSEN: tuple[tuple[str, Run], ...] = (
     ("half of a mount is away", "incremental"),
     ("the pointer gets another number", "incremental"),
@@ -45,7 +47,7 @@ def assert_stopped(mutant: Mutant, run: Run, bases: Bases) -> None:
         assert stops & (mutant.stopped_by | {"xtr_recall_new_rows", "dense_recall_new_rows"}), outcome.message
 
 
-@pytest.mark.parametrize(("name", "run"), CHOSEN)
+@pytest.mark.parametrize(("name", "run"), kept(CHOSEN, CHOSEN[:3]))
 def test_a_fault_is_not_published(name: str, run: Run, bases: Bases) -> None:
     assert_stopped(BY_NAME[name], run, bases)
 
