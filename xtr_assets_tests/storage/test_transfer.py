@@ -249,6 +249,7 @@ FOREIGN = [
     "segments/0123456789abcdef/chunks.arrow",
     "segments/.hidden/chunks.arrow",
     "models/x",
+    "models/.hidden/x",
     "../outside",
     "generations/2/../../PUBLISHED",
     "/etc/passwd",
@@ -262,7 +263,8 @@ FOREIGN = [
 # what is sealed by itself, a hidden name, and each way out.
 TOLD = (
     *("PUBLISHED", ".bashrc", "tmp/x", "generations/99/manifest.json", "generations/2/manifest.json", "generations/2"),
-    *("shards/s/CURRENT", "shards/t/0123456789abcdef.json", "segments/.hidden/chunks.arrow", "models/x"),
+    *("shards/s/CURRENT", "shards/t/0123456789abcdef.json", "segments/0123456789abcdef/chunks.arrow"),
+    *("models/x", "models/.hidden/x"),
     *("../outside", "/etc/passwd", "models//x", "models/a/../../PUBLISHED", FOREIGN[-1]),
 )
 
