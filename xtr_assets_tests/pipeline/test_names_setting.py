@@ -14,6 +14,7 @@ from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.life import steps
 from xtr_assets_tests.life.world import World, module, named, records
+from xtr_assets_tests.long_cases import LONG
 
 
 class Project:
@@ -40,7 +41,7 @@ class Project:
         return sorted(self.seen)
 
     def built(self) -> tuple[Generation | None, str]:
-        made = steps.build(self.warehouse, self.world.config, whole=True)
+        made = steps.build(self.warehouse, self.world.config, whole=LONG)
         return made.generation, made.reason
 
     def files(self, number: int) -> list[str]:

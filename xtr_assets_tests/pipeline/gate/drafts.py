@@ -63,7 +63,7 @@ def built(folder: Path, recipe: str, count: int = 240) -> tuple[Warehouse, Draft
         write_shard(warehouse, "code", chunks(count))
         return whole_draft(warehouse, recipe)
 
-    return _copied(folder, f"built {recipe} {count}", make)
+    return copied(folder, f"built {recipe} {count}", make)
 
 
 def changed(folder: Path, recipe: str, new: int = 40) -> tuple[Warehouse, Draft]:
@@ -75,14 +75,14 @@ def changed(folder: Path, recipe: str, new: int = 40) -> tuple[Warehouse, Draft]
         write_shard(warehouse, "code", chunks(240 + new)[16:])
         return whole_draft(warehouse, recipe)
 
-    return _copied(folder, f"changed {recipe} {new}", make)
+    return copied(folder, f"changed {recipe} {new}", make)
 
 
 # Draft numbers of what was made, by its folder.
 _made: dict[Path, int] = {}
 
 
-def _copied(folder: Path, name: str, make: Callable[[Warehouse], Draft]) -> tuple[Warehouse, Draft]:
+def copied(folder: Path, name: str, make: Callable[[Warehouse], Draft]) -> tuple[Warehouse, Draft]:
     """A copy of what `make` made for the first who asked: it lies beside the folders of tests, and goes with them.
     Tests of wide numbers of centroids have their own."""
     base = folder.parent.parent / f"{name} {centroids.NARROW_CENTROIDS}".replace(",", "-")

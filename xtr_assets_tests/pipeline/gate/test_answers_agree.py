@@ -33,7 +33,7 @@ from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import write_shard
-from xtr_assets_tests.pipeline.gate.drafts import CONFIG, RECIPES, built, changed, chunks, whole_draft
+from xtr_assets_tests.pipeline.gate.drafts import CONFIG, RECIPES, built, changed, chunks, copied, whole_draft
 
 HASHING = CONFIG.model_copy(update={"encoder": HashingConfig()})
 
@@ -43,16 +43,20 @@ def look(warehouse: Warehouse, draft: Draft) -> Finding:
 
 
 def ranked(folder: Path, rows: int = 240) -> tuple[Warehouse, Draft]:
-    """A draft with weights, names, texts of different length, and symbols of two chunks."""
-    warehouse = Warehouse.create(folder)
-    made = [
-        replace(one, symbol=f"s{i // 2}", part=i % 2, text=" ".join(one.text.split()[: 2 + i % 11]))
-        for i, one in enumerate(chunks(rows))
-    ]
-    write_shard(warehouse, "code", made)
-    draft = whole_draft(warehouse, "Flat", named=("code",))
-    draft.set_profile("hybrid", Blend.standard().document())
-    return warehouse, draft
+    """A draft with weights, names, texts of different length, and symbols of two chunks, in a folder below a test's."""
+    blend = Blend.standard().document()
+
+    def make(warehouse: Warehouse) -> Draft:
+        made = [
+            replace(one, symbol=f"s{i // 2}", part=i % 2, text=" ".join(one.text.split()[: 2 + i % 11]))
+            for i, one in enumerate(chunks(rows))
+        ]
+        write_shard(warehouse, "code", made)
+        draft = whole_draft(warehouse, "Flat", named=("code",))
+        draft.set_profile("hybrid", blend)
+        return draft
+
+    return copied(folder, f"ranked {rows} {blend['candidates']}", make)
 
 
 def test_a_healthy_draft_with_weights_names_and_symbols_passes(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from xtr_assets.search.hits import Hit
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import ENCODER, encode, make_chunk, write_shard
+from xtr_assets_tests.pipeline.gate.drafts import copied
 
 CONFIG = IndexConfig(
     sources=(SourceConfig(name="s", kind="records", path=Path("c.jsonl")),),
@@ -71,6 +72,13 @@ def session_over(warehouse: Warehouse, chunks: Sequence[Chunk], encoder: Hashing
     return session
 
 
+@pytest.fixture
+def articles(tmp_path: Path) -> tuple[Warehouse, DraftSession]:
+    """A draft of ARTICLES, in the place of `warehouse`."""
+    warehouse, draft = copied(tmp_path / "w", "articles", lambda warehouse: session_over(warehouse, ARTICLES).draft)
+    return warehouse, DraftSession(warehouse, draft, CONFIG, encoder=lambda: ENCODER)
+
+
 def published(warehouse: Warehouse, session: DraftSession) -> None:
     """Serve it, with what the check found."""
     found = check(session)
@@ -85,8 +93,8 @@ def published(warehouse: Warehouse, session: DraftSession) -> None:
     warehouse.publish(session.draft.number, force_reason="one check alone")
 
 
-def test_titles_find_their_records(warehouse: Warehouse) -> None:
-    finding = check(session_over(warehouse, ARTICLES))
+def test_titles_find_their_records(articles: tuple[Warehouse, DraftSession]) -> None:
+    finding = check(articles[1])
     assert finding.passed
     assert finding.details["recall"] > 0.95
     assert set(finding.details["kinds"]) == {"title"} and finding.details["items"] > 140
@@ -143,8 +151,11 @@ def test_without_titles_texts_are_quoted(warehouse: Warehouse) -> None:
     assert finding.details["recall"] > 0.9
 
 
-def test_a_loss_since_what_serves_is_refused_and_new_rivals_are_no_loss(warehouse: Warehouse) -> None:
-    published(warehouse, session_over(warehouse, ARTICLES))
+def test_a_loss_since_what_serves_is_refused_and_new_rivals_are_no_loss(
+    articles: tuple[Warehouse, DraftSession],
+) -> None:
+    warehouse, session = articles
+    published(warehouse, session)
     # Ten new records that answer each title as well as its own does push it out of the first ten.
     rivals = [
         make_chunk("r.jsonl", f"{i}-{n}", f"{ARTICLES[i].title} {n}", source="s", kind="record")
@@ -174,11 +185,12 @@ class Turning(Hashing):
 
 
 def test_of_what_the_parent_asked_a_part_is_encoded_anew_and_that_is_enough(
-    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+    articles: tuple[Warehouse, DraftSession], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder = Turning()
     monkeypatch.setattr(QueryEncoder, "of", lambda *_: encoder)
-    published(warehouse, session_over(warehouse, ARTICLES))
+    warehouse, first = articles
+    published(warehouse, first)
     another = make_chunk("n.jsonl", "n", "another text", source="s", kind="record")
     session = session_over(warehouse, [*ARTICLES, another])
     encoder.given.clear()
@@ -195,8 +207,8 @@ def test_of_what_the_parent_asked_a_part_is_encoded_anew_and_that_is_enough(
     assert not finding.passed and finding.details["lost"] >= AFRESH // 2, finding.summary
 
 
-def test_items_that_were_found_and_are_not_any_more_are_refused(warehouse: Warehouse) -> None:
-    session = session_over(warehouse, ARTICLES)
+def test_items_that_were_found_and_are_not_any_more_are_refused(articles: tuple[Warehouse, DraftSession]) -> None:
+    _, session = articles
     items = tuple(known_items(session))
     hits = session.searcher().search_batch([item.text for item in items], 50)
     whole = Asked(items, tuple(map(tuple, hits)), tuple(map(tuple, hits)))

@@ -16,6 +16,7 @@ from xtr_assets.sources import file_scan, folder_place
 from xtr_assets.sources.base import FileSource
 from xtr_assets.sources.records import Records
 from xtr_assets.sources.text_tree import TextTree
+from xtr_assets_tests.long_cases import pairs
 from xtr_assets_tests.pipeline.gate.conftest import MODULE, World
 
 LONG = "Words of a long line that ends after a while. "
@@ -135,8 +136,7 @@ ODD = [
 ]
 
 
-@pytest.mark.parametrize("text", ODD)
-@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize(("text", "newline"), pairs(ODD, ["\n", "\r\n"]))
 def test_pages_that_are_read_as_they_are_meant(world: World, text: str, newline: str) -> None:
     world.write("guide/odd.md", text.replace("\n", newline))
     found = check(world.build())
