@@ -11,7 +11,8 @@ import pytest
 
 LONG = "XTR_ASSETS_LONG" in os.environ
 Case = TypeVar("Case")
-One, Other = TypeVar("One"), TypeVar("Other")
+One = TypeVar("One")
+Other = TypeVar("Other")
 
 
 def kept(cases: Iterable[Case], suite: Iterable[Case]) -> list[Any]:
