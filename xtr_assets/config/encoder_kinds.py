@@ -15,7 +15,6 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import to_jsonable_python
 
 from xtr_assets.config.field_types import Strict, UsablePath, in_order
 from xtr_assets.core.errors import ConfigError
@@ -25,6 +24,8 @@ from xtr_assets.core.types import BOTH_LEGS, Leg, Legs, legs_of
 
 DENSE: Legs = frozenset({"dense"})
 TOKENS: Legs = frozenset({"tokens"})
+
+AS_JSON = TypeAdapter[Any](Any, config={"ser_json_inf_nan": "constants"})
 
 # Packages announce their encoders here; the entry point's name is the kind.
 ENCODER_GROUP = "xtr_assets.encoders"
@@ -225,7 +226,7 @@ class PythonConfig(Kind):
         # A run of Dagster, and who opens what a manifest notes, call the factory with what JSON holds of them: with a
         # date, or a set, it may be another encoder elsewhere.
         try:
-            made = to_jsonable_python(in_order(value))
+            made = AS_JSON.dump_python(in_order(value), mode="json")
             json.dumps(made, allow_nan=False)
         except ValueError as error:
             raise ValueError("they hold what JSON has not; give text, finite numbers, lists, mappings") from error

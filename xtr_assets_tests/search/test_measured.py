@@ -1,6 +1,8 @@
 """Searches are counted, timed by phase and traced."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from opentelemetry import trace
@@ -49,10 +51,11 @@ def test_a_refused_search_is_counted_by_its_error(searcher: Searcher) -> None:
     assert _value("search_errors_total", error="InvalidInput") == before + 1
 
 
-def test_the_open_generation_is_a_gauge(warehouse: Warehouse) -> None:
-    # Opened here: the gauge is the last opening's, and other tests open warehouses of the same folder name.
-    with Searcher(warehouse, "cpu") as opened:
-        assert _value("open_generation", warehouse="warehouse") == opened.generation
+def test_the_open_generation_is_a_gauge(warehouse: Warehouse, tmp_path: Path) -> None:
+    # Of a folder name of its own: other tests have warehouses of the usual one open.
+    shutil.copytree(warehouse.root, tmp_path / "gauged")
+    with Searcher(Warehouse.open(tmp_path / "gauged"), "cpu") as opened:
+        assert _value("open_generation", warehouse="gauged") == opened.generation
 
 
 @pytest.fixture

@@ -338,7 +338,7 @@ def test_another_release_of_the_parser_of_markdown_is_another_fingerprint(
 ) -> None:
     """Files that were touched since would be cut as it cuts them, and all others as the one before did."""
     before = [opened(kind).fingerprint() for kind in ("text", "records")]
-    monkeypatch.setattr(text_tree, "version", lambda name: f"another {name}")
+    monkeypatch.setattr(text_tree, "installed_version", lambda name: f"another {name}")
     after = [opened(kind).fingerprint() for kind in ("text", "records")]
     assert [one == other for one, other in zip(before, after, strict=True)] == [False, True]
 

@@ -53,7 +53,11 @@ class DocumentBm25:
                 found.append([])
                 continue
             documents, scores = self._index.retrieve([known], k=k, show_progress=False)
-            found.append([self.names[at] for at, score in zip(documents[0], scores[0], strict=True) if score > 0])
+            # Equal scores by name, so that the order of the rows says nothing: a set of parts has another one.
+            best = sorted(
+                (-score, self.names[at]) for at, score in zip(documents[0], scores[0], strict=True) if score > 0
+            )
+            found.append([name for _, name in best])
         return found
 
 
