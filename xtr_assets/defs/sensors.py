@@ -148,8 +148,9 @@ def automation(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) -> dg.
             return _wait(memory, unended(running))
         serves = 0 if warehouse.published is None else warehouse.published.number
         if memory.announced != serves:
-            memory = memory.model_copy(update={"announced": serves})
-            if missing := untold_publish(context.instance, warehouse, site.names.key("published")):
+            sure, missing = untold_publish(context.instance, warehouse, site.names.key("published"))
+            memory = memory.model_copy(update={"announced": serves}) if sure else memory
+            if missing is not None:
                 reason = f"Dagster is told that generation {serves} serves: {missing.description}"
                 return dg.SensorResult(asset_events=[missing], skip_reason=reason, cursor=memory.model_dump_json())
         kind = wanted_kind(warehouse, site.config, lambda: site.encoder(context))

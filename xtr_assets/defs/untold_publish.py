@@ -4,6 +4,7 @@ import dagster as dg
 
 from xtr_assets.defs.context import BY_RUN
 from xtr_assets.pipeline.plan.decide import data_version
+from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import read_history
 from xtr_assets.storage.warehouse import Warehouse
 
@@ -13,29 +14,26 @@ BROKEN_OFF = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 def untold_publish(
     instance: dg.DagsterInstance, warehouse: Warehouse, asset: dg.AssetKey
-) -> dg.AssetMaterialization | None:
-    """The materialization of `asset` that is missing; None where nothing is.
+) -> tuple[bool, dg.AssetMaterialization | None]:
+    """(whether that is sure, the materialization of `asset` that is missing; None where nothing is). It is not while
+    the run that published has not ended, for Dagster: nobody told it of a death yet, and the run may tell by itself.
 
     What follows `published` is asked for by its materialization alone, and would go on with what served before until
     the next change. Only runs of this instance are looked at: what another one published, or the shell without it, was
     never told here, and neither is a rollback.
     """
     serving = warehouse.published
-    move = next((one for one in reversed(read_history(warehouse.layout)) if one.moves), None)
-    if serving is None or move is None or (move.action, move.generation) != ("published", serving.number):
-        return None
-    if not move.who.startswith(BY_RUN):
-        return None
-    run = instance.get_run_by_id(move.who.removeprefix(BY_RUN))
-    if run is None or run.status not in BROKEN_OFF:
-        return None
+    run_id = None if serving is None else _publisher(warehouse, serving)
+    run = None if run_id is None else instance.get_run_by_id(run_id)
+    if serving is None or run is None or run.status not in BROKEN_OFF:
+        return run is None or run.is_finished, None
     latest = instance.get_latest_materialization_event(asset)
     told = None if latest is None else latest.asset_materialization
     if latest is not None and told is not None:
         number = told.metadata.get("generation")
         if latest.run_id == run.run_id or (number is not None and number.value == serving.number):
-            return None
-    return dg.AssetMaterialization(
+            return True, None
+    return True, dg.AssetMaterialization(
         asset,
         description=f"Run {run.run_id} moved the pointer, and ended before it said so.",
         metadata={
@@ -46,3 +44,15 @@ def untold_publish(
         },
         tags={"dagster/data_version": data_version(serving)},
     )
+
+
+def _publisher(warehouse: Warehouse, serving: Generation) -> str | None:
+    """The run that published what serves; None where it was none, or a rollback is what serves."""
+    moves = [one for one in read_history(warehouse.layout) if one.moves]
+    noted = moves.pop() if moves and moves[-1].generation == serving.number else None
+    if noted is not None and noted.action == "published":
+        return noted.who.removeprefix(BY_RUN) if noted.who.startswith(BY_RUN) else None
+    # Its writer died before it noted the move, which the next one notes as its own. What serves for the first time was
+    # published, by the run that made it.
+    first = all(one.generation != serving.number for one in moves)
+    return serving.manifest.run_id if first and (noted is None or noted.action == "recovered") else None

@@ -15,10 +15,11 @@ from dagster._core.storage.tags import RETRY_ON_ASSET_OR_OP_FAILURE_TAG
 
 from xtr_assets.config import IndexConfig, parse_config
 from xtr_assets.core.errors import SourceError
-from xtr_assets.defs import build_index_defs, sensors
+from xtr_assets.defs import build_index_defs, sensors, untold_publish
 from xtr_assets.defs.assets import published
 from xtr_assets.defs.sensor_cursor import RETRIES, Memory
 from xtr_assets.pipeline.plan.next_build import SETTLE_SECONDS
+from xtr_assets.storage.history import read_history
 from xtr_assets_tests.defs.conftest import CONFIG, STDLIB, Project
 from xtr_assets_tests.long_cases import LONG
 
@@ -346,9 +347,18 @@ def test_a_publish_whose_run_ended_before_it_said_so_is_told_by_the_sensor_once(
     # What follows `published` sees none of it.
     assert not instance.fetch_materializations(key, limit=1).records
 
+    with monkeypatch.context() as killed:
+        # A build of the shell: nobody waits for it, as its process is gone, and nobody told Dagster so far.
+        killed.setattr(dg.DagsterRun, "status", dg.DagsterRunStatus.STARTED, raising=False)
+        assert not daemon.tick("automation").asset_events
     (told,) = daemon.tick("automation").asset_events
     assert (told.asset_key, told.metadata["generation"].value) == (key, 2)
     assert not daemon.tick("automation").asset_events
+    with monkeypatch.context() as died:
+        # Between the pointer and the history, which the next writer adds to.
+        died.setattr(untold_publish, "read_history", lambda layout: read_history(layout)[:-1])
+        daemon.cursors.clear()
+        assert daemon.tick("automation").asset_events == [told]
     instance.report_runless_asset_event(told)
     daemon.cursors.clear()
     assert not daemon.tick("automation").asset_events
