@@ -182,19 +182,25 @@ def confirm(path: Path) -> None:
     held = _held.get(path.parent.resolve() / path.name)
     if held is None:
         return
-    try:
-        noted = os.pread(held.descriptor, len(held.note) + 1, 0)
-        mine = _locks(held.folder) or (
-            _stands(path, held.descriptor) and _locks(held.descriptor) and noted == held.note
-        )
-    except BlockingIOError:
-        mine = False
-    if not mine:
+    if not _is_mine(path, held):
         raise WarehouseLocked(
             f"{path.parent} is written by {read_holder(path) or 'another process'}, or was meanwhile: this one lost "
             "its lock, whose file was removed, or whose host was cut off from the file server; what it was about to "
             "write is not written: do it again"
         )
+
+
+def _is_mine(path: Path, held: _Held) -> bool:
+    try:
+        # What is read before the lock is asked for may be what this host has in its memory.
+        return _locks(held.folder) or (
+            _stands(path, held.descriptor)
+            and _locks(held.descriptor)
+            and os.pread(held.descriptor, len(held.note) + 1, 0) == held.note
+        )
+    except OSError:
+        # Held by another; or the file server says that this lock is lost (EIO), or that the file is gone (ESTALE).
+        return False
 
 
 def _locked(descriptor: int) -> bool:
@@ -245,6 +251,8 @@ def _release(path: Path) -> None:
         if held.depth == 0:
             del _held[path]
             try:
-                os.ftruncate(held.descriptor, 0)
+                # Of a lock that was lost the note is another one's by now, who would take his own for lost.
+                if _is_mine(path, held):
+                    os.ftruncate(held.descriptor, 0)
             finally:
                 _close(held.descriptor, held.folder)

@@ -151,15 +151,17 @@ def test_a_lock_whose_file_was_removed_still_holds(
     assert draft(warehouse).number == 1
 
 
-@pytest.mark.parametrize("by", ["removed", "taken and let go"])
+@pytest.mark.parametrize("by", ["removed", "taken", "taken and let go", "told"])
 def test_who_lost_its_lock_on_nfs_moves_nothing(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
     """Its host was cut off for two minutes, or somebody took the file for what a dead one left. It went on, and what
     another one had published meanwhile was lost."""
-    real, lock = fcntl.flock, warehouse.layout.writer_lock
+    real, lock, told = fcntl.flock, warehouse.layout.writer_lock, False
 
     def of_files(descriptor: int, how: int) -> None:
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
             raise OSError(errno.EBADF, "NFS locks no folder")
+        if told and os.path.samestat(os.fstat(descriptor), lock.stat()):
+            raise OSError(errno.EIO, "a lock that the server gave to another host")
         real(descriptor, how)
 
     monkeypatch.setattr(fcntl, "flock", of_files)
@@ -169,9 +171,13 @@ def test_who_lost_its_lock_on_nfs_moves_nothing(warehouse: Warehouse, monkeypatc
     with warehouse.lock("a build"):
         if by == "removed":
             lock.unlink()
-        lock.write_text("" if by == "taken and let go" else json.dumps(other))
+        lock.write_text(left := "" if by == "taken and let go" else json.dumps(other))
+        told = by == "told"
         with pytest.raises(WarehouseLocked, match=r"another process" if "let go" in by else "'publish' on host other"):
             warehouse.publish(made.number, force_reason="a test")
+    # The note is of him who has the lock now: without it he would take his own for lost.
+    assert lock.read_text() == left
+    told = False
     assert warehouse.published is None and not warehouse.history()
     assert warehouse.publish(made.number, force_reason="a test").number == made.number
 
