@@ -27,6 +27,10 @@ class GitFailed(Exception):
     """git said no; its words. Never seen outside this package."""
 
 
+class GitKilled(GitFailed):
+    """git was ended before it was done: what it had started may still be at work."""
+
+
 def read_environment() -> dict[str, str]:
     """For commands over a repository of whoever it may be: none of the caller's GIT_* variables, no protocol."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
@@ -66,8 +70,10 @@ def answer(
     seconds: float = READ_SECONDS,
     held: Sequence[int] = (),
 ) -> bytes:
-    """What a command writes. GitFailed where it fails, or takes too long. held : descriptors that it, and whatever it
-    starts, keep open as long as they live."""
+    """What a command writes. GitFailed where it fails; GitKilled where it takes too long, or somebody ends it.
+
+    held : descriptors that it, and whatever it starts, keep open as long as they live
+    """
     try:
         done = subprocess.run(
             command,
@@ -79,9 +85,10 @@ def answer(
             pass_fds=held,
         )
     except subprocess.TimeoutExpired as error:
-        raise GitFailed(f"it took more than {seconds:g} s") from error
+        raise GitKilled(f"it took more than {seconds:g} s") from error
     except OSError as error:
         raise GitFailed(error.strerror or str(error)) from error
     if done.returncode:
-        raise GitFailed(" ".join(done.stderr.decode("utf-8", "replace").split())[:SAID] or f"exit {done.returncode}")
+        failure = GitKilled if done.returncode < 0 else GitFailed
+        raise failure(" ".join(done.stderr.decode("utf-8", "replace").split())[:SAID] or f"exit {done.returncode}")
     return done.stdout

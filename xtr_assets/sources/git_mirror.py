@@ -10,7 +10,7 @@ from pathlib import Path
 from xtr_assets.core.cache_place import cache_folder
 from xtr_assets.core.errors import SourceError
 from xtr_assets.core.field_problem import without_secrets
-from xtr_assets.sources.git_command import GitFailed, answer, git, read_environment
+from xtr_assets.sources.git_command import GitFailed, GitKilled, answer, git, read_environment
 from xtr_assets.sources.git_commit import find_commit
 
 # One name in the mirror, whatever the ref is called there.
@@ -22,7 +22,13 @@ _SLOW = ("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60")
 # What the ref named is kept: the gate holds what was ingested against it.
 _LOGGED = ("-c", "core.logAllRefUpdates=always")
 # Commits of the days before make room when git tidies up, which it does before the fetch ends.
-_TIDY = ("gc.autoDetach=false", "gc.reflogExpire=2.days", "gc.reflogExpireUnreachable=2.days", "gc.pruneExpire=1.day")
+_TIDY = (
+    "gc.autoDetach=false",
+    "maintenance.autoDetach=false",
+    "gc.reflogExpire=2.days",
+    "gc.reflogExpireUnreachable=2.days",
+    "gc.pruneExpire=1.day",
+)
 # What a person's own setting of ssh and credentials may say; what points git at another repository may not.
 _OWN = ("GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_ASKPASS", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM")
 _OWN_HTTP = ("GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_SSL_NO_VERIFY", "GIT_PROXY_SSL_CAINFO", "GIT_HTTP_USER_AGENT")
@@ -31,17 +37,17 @@ _OWN_HTTP = ("GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_SSL_NO_VERIFY", "GIT_PROXY
 def updated_mirror(address: str, ref: str, source: str) -> Path:
     """The mirror's folder, its commit that of the ref now. SourceError where it cannot be had: nothing is dropped."""
     folder = mirror_folder(address, ref)
-    with _locked(folder) as lock:
-        try:
+    try:
+        with _locked(folder) as lock:
             name, wanted = _remote_commit(address, ref, source, lock)
             if [commit for _, commit in find_commit(folder, MIRRORED)] != [wanted]:
                 _fetch(folder, address, name, lock)
-        except GitFailed as error:
-            told = without_secrets(f"{address} cannot be fetched (git: {error})")
-            raise SourceError(
-                f"source {source}: {told}; check the address, the network and the credentials (git ls-remote asks the "
-                "same); what was ingested of it stays"
-            ) from error
+    except GitFailed as error:
+        told = without_secrets(f"{address} cannot be fetched (git: {error})")
+        raise SourceError(
+            f"source {source}: {told}; check the address, the network and the credentials (git ls-remote asks the "
+            "same); what was ingested of it stays"
+        ) from error
     return folder
 
 
@@ -52,15 +58,27 @@ def mirror_folder(address: str, ref: str) -> Path:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[int]:
-    """The mirror, made where there is none, for this process alone; the descriptor of its lock. What this process
-    starts holds that too, also where it outlives it: whoever has the lock knows that no other git is at work."""
+    """The mirror, made where there is none, for this process alone; the descriptor of its lock. A git that outlives
+    this process, or was killed beside what it had started, keeps it: whoever has it knows that no other is at work."""
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        # Made anew, which changes nothing of a whole one, where whoever made it was killed before all of it was there.
-        if not all((folder / name).exists() for name in ("HEAD", "config", "refs", "objects/info")):
-            answer([git(), "init", "--quiet", "--bare", "--template=", str(folder)], read_environment())
-        yield lock.fileno()
+        ended = False
+        try:
+            # Made anew, which changes nothing of a whole one, where whoever made it was killed before all was there.
+            if not all((folder / name).exists() for name in ("HEAD", "config", "refs", "objects/info")):
+                line = [git(), "init", "--quiet", "--bare", "--template=", str(folder)]
+                answer(line, read_environment(), held=[lock.fileno()])
+            yield lock.fileno()
+            ended = True
+        except Exception as error:
+            ended = not isinstance(error, GitKilled)
+            raise
+        finally:
+            if ended:
+                # For all who have the descriptor: what keeps credentials for the next git lives on, a quarter of an
+                # hour or more.
+                fcntl.flock(lock, fcntl.LOCK_UN)
 
 
 def _remote_commit(address: str, ref: str, source: str, lock: int) -> tuple[str, str]:
@@ -90,7 +108,8 @@ def _remote_commit(address: str, ref: str, source: str, lock: int) -> tuple[str,
 def _fetch(folder: Path, address: str, name: str, lock: int) -> None:
     """Bring the commit of a ref, without the history before it."""
     # A git that was killed leaves the files by which it kept others out, and each later one would refuse to begin.
-    for left in [*folder.glob("*.lock"), *(folder / "refs").rglob("*.lock")]:
+    # Of that of `gc` it says nothing: the mirror would never be tidied up again.
+    for left in [*folder.glob("*.lock"), *folder.glob("objects/*.lock"), *(folder / "refs").rglob("*.lock")]:
         left.unlink(missing_ok=True)
     options = ("--quiet", "--no-tags", "--depth=1", "--no-write-fetch-head", "--no-recurse-submodules", "--force")
     line = [

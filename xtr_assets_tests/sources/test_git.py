@@ -5,6 +5,7 @@ import io
 import os
 import shutil
 import signal
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -364,7 +365,7 @@ def test_a_mirror_whose_maker_was_killed_is_made_whole(repository: Repository, c
     assert list(scanned(opened(f"file://{repository.path}", ref="main"))) == ["guide/a.md", "guide/b.md"]
 
 
-@pytest.mark.parametrize("left", ["shallow.lock", "refs/xtr-assets/source.lock"])
+@pytest.mark.parametrize("left", ["shallow.lock", "refs/xtr-assets/source.lock", "objects/maintenance.lock"])
 def test_what_a_fetch_that_was_killed_locked_is_taken_over(repository: Repository, cache: Path, left: str) -> None:
     """A pod that goes in the middle leaves it. No later fetch succeeded, and each blamed the address."""
     address = f"file://{repository.path}"
@@ -376,22 +377,30 @@ def test_what_a_fetch_that_was_killed_locked_is_taken_over(repository: Repositor
     assert not (mirror / left).exists()
 
 
-def test_a_fetch_that_outlives_its_process_keeps_the_mirror(
-    repository: Repository, cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize(("end", "said", "kept"), [("kill -9 $$", "exit -9", True), ("exit 1", "exit 1", False)])
+def test_what_a_fetch_leaves_keeps_the_mirror_only_where_it_was_killed(
+    repository: Repository,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    end: str,
+    said: str,
+    kept: bool,
 ) -> None:
-    """A next one beside it would take its locks for those of a dead one."""
+    """A next one beside it would take its locks for those of a dead one. What keeps credentials lives for a quarter of
+    an hour after a git that ended, and each look at the source waited for its end."""
     address = f"file://{repository.path}"
     scanned(opened(address, ref="main"))
     (lock,) = (cache / "git").glob("*.lock")
     fails, pid = tmp_path / "git", tmp_path / "pid"
-    fails.write_text(f"#!/bin/sh\nsleep 600 >/dev/null 2>&1 &\necho $! > {pid}\nexit 1\n")
+    fails.write_text(f"#!/bin/sh\nsleep 600 >/dev/null 2>&1 &\necho $! > {pid}\n{end}\n")
     fails.chmod(0o755)
-    with monkeypatch.context() as patch, pytest.raises(SourceError, match=r"cannot be fetched \(git: exit 1\)"):
+    with monkeypatch.context() as patch, pytest.raises(SourceError, match=rf"cannot be fetched \(git: {said}\)"):
         patch.setattr(git_mirror, "git", lambda: str(fails))
         scanned(opened(address, ref="main"))
     with lock.open("w") as other:
         try:
-            with pytest.raises(BlockingIOError):
+            with pytest.raises(BlockingIOError) if kept else nullcontext():
                 fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
         finally:
             os.kill(int(pid.read_text()), signal.SIGKILL)
