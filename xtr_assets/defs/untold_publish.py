@@ -3,46 +3,71 @@
 import dagster as dg
 
 from xtr_assets.defs.context import BY_RUN
+from xtr_assets.defs.liveness import PROCESS_TAG, is_gone
 from xtr_assets.pipeline.plan.decide import data_version
+from xtr_assets.pipeline.plan.next_move import version_of
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import read_history
+from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.warehouse import Warehouse
 
 # A run that ended well has told everything; where its materialization is gone somebody wiped it.
 BROKEN_OFF = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 
-def untold_publish(
-    instance: dg.DagsterInstance, warehouse: Warehouse, asset: dg.AssetKey
-) -> tuple[bool, dg.AssetMaterialization | None]:
-    """(whether that is sure, the materialization of `asset` that is missing; None where nothing is). It is not while
-    the run that published has not ended, for Dagster: nobody told it of a death yet, and the run may tell by itself.
+# (whether that is sure, the materialization that is missing; None where nothing is). It is not while the run has not
+# ended, for Dagster: nobody told it of a death yet, and the run may tell by itself.
+Untold = tuple[bool, dg.AssetMaterialization | None]
+
+
+def untold_publish(instance: dg.DagsterInstance, warehouse: Warehouse, asset: dg.AssetKey) -> Untold:
+    """The materialization of `asset`, which is `published`, that is missing.
 
     What follows `published` is asked for by its materialization alone, and would go on with what served before until
     the next change. Only runs of this instance are looked at: what another one published, or the shell without it, was
     never told here, and neither is a rollback.
     """
     serving = warehouse.published
-    run_id = None if serving is None else _publisher(warehouse, serving)
+    if serving is None:
+        return True, None
+    shown = {"generation": serving.number, "parent": str(serving.parent), "dagster/row_count": serving.live_rows}
+    return _untold(instance, asset, _publisher(warehouse, serving), "generation", shown, data_version(serving))
+
+
+def untold_move(instance: dg.DagsterInstance, opened: PartSet, asset: dg.AssetKey) -> Untold:
+    """The same of a set of parts, whose moves are published."""
+    moves = opened.moves()
+    if not moves or moves[-1].action != "published":
+        return True, None
+    last, by = moves[-1], moves[-1].who.removeprefix(BY_RUN)
+    shown = {"move": last.number, "dagster/row_count": last.live_rows}
+    return _untold(instance, asset, by if by != last.who else None, "move", shown, version_of(last.named))
+
+
+def _untold(
+    instance: dg.DagsterInstance,
+    asset: dg.AssetKey,
+    run_id: str | None,
+    number: str,
+    shown: dict[str, int | str],
+    version: str,
+) -> Untold:
     run = None if run_id is None else instance.get_run_by_id(run_id)
-    if serving is None or run is None or run.status not in BROKEN_OFF:
-        return run is None or run.is_finished, None
+    if run is None:
+        return True, None
+    if run.status not in BROKEN_OFF and not is_gone(run.tags.get(PROCESS_TAG, "")):
+        return run.is_finished, None
     latest = instance.get_latest_materialization_event(asset)
     told = None if latest is None else latest.asset_materialization
     if latest is not None and told is not None:
-        number = told.metadata.get("generation")
-        if latest.run_id == run.run_id or (number is not None and number.value == serving.number):
+        known = told.metadata.get(number)
+        if latest.run_id == run.run_id or (known is not None and known.value == shown[number]):
             return True, None
     return True, dg.AssetMaterialization(
         asset,
         description=f"Run {run.run_id} moved the pointer, and ended before it said so.",
-        metadata={
-            "generation": serving.number,
-            "parent": str(serving.parent),
-            "dagster/row_count": serving.live_rows,
-            "published_by": dg.MetadataValue.dagster_run(run.run_id),
-        },
-        tags={"dagster/data_version": data_version(serving)},
+        metadata={**shown, "published_by": dg.MetadataValue.dagster_run(run.run_id)},
+        tags={"dagster/data_version": version},
     )
 
 

@@ -17,7 +17,7 @@ from xtr_assets.defs import SearchResource, build_index_defs, build_project_defs
 from xtr_assets.defs.in_process import BuildResult, build
 from xtr_assets.defs.part_builds import SetResult, in_parts
 from xtr_assets.pipeline.plan.next_move import next_move
-from xtr_assets.pipeline.plan.part_plan import plan_parts
+from xtr_assets.pipeline.plan.part_plan import PartPlan, plan_parts
 from xtr_assets.storage.parts import part_set
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.warehouse import Warehouse
@@ -161,7 +161,16 @@ def test_the_life_of_an_index_of_parts(site: Site, monkeypatch: pytest.MonkeyPat
     assert read_all(site.config.warehouse / "parts" / "part-0002") == second
     # Another host, or the same one after its death: nothing is remembered of what was asked.
     site.cursors.clear()
-    assert site.settle() == ["publish"]
+    with monkeypatch.context() as patch:
+        # And this one in the moment after it, before it says so.
+        patch.setattr(PartPlan, "overfull", killed)
+        assert site.settle() == ["publish"]
+    site.cursors.clear()
+    (unsaid,) = site.tick("moves").asset_events
+    assert not site.tick("moves").asset_events
+    site.instance.report_runless_asset_event(unsaid)
+    site.cursors.clear()
+    assert not site.tick("moves").asset_events
     assert site.serves() == {"part-0001": 2, "part-0002": 1} and site.top("ibis flies at dusk") == "ibis.md"
     assert [len(move.parts) for move in site.parts.moves()] == [2, 2]
     (sentence,) = plan_parts(site.config).overfull()

@@ -21,12 +21,12 @@ from xtr_assets.pipeline.gate.registry import requirement
 from xtr_assets.pipeline.plan.decide import data_version
 from xtr_assets.pipeline.plan.draft_session import DraftSession, end_session
 from xtr_assets.pipeline.plan.finish import finish
+from xtr_assets.pipeline.plan.next_move import version_of
 from xtr_assets.pipeline.plan.part_plan import PartPlan
 from xtr_assets.pipeline.quality.worst_queries import worst_queries
 from xtr_assets.search.hits import Hit
 from xtr_assets.storage.manifest import TRACE_NOTE
 from xtr_assets.storage.parts.part_set import PartSet
-from xtr_assets.storage.stored_json import sha256_bytes
 from xtr_assets.telemetry import metrics
 from xtr_assets.telemetry.tracing import traceparent
 
@@ -114,7 +114,7 @@ def published_parts_asset(site: Site, plan: PartPlan, parts: Sequence[dg.AssetKe
         for told in plan.overfull():
             context.log.warning(told)
         return dg.MaterializeResult(
-            data_version=dg.DataVersion(sha256_bytes(repr(sorted(serving.move.named.items())).encode())[:32]),
+            data_version=dg.DataVersion(version_of(serving.move.named)),
             metadata={
                 "dagster/row_count": serving.live_rows,
                 "move": serving.number,

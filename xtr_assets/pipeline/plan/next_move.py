@@ -35,8 +35,12 @@ class NextMove:
     @property
     def digest(self) -> str:
         """32 hex digits that name what would serve."""
-        named = sorted((part, state.manifest_sha256) for part, state in self.states.items())
-        return sha256_bytes(repr(named).encode())[:32]
+        return version_of({part: state.manifest_sha256 for part, state in self.states.items()})
+
+
+def version_of(named: Mapping[str, str]) -> str:
+    """32 hex digits that name what a move names: sha256 of a manifest by part."""
+    return sha256_bytes(repr(sorted(named.items())).encode())[:32]
 
 
 def next_move(
