@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from xtr_assets.core.errors import WarehouseLocked
-from xtr_assets.storage.lock import committing
+from xtr_assets.storage.lock import committing, exclusive
+from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.sample import draft, write
 
@@ -180,6 +181,24 @@ def test_who_lost_its_lock_on_nfs_moves_nothing(warehouse: Warehouse, monkeypatc
     told = False
     assert warehouse.published is None and not warehouse.history()
     assert warehouse.publish(made.number, force_reason="a test").number == made.number
+
+
+def test_who_lost_its_lock_of_a_set_on_nfs_writes_none_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """parts.json has no name that is taken, as a move has: what another host had placed meanwhile was lost."""
+    real, parts = fcntl.flock, PartSet.create(tmp_path / "set")
+
+    def of_files(descriptor: int, how: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EBADF, "NFS locks no folder")
+        real(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", of_files)
+    with exclusive(parts.layout.writer_lock, "placing shards"):
+        parts.layout.writer_lock.write_text("")
+        with pytest.raises(WarehouseLocked, match="lost its lock"):
+            parts.add("a")
+    assert parts.info.parts == ()
+    parts.add("a")
 
 
 def test_the_moment_of_a_commit_is_not_the_lock_of_a_build(

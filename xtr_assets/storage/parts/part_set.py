@@ -20,7 +20,7 @@ from xtr_assets.storage.history import whoami
 from xtr_assets.storage.history_entry import check_reason
 from xtr_assets.storage.layout import Layout, PartsLayout, holds_other_things
 from xtr_assets.storage.links import new_folder, refuse_linked
-from xtr_assets.storage.lock import exclusive, now
+from xtr_assets.storage.lock import confirm, exclusive, now
 from xtr_assets.storage.parts.joined_generation import JoinedGeneration
 from xtr_assets.storage.parts.move_chain import append_move, drop_behind_gap, stack_of, taken_back
 from xtr_assets.storage.parts.part_gate import refuse_set, set_problems
@@ -327,6 +327,7 @@ class PartSet(SetTransfers):
                         f"generation {state.generation} was withdrawn meanwhile; publish what the part serves now"
                     )
                 pin_for_moves(layout, {*pinned_by_moves(layout), state.generation})
+        confirm(self.layout.writer_lock)
         drop_behind_gap(self.layout, len(moves))
         end = append_move(self.layout, move)
         self._write(info.model_copy(update={"moved": end}))

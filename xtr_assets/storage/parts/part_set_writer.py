@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from xtr_assets.core.files import write_atomic
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_linked
-from xtr_assets.storage.lock import exclusive
+from xtr_assets.storage.lock import confirm, exclusive
 from xtr_assets.storage.parts.move_chain import append_move, last_move, stack_of
 from xtr_assets.storage.parts.part_records import PartMove, PartState, SetInfo, ShardPlace
 from xtr_assets.storage.parts.part_set_reader import PartSetReader
@@ -99,6 +99,7 @@ class PartSetWriter(PartSetReader):
         return info
 
     def _write(self, info: SetInfo) -> None:
+        confirm(self.layout.writer_lock)
         write_atomic(self.layout.parts_json, SetInfo.model_validate(info.model_dump()).to_bytes())
 
     @contextmanager
