@@ -1,6 +1,6 @@
 """mirror: one store in another, files first, then its moves as they are."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -77,19 +77,27 @@ def _mirror(
     _refuse_apart(source, target, moves, known)
     last = read_move(moves[-1], len(moves))
     head = source.as_head(last, moves[-1])
-    with leased(source, "mirror", last.generations[last.serving].sha256, may_fail=True):
+    serving = last.generations[last.serving].sha256
+    with leased(source, "mirror", serving, may_fail=True) as reading:
         needed = needed_files(source, head, last.generations)
         records = list(needed.values())
         has = side_by_side(lambda one: target.has(one, file_name(one)), records)
         lacking = [one for one, there in zip(records, has, strict=True) if not there]
         total = sum(one.bytes for one in lacking)
         if not dry_run:
-            copy_files(source, target, lacking)
-            for number, data in enumerate(moves[len(known) :], start=len(known) + 1):
-                if not target.append_bytes(number, data):
-                    raise StoreConflict(
-                        f"{target.name} got another {move_name(number)} meanwhile; mirror from one host"
-                    )
+            # A mirror that ends meanwhile removes nothing: no move of the target names yet what comes here.
+            with leased(target, "mirror", serving, may_fail=True) as writing:
+
+                def alive() -> None:
+                    reading.renew()
+                    writing.renew()
+
+                copy_files(source, target, lacking, alive)
+                for number, data in enumerate(moves[len(known) :], start=len(known) + 1):
+                    if not target.append_bytes(number, data):
+                        raise StoreConflict(
+                            f"{target.name} got another {move_name(number)} meanwhile; mirror from one host"
+                        )
         collected = set(spared) - {one.sha256 for one in last.generations.values()}
         held = any(target.bucket.stat(file_name(FileRecord(0, one))) for one in collected)
         # What a mirror that began later brought is known to that one alone.
@@ -113,16 +121,24 @@ def _refuse_apart(source: ObjectStore, target: ObjectStore, moves: list[bytes], 
         )
 
 
-def copy_files(source: ObjectStore, target: ObjectStore, lacking: Collection[FileRecord]) -> None:
-    """Files of one store into another, each compared with its digest."""
+def copy_files(
+    source: ObjectStore, target: ObjectStore, lacking: Collection[FileRecord], alive: Callable[[], None] = lambda: None
+) -> None:
+    """Files of one store into another, each compared with its digest. alive : called now and then, from any thread."""
     with bar(sum(one.bytes for one in lacking), "mirroring") as progress:
+
+        def parts(record: FileRecord, name: str) -> Iterator[bytes]:
+            for part in source.parts(record, name):
+                alive()
+                yield part
 
         def one(record: FileRecord) -> None:
             name = file_name(record)
+            alive()
             if record.bytes <= RANGE_BYTES:
                 target.put_bytes(source.bytes_of(record, name), name)
             else:
-                target.bucket.fill(name, lambda: verified_parts(source.parts(record, name), record, name))
+                target.bucket.fill(name, lambda: verified_parts(parts(record, name), record, name))
             if not target.has(record, name):
                 raise StoreError(f"{target.name}: {name} was written and is not there; find what else removes objects")
             progress(record.bytes)

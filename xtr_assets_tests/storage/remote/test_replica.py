@@ -1,5 +1,7 @@
 """A mirror is its source, move by move; it is read like any store, and written by nobody else."""
 
+import os
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -98,6 +100,31 @@ def test_a_mirror_that_takes_long_removes_nothing_that_a_later_one_brought(
     monkeypatch.setattr(replica, "copy_files", slowly)
     assert mirror(store, target).removed == 0
     assert {one.name for one in target.files()} == {one.name for one in store.files()}
+
+
+def test_a_mirror_removes_nothing_that_another_one_just_brings(
+    host: Host, store: ObjectStore, bucket: FolderBucket, copy: FolderBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No move of the target names it yet, for more than a day: the move that did then named files that were gone."""
+    a, bring, target = host("a"), replica.copy_files, store_over(copy, "test://copy")
+    push_to(a, store)
+    mirror(store, target)
+    # What a mirror that began before the push still goes by.
+    early = store_over(FolderBucket(shutil.copytree(bucket.root, copy.root.with_name("early"))), "test://early")
+    next_generation(a, "x")
+    push_to(a, store)
+
+    def slowly(*given: Any) -> None:
+        bring(*given)
+        monkeypatch.setattr(replica, "copy_files", bring)
+        age(copy, 48)
+        for lease in (name for name in copy.names() if name.startswith("leases/")):
+            os.utime(copy.path(lease))
+        assert mirror(early, target).removed == 0
+
+    monkeypatch.setattr(replica, "copy_files", slowly)
+    assert mirror(store, target).moves == 1
+    assert mirror(store, target).files == 0, "all that its moves name is there"
 
 
 def test_a_target_that_went_another_way_is_refused(
