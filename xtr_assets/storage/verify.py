@@ -25,13 +25,13 @@ def verify_warehouse(layout: Layout, number: int | None = None, *, full: bool = 
     With `full=False` only sizes are compared. GenerationError for a number that does not exist.
     """
     files, problems = _named(layout, number)
-    wrong = [problem.path for problem in verify_files(layout, files, full=full)]
+    wrong = {problem.path for problem in verify_files(layout, files, full=full)}
     if problems or wrong:
         # No lock is held, and bytes take long to read: what a collection took meanwhile, or a step wrote anew, is no
-        # damage. What is named now is looked at once more.
-        now, problems = _named(layout, number)
-        files = {name: now[name] for name in files if name in now}
-        again = {name: files[name] for name in wrong if name in files}
+        # damage. What is named now is looked at once more, and read where it differed, or nothing named it so before:
+        # a manifest that could not be read then named nothing.
+        before, (files, problems) = files, _named(layout, number)
+        again = {name: one for name, one in files.items() if name in wrong or before.get(name) != one}
         problems = {**{problem.path: problem for problem in verify_files(layout, again, full=full)}, **problems}
     total = sum(one.bytes for one in files.values())
     return VerifyReport(len(files), total, tuple(problems[name] for name in sorted(problems)))

@@ -120,6 +120,23 @@ def test_what_is_collected_while_it_is_verified_is_no_damage(
     assert report.files == warehouse.verify().files
 
 
+def test_what_is_named_at_the_second_look_alone_is_read_too(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody restores a manifest while the rest is verified: all of its generation was told to be well, unread."""
+    generation = warehouse.generation(2)
+    manifest, whole = generation.directory / "manifest.json", (generation.directory / "manifest.json").read_bytes()
+
+    def beside(*given: Any, **named: Any) -> list[CorruptFile]:
+        manifest.write_bytes(whole)
+        return verify_files(*given, **named)
+
+    flip(generation.directory / "dense.faiss", 5)
+    flip(manifest, 5)
+    monkeypatch.setattr(verify, "verify_files", beside)
+    assert [one.path for one in warehouse.verify().problems] == ["generations/2/dense.faiss"]
+
+
 def test_verify_of_an_unknown_generation_says_which_there_are(warehouse: Warehouse) -> None:
     with pytest.raises(GenerationError, match="there are: 1, 2"):
         warehouse.verify(5)
