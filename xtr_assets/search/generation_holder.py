@@ -75,7 +75,7 @@ class GenerationHolder(Described):
             opened, self._opened = self._opened, None
             if opened is not None:
                 opened.leave()
-                metrics.forget_followed(self._warehouse.root.name, self)
+                metrics.FOLLOWERS.forget(self)
 
     def __enter__(self) -> Self:
         return self
@@ -136,7 +136,7 @@ class GenerationHolder(Described):
         """It answers from what serves. A searcher of a generation of its own, as the gate's of a draft, follows
         nothing: what it answers from is not what people are answered from."""
         if self._follows:
-            metrics.note_followed(self._warehouse.root.name, self, opened.number)
+            metrics.FOLLOWERS.note(self._warehouse.root.name, self, opened.number)
 
     @contextmanager
     def _counting(self) -> Iterator[None]:

@@ -6,7 +6,7 @@ end, so that an answer never holds two generations.
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Lock
 from time import monotonic
@@ -191,9 +191,10 @@ class HostedIndex:
         """Let go of everything."""
         self._stopping.set()
         with self._looking, self._lock:
-            held, self._held, self._serving = [*self._held.items(), *self._former], {}, None
-            self._former = []
+            held = [*self._held.items(), *self._former]
+            self._held, self._former, self._serving = {}, [], None
             self.problem, self.answers = "the server is stopping", False
+        metrics.FOLLOWERS.forget(self)
         close_all(self.name, held)
 
     def _bring(self, number: int, leases: WorkerLeases) -> None:
@@ -248,7 +249,7 @@ class HostedIndex:
                 before.leased_until = max(before.leased_until, monotonic() + MOVING_SECONDS)
         self._tried = None, 0.0, 0.0
         self.problem = None
-        metrics.note_followed(self.warehouse().root.name, self, number)
+        metrics.FOLLOWERS.note(self.warehouse().root.name, self, number)
         metrics.SERVER_SWAPS.labels(self.name, "served").inc()
         log.info("index %s: generation %d serves (before: %s)", self.name, number, serving)
         return True
@@ -265,7 +266,7 @@ class HostedIndex:
 
     def _take_all(self, held: Held) -> None:
         """Answer in all modes, where files of what serves were still to come from a store, and are here now."""
-        metrics.note_followed(self.warehouse().root.name, self, held.searcher.generation)
+        metrics.FOLLOWERS.note(self.warehouse().root.name, self, held.searcher.generation)
         if held.searcher.arriving:
             held.searcher.refresh()
             if not held.searcher.arriving:
@@ -278,11 +279,9 @@ class HostedIndex:
         serving = self._serving
         if serving is None:
             return ""
-        try:
-            with serving.searcher.opened(arriving=True) as opened:
-                return opened.lack(None)
-        except XtrAssetsError:
-            return ""
+        with suppress(XtrAssetsError), serving.searcher.opened(arriving=True) as opened:
+            return opened.lack(None)
+        return ""
 
     def _opened(self, number: int) -> Searcher:
         searcher = Searcher(self.warehouse(), self._device, generation=number, wait=False)

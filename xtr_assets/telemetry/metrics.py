@@ -11,10 +11,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
-from time import perf_counter, time
+from time import perf_counter
 from typing import Final
-from weakref import WeakKeyDictionary
 
 from prometheus_client import (
     CollectorRegistry,
@@ -27,6 +25,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from xtr_assets.telemetry.followers import Followers
 from xtr_assets.telemetry.open_indexes import OpenIndexes
 
 log = logging.getLogger(__name__)
@@ -107,9 +106,8 @@ XTR_IMPUTED_SHARE: Final = Histogram(
 )
 OPEN_INDEXES: Final = OpenIndexes()
 REGISTRY.register(OPEN_INDEXES)
-OPEN_GENERATION: Final = Gauge(
-    "xtr_assets_open_generation", "Number of the generation searchers answer from.", ["warehouse"], registry=REGISTRY
-)
+FOLLOWERS: Final = Followers()
+REGISTRY.register(FOLLOWERS)
 PUBLISHED_GENERATION: Final = Gauge(
     "xtr_assets_published_generation", "Number of the published generation.", ["warehouse"], registry=REGISTRY
 )
@@ -117,12 +115,6 @@ PUBLISHED_GENERATION: Final = Gauge(
 POINTER_MOVED: Final = Gauge(
     "xtr_assets_pointer_moved_seconds",
     "When this process moved the pointer last, seconds since 1970.",
-    ["warehouse"],
-    registry=REGISTRY,
-)
-FOLLOWED: Final = Gauge(
-    "xtr_assets_followed_seconds",
-    "When searchers of this process last saw that they answer from what is published, seconds since 1970.",
     ["warehouse"],
     registry=REGISTRY,
 )
@@ -276,40 +268,10 @@ def count_check(check: str, passed: bool) -> None:
     CHECKS.labels(check, "true" if passed else "false").inc()
 
 
-# Who follows the pointer of a warehouse, when it last saw that it does, and from which generation it answers.
-_following: dict[str, WeakKeyDictionary[object, tuple[float, int]]] = {}
-_following_lock = Lock()
-
-
-def note_followed(place: str, who: object, generation: int) -> None:
-    """`who` answers from what is published of the warehouse or set called `place`: from this generation. Of several the
-    one that is furthest behind is told, as of several processes: warehouses of two indexes may be called alike."""
-    with _following_lock:
-        _following.setdefault(place, WeakKeyDictionary())[who] = (time(), generation)
-        _tell_followed(place)
-
-
-def forget_followed(place: str, who: object) -> None:
-    """`who` answers nobody any more, so that it is not behind."""
-    with _following_lock:
-        if place in _following and _following[place].pop(who, None) is not None:
-            _tell_followed(place)
-
-
-def _tell_followed(place: str) -> None:
-    if told := list(_following[place].values()):
-        FOLLOWED.labels(place).set(min(at for at, _ in told))
-        OPEN_GENERATION.labels(place).set(min(generation for _, generation in told))
-    else:
-        FOLLOWED.remove(place)
-        OPEN_GENERATION.remove(place)
-
-
 def _write_at_exit() -> None:
     if path := os.environ.get(FILE_VARIABLE):
         # The file stays, the searchers do not: the next move of the pointer would find them behind for ever.
-        OPEN_GENERATION.clear()
-        FOLLOWED.clear()
+        FOLLOWERS.clear()
         try:
             write_file(Path(path.replace("{pid}", str(os.getpid()))))
         except OSError as error:

@@ -39,6 +39,7 @@ def known() -> dict[str, set[str]]:
     """Every series that this package exports, with its labels."""
     found = {f"{PREFIX}_{name}": set(LABELS) for name in SIZES}
     found |= {f"{PREFIX}_last_{name}": set(LABELS) for name in LAST}
+    found |= {family.name: {"warehouse"} for family in metrics.FOLLOWERS.describe()}
     for collector in vars(metrics).values():
         kind, name = getattr(collector, "_type", None), getattr(collector, "_name", None)
         if kind in SUFFIXES and name:

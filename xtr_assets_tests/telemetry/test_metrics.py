@@ -1,5 +1,6 @@
 """The registry is the package's own, and says what happened."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -14,12 +15,19 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from xtr_assets.core.errors import PublishRefused
 from xtr_assets.search.searcher import Searcher
+from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.telemetry import metrics
 from xtr_assets_tests.fixtures import make_chunk, new_warehouse, publish_chunks
 
 
 def _value(name: str, **labels: str) -> float:
     return metrics.REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+def _followed() -> set[str]:
+    """Of which warehouses it is told when somebody followed their pointer last."""
+    families = [one for one in metrics.REGISTRY.collect() if one.name == "xtr_assets_followed_seconds"]
+    return {sample.labels["warehouse"] for one in families for sample in one.samples}
 
 
 def test_a_timed_step_is_counted_also_when_it_fails() -> None:
@@ -67,7 +75,15 @@ def test_every_move_of_the_pointer_is_counted_whoever_makes_it(tmp_path: Path) -
         # As the gate looks at a draft, or a server at what a client asked for by its number.
         assert _value("xtr_assets_open_generation", warehouse="counted") == 1
     searcher.close()
-    assert ("counted",) not in metrics.FOLLOWED._metrics, "nobody answers from there, so that nobody is behind"
+    assert "counted" not in _followed(), "nobody answers from there, so that nobody is behind"
+    dropped, server = Searcher(warehouse, "cpu"), HostedIndex("docs", warehouse.root, "cpu")
+    assert "counted" in _followed()
+    del dropped
+    gc.collect()
+    assert "counted" not in _followed(), "nor is who was let go of without being closed"
+    assert server.look() and "counted" in _followed()
+    server.close()
+    assert "counted" not in _followed()
     warehouse.publish(2, again_reason="it is not")
     warehouse.withdraw(2, "it is")
     assert _value("xtr_assets_published_generation", warehouse="counted") == 1
@@ -83,16 +99,16 @@ def test_of_two_warehouses_that_are_called_alike_the_one_behind_is_told() -> Non
         """Who follows; nothing of it is looked at."""
 
     stuck, following = Someone(), Someone()
-    metrics.note_followed("alike", stuck, 3)
+    metrics.FOLLOWERS.note("alike", stuck, 3)
     since = _value("xtr_assets_followed_seconds", warehouse="alike")
-    metrics.note_followed("alike", following, 5)
+    metrics.FOLLOWERS.note("alike", following, 5)
     assert _value("xtr_assets_followed_seconds", warehouse="alike") == since
     assert _value("xtr_assets_open_generation", warehouse="alike") == 3
-    metrics.forget_followed("alike", stuck)
+    metrics.FOLLOWERS.forget(stuck)
     assert _value("xtr_assets_open_generation", warehouse="alike") == 5
-    metrics.forget_followed("alike", following)
-    metrics.forget_followed("alike", following)
-    assert ("alike",) not in metrics.FOLLOWED._metrics
+    metrics.FOLLOWERS.forget(following)
+    metrics.FOLLOWERS.forget(following)
+    assert "alike" not in _followed()
 
 
 def test_a_server_answers_the_text_format_until_it_is_closed() -> None:
@@ -104,7 +120,7 @@ def test_a_server_answers_the_text_format_until_it_is_closed() -> None:
 
 
 def test_a_process_writes_its_metrics_where_the_environment_says(tmp_path: Path) -> None:
-    script = "from xtr_assets.telemetry import metrics as m; m.CHUNKS_ENCODED.inc(7); m.note_followed('w', m, 3)"
+    script = "from xtr_assets.telemetry import metrics as m; m.CHUNKS_ENCODED.inc(7); m.FOLLOWERS.note('w', m, 3)"
     environment = {**os.environ, metrics.FILE_VARIABLE: str(tmp_path / "xtr-{pid}.prom")}
     subprocess.run([sys.executable, "-c", script], env=environment, check=True)
     (written,) = tmp_path.glob("xtr-*.prom")
