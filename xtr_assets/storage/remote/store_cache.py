@@ -201,7 +201,9 @@ class CachedWarehouse(Warehouse):
             # Somebody removed the cache, which is allowed at any time.
             _made(self.layout.root)
             self._known = None
-        if self._known is None or self.store.later(self._known[0]) or self._went_back(self._known):
+        # Another thread may look, too: it is what this one sees.
+        known = self._known
+        if known is None or self.store.later(known[0]) or self._went_back(known):
             self._move(Manner(stop or (lambda: False)))
         if monotonic() >= self._trim_at:
             self._trim_at = monotonic() + TRIM_SECONDS

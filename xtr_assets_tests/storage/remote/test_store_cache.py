@@ -67,7 +67,9 @@ def test_a_store_is_opened_by_its_address(host: Host, tmp_path: Path) -> None:
         open_place(f"file://{tmp_path}/nowhere", CacheOptions(tmp_path / "cache"))
 
 
-def test_it_follows_forward_and_back(host: Host, store: ObjectStore, opened: Opened, bucket: FolderBucket) -> None:
+def test_it_follows_forward_and_back(
+    host: Host, store: ObjectStore, opened: Opened, bucket: FolderBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
     a = host("a")
     push_to(a, store)
     cached = opened()
@@ -84,6 +86,14 @@ def test_it_follows_forward_and_back(host: Host, store: ObjectStore, opened: Ope
     bucket.asked.clear()
     cached.follow()
     assert dict(bucket.asked) == {"stat": 1}, "a look at a store that did not move is one request"
+
+    def beside(*_: object) -> bool:
+        # Another thread's look finds that the store went back.
+        cached._known, cached._behind_at = None, 0.0
+        return False
+
+    monkeypatch.setattr(ObjectStore, "later", beside)
+    cached.follow()
 
 
 def test_a_shard_that_left_what_serves_leaves_the_cache_and_who_pulls(
