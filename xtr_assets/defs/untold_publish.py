@@ -18,6 +18,7 @@ BROKEN_OFF = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 # (whether that is sure, the materialization that is missing; None where nothing is). It is not while the run has not
 # ended, for Dagster: nobody told it of a death yet, and the run may tell by itself.
 Untold = tuple[bool, dg.AssetMaterialization | None]
+Shown = dict[str, int | str]
 
 
 def untold_publish(instance: dg.DagsterInstance, warehouse: Warehouse, asset: dg.AssetKey) -> Untold:
@@ -30,7 +31,7 @@ def untold_publish(instance: dg.DagsterInstance, warehouse: Warehouse, asset: dg
     serving = warehouse.published
     if serving is None:
         return True, None
-    shown = {"generation": serving.number, "parent": str(serving.parent), "dagster/row_count": serving.live_rows}
+    shown: Shown = {"generation": serving.number, "parent": str(serving.parent), "dagster/row_count": serving.live_rows}
     return _untold(instance, asset, _publisher(warehouse, serving), "generation", shown, data_version(serving))
 
 
@@ -40,7 +41,7 @@ def untold_move(instance: dg.DagsterInstance, opened: PartSet, asset: dg.AssetKe
     if not moves or moves[-1].action != "published":
         return True, None
     last, by = moves[-1], moves[-1].who.removeprefix(BY_RUN)
-    shown = {"move": last.number, "dagster/row_count": last.live_rows}
+    shown: Shown = {"move": last.number, "dagster/row_count": last.live_rows}
     return _untold(instance, asset, by if by != last.who else None, "move", shown, version_of(last.named))
 
 
@@ -49,7 +50,7 @@ def _untold(
     asset: dg.AssetKey,
     run_id: str | None,
     number: str,
-    shown: dict[str, int | str],
+    shown: Shown,
     version: str,
 ) -> Untold:
     run = None if run_id is None else instance.get_run_by_id(run_id)
