@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
+from typing import TextIO
 
 from xtr_assets.core.cache_place import cache_folder
 from xtr_assets.core.errors import SourceError
@@ -17,6 +19,8 @@ from xtr_assets.sources.git_commit import find_commit
 MIRRORED = "refs/xtr-assets/source"
 # Asking which commit a ref names; fetching one.
 ASK_SECONDS, FETCH_SECONDS = 60.0, 3600.0
+# So often it is looked whether another process has ended with the mirror.
+LOOK_SECONDS = 0.05
 # A connection that gives less than 1,000 bytes a second for a minute has died.
 _SLOW = ("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60")
 # What the ref named is kept: the gate holds what was ingested against it.
@@ -62,7 +66,7 @@ def _locked(folder: Path) -> Iterator[int]:
     this process, or was killed beside what it had started, keeps it: whoever has it knows that no other is at work."""
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _wait_for(lock, folder)
         ended = False
         try:
             # Made anew, which changes nothing of a whole one, where whoever made it was killed before all was there.
@@ -79,6 +83,20 @@ def _locked(folder: Path) -> Iterator[int]:
                 # For all who have the descriptor: what keeps credentials for the next git lives on, a quarter of an
                 # hour or more.
                 fcntl.flock(lock, fcntl.LOCK_UN)
+
+
+def _wait_for(lock: TextIO, folder: Path) -> None:
+    """GitFailed where another git has the mirror for longer than a fetch may take: one whose process died waits for
+    ever for a host that does not answer over ssh."""
+    until = monotonic() + FETCH_SECONDS
+    while True:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if monotonic() >= until:
+                held = f"another one has {folder.with_suffix('.lock')} for more than {FETCH_SECONDS:g} s; end it"
+                raise GitFailed(held) from error
+        sleep(LOOK_SECONDS)
 
 
 def _remote_commit(address: str, ref: str, source: str, lock: int) -> tuple[str, str]:

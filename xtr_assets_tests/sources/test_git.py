@@ -402,6 +402,10 @@ def test_what_a_fetch_leaves_keeps_the_mirror_only_where_it_was_killed(
         try:
             with pytest.raises(BlockingIOError) if kept else nullcontext():
                 fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whether it is that one, or this process: nobody waits for ever, saying nothing.
+            monkeypatch.setattr(git_mirror, "FETCH_SECONDS", 0.1)
+            with pytest.raises(SourceError, match=rf"another one has {lock} for more than 0.1 s; end it"):
+                scanned(opened(address, ref="main"))
         finally:
             os.kill(int(pid.read_text()), signal.SIGKILL)
         # The system lets go of it with the process.
