@@ -23,6 +23,7 @@ HALVED_FILES = 4
 MOST_COMPARED = 1_000_000
 # As many of the files of one suffix are refused where their reader broke, not where a person edits.
 REFUSED_OF_SUFFIX = 0.5
+_NO_ROWS = np.empty(0, np.int64)
 
 
 def suffix_lost(before: Mapping[str, int], refused: Set[str]) -> tuple[float, str]:
@@ -66,13 +67,22 @@ def rows_lost(kind: str, before: Mapping[str, int], now: Mapping[str, int]) -> t
 def rows_repeated(kind: str, before: Texts, now: Texts, limit: float) -> tuple[float, str]:
     """By how much the share of records grew that say what another one says, and the words: a join that fans out gives
     each of them many times, with ids of their own. Pages may lie in several versions of a folder; of them nothing is
-    asked. Only of a source that grew by the limit can so many have come."""
-    rows, served = len(now.hashes), len(before.hashes)
-    if kind != "records" or not served or rows - served < max(LEAST_RECORDS, limit * served):
+    asked. Only of a source that grew by the limit can so many have come. Whole records are compared: what is cut off
+    many of them (a signature, a clause) may be the same."""
+    if kind != "records":
         return 0.0, ""
-    again, before_again = (len(one.hashes) - len(pc.unique(pa.array(one.hashes))) for one in (now, before))
-    words = f"{again} of {rows} rows say what another one says, {before_again} of {served} that serve do"
-    return again / rows - before_again / served, words
+    said, served = _records(now), _records(before)
+    if not len(served) or len(said) - len(served) < max(LEAST_RECORDS, limit * len(served)):
+        return 0.0, ""
+    again, before_again = (len(one) - len(pc.unique(pa.array(one))) for one in (said, served))
+    words = f"{again} of {len(said)} records say what another one says, {before_again} of {len(served)} that serve do"
+    return again / len(said) - before_again / len(served), words
+
+
+def _records(texts: Texts) -> Hashes:
+    """uint64 [n]: what each record says, its rows added up. They lie behind each other, from part 0 on."""
+    first = np.flatnonzero(texts.parts == 0) if len(texts.hashes) else _NO_ROWS
+    return np.add.reduceat(texts.hashes, first) if len(first) else texts.hashes[:0]
 
 
 def text_lost(kind: str, before: Texts, now: Texts, limit: float) -> tuple[float, str]:
@@ -113,19 +123,24 @@ def text_replaced(kind: str, before: Texts, now: Texts, limit: float) -> tuple[f
     few = len(went) < LEAST_RECORDS if kind == "records" else len(np.unique(before.file[went])) < LEAST_FILES
     if lost <= limit * before.total or few or not gained or not before.stored or not now.stored:
         return 0.0, ""
-    most = min(lost, gained, MOST_COMPARED)
-    old, new = _spread(before, went, most), _spread(now, came, most)
-    passages = passages_of(now.sizes[came]) / passages_of(before.sizes[went])
+    # What rows say to the letter alike is said once, however large both sides are. Titles stay as they are, and no
+    # passage of them is compared.
+    old_rows, new_rows = _different(before.hashes, went), _different(now.hashes, came)
+    most = min(int(before.bare[old_rows].sum()), int(now.bare[new_rows].sum()), MOST_COMPARED)
+    old, new = _spread(before, old_rows, most), _spread(now, new_rows, most)
+    held, holds = passages_of(before.bare[went]), passages_of(now.bare[came])
+    differed = distinct_share(old) * passages_of(before.bare[old_rows]) / held
+    differs = distinct_share(new) * passages_of(now.bare[new_rows]) / holds
     shares = lost / before.total, gained / before.total
-    return max(_repeated(*shares, passages, old, new), _garbled(*shares, old, new), key=share_of)
+    return max(_repeated(*shares, holds / held, differed, differs), _garbled(*shares, old, new), key=share_of)
 
 
-def _repeated(lost: float, gained: float, passages: float, old: Sequence[str], new: Sequence[str]) -> tuple[float, str]:
+def _repeated(lost: float, gained: float, passages: float, differed: float, differs: float) -> tuple[float, str]:
     """What is said once: an export or a crawl may give the same page (please sign in; an error) for every document, a
     number in it or not. lost, gained : shares of the text that serves, of what went and came. passages : how many came
-    for one that went. Both sides are of as much text. What is short has few passages: a sentence more in all of them
-    is no loss. Nor is text that came shorter, as long as it differs: that is asked of texts alone."""
-    differed, differs = distinct_share(old), distinct_share(new)
+    for one that went. differed, differs : the shares of their passages that are not alike. What is short has few
+    passages: a sentence more in all of them is no loss. Nor is text that came shorter, as long as it differs: that is
+    asked of texts alone."""
     said_less = min(lost, gained) * (1 - differs / differed)
     share = min(lost * (1 - passages * differs / differed), said_less)
     words = f"texts that went differed to {percent(differed)}, those that came differ to {percent(differs)}"
@@ -134,7 +149,9 @@ def _repeated(lost: float, gained: float, passages: float, old: Sequence[str], n
 
 def _garbled(lost: float, gained: float, old: Sequence[str], new: Sequence[str]) -> tuple[float, str]:
     """What can be read: a wrong table makes remains of every letter beyond ASCII."""
-    garbled, before = (sum(len(one) for one in texts if is_garbled(one)) / sum(map(len, texts)) for texts in (new, old))
+    garbled, before = (
+        sum(len(one) for one in texts if is_garbled(one)) / max(1, sum(map(len, texts))) for texts in (new, old)
+    )
     share = gained * garbled - lost * before
     return share, f"letters of {percent(garbled)} of the texts that came are remains of another encoding"
 
@@ -143,9 +160,14 @@ def _said(hashes: Hashes, by: Hashes) -> Mask:
     return np.asarray(pc.is_in(pa.array(hashes), value_set=pa.array(by)))
 
 
+def _different(hashes: Hashes, rows: Ints) -> Ints:
+    """The first of each of the rows that say the same."""
+    return rows[np.sort(np.unique(hashes[rows], return_index=True)[1])]
+
+
 def _spread(texts: Texts, rows: Ints, most: int) -> list[str]:
     """Texts of about `most` bytes from some rows, at equal distances."""
-    share = min(1.0, most / max(1, int(texts.sizes[rows].sum())))
+    share = min(1.0, most / max(1, int(texts.bare[rows].sum())))
     count = max(1, round(share * len(rows)))
     return texts.read(rows[np.unique(np.linspace(0, len(rows) - 1, count).round().astype(np.int64))])
 

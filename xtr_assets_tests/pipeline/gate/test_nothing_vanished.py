@@ -1,5 +1,7 @@
 """What a source may lose unasked, what waits for a person, and how long that person's word holds."""
 
+import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -149,7 +151,7 @@ def test_records_that_a_join_gave_many_times_wait(served: World) -> None:
     served.write("papers/more.jsonl", "".join(one.format(n, k, n, n) for n in range(40) for k in range(3)))
     found = look(served)
     assert not found.passed
-    assert "source papers: 120 of 180 rows say what another one says, 0 of 60 that serve do" in found.summary
+    assert "source papers: 120 of 180 records say what another one says, 0 of 60 that serve do" in found.summary
     served.write("papers/more.jsonl", records(range(60, 180)))
     assert look(served).passed, "as many that say something else"
 
@@ -165,6 +167,68 @@ def test_a_long_document_that_is_shortened_while_others_are_edited_is_no_loss(wo
         world.write(f"guide/{n}.md", told(n, 40 if n == 0 else 5))
     found = look(world)
     assert found.passed, found.summary
+
+
+def words(seed: object, count: int) -> str:
+    """Words that no other seed gives."""
+    return " ".join(hashlib.sha256(f"{seed} {n}".encode()).hexdigest()[:7] for n in range(count))
+
+
+@pytest.mark.parametrize(
+    ("title", "before", "after"),
+    [
+        (
+            words("{n}", 1) + " {long}",
+            "{short}.",
+            "{short}. Only for customers in Austria; the offer ends on Sunday the 5th of May.",
+        ),
+        ("Table {n}", "{short} {n} x 7{n} x 12 cm", "{short} {n}\u00a0\u00d7\u00a07{n}\u00a0\u00d7\u00a012 cm"),
+    ],
+    ids=["one sentence more in each below a long title", "signs between blanks that break no line"],
+)
+def test_records_that_were_all_edited_alike_are_no_loss(world: World, title: str, before: str, after: str) -> None:
+    def held(text: str) -> str:
+        known = [{"n": n, "long": words(n, 25), "short": words(-n, 6)} for n in range(60)]
+        made = ({"_id": f"p{one['n']}", "title": title.format(**one), "text": text.format(**one)} for one in known)
+        return "".join(json.dumps(one) + "\n" for one in made)
+
+    for file in ("a", "b"):
+        world.write(f"papers/{file}.jsonl", "")
+    world.write("papers/all.jsonl", held(before))
+    world.publish()
+    world.write("papers/all.jsonl", held(after))
+    found = look(world)
+    assert found.passed, found.summary
+
+
+def test_a_clause_that_many_records_end_with_is_no_join(world: World) -> None:
+    """Cut off it is a row of its own, which says what another one says."""
+    clause = words("clause", 30)
+    made = [{"_id": f"p{n}", "text": f"{words(n, 24)}\n\n{clause}"} for n in range(90)]
+    lines = [json.dumps(one) + "\n" for one in made]
+    sources = [
+        one.model_copy(update={"max_chars": 250}) if one.name == "papers" else one for one in world.config.sources
+    ]
+    world.config_with(sources=tuple(sources))
+    world.write("papers/more.jsonl", "".join(lines[:10]))
+    world.publish()
+    world.write("papers/more.jsonl", "".join(lines))
+    session = world.build()
+    found = check(session)
+    assert found.details["sources"]["papers"]["rows"] == 60 + 2 * 90
+    assert found.passed, found.summary
+
+
+def test_a_long_page_in_place_of_many_short_documents_waits(world: World) -> None:
+    """However little of it is compared: rows that say the same to the letter are one."""
+    for n in range(PAGES):
+        world.write(f"guide/{n}.md", f"# Page {n}\n\n{words(n, 70)}\n")
+    world.publish()
+    page = "".join(f"## Part {n}\n\n{words(f'part {n}', 60)}\n\n" for n in range(5))
+    for n in range(PAGES // 2):
+        world.write(f"guide/{n}.md", f"# Sign in\n\n{page}")
+    found = look(world)
+    assert not found.passed and "of what it says is missing" in found.summary
 
 
 def test_a_footer_that_all_documents_get_is_no_loss(served: World) -> None:
