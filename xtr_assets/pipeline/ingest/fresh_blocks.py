@@ -2,10 +2,10 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import TypeVar
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -65,7 +65,8 @@ class FreshBlocks:
             text_path = self._text_path(number) if len(rows) else None
             name_path = self._name_path(named, name_hashes) if len(named) else None
             left = None if text_path is None else _left(text_path, Block.load)
-            left_names = None if name_path is None else _left(name_path, _mapped)
+            whole = partial(_whole, shape=(len(named), self._encoder.dim))
+            left_names = None if name_path is None else _left(name_path, whole)
             texts = self._wanted(rows) if text_path is not None and left is None else []
             names = names_at(self._segment.chunks(), named) if name_path is not None and left_names is None else []
             try:
@@ -160,9 +161,17 @@ def _left(path: Path, read: Callable[[Path], Left]) -> Left | None:
         return read(path)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, LookupError, EOFError, BadZipFile) as error:
+    except Exception as error:  # numpy, zipfile and tokenize raise errors of a dozen kinds for a flipped bit
         log.warning("%s cannot be read and is encoded again: %s", path, error)
         return None
+
+
+def _whole(path: Path, shape: tuple[int, int]) -> Halves:
+    """Names as they were kept. ValueError where the file holds others: no sum of it is kept beside it."""
+    found = _mapped(path)
+    if (found.shape, found.dtype) != (shape, np.dtype(np.float16)):
+        raise ValueError(f"{found.dtype} {found.shape} in place of float16 {shape}")
+    return found
 
 
 def _mapped(path: Path) -> Halves:
