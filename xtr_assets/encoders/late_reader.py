@@ -18,7 +18,7 @@ from xtr_assets.encoders.late_layout import (
 from xtr_assets.encoders.model_place import locate_model
 from xtr_assets.encoders.precision import choose_device
 from xtr_assets.encoders.pylate_layout import OWN_TYPE, PYLATE_TYPE, read_modules
-from xtr_assets.encoders.stanford_layout import read_stanford
+from xtr_assets.encoders.stanford_layout import METADATA, read_stanford
 from xtr_assets.encoders.xtr_layout import ENCODERS, PROJECTION, read_xtr
 
 PACKAGES = ("tokenizers", "safetensors", "transformers")
@@ -27,14 +27,15 @@ PACKAGES = ("tokenizers", "safetensors", "transformers")
 def open_late_interaction(config: LateInteractionConfig, device: str) -> LateInteraction:
     """The encoder of `kind: late-interaction`. Raises ProviderError, ConfigError."""
     _require_packages(config.kind)
-    folder = locate_model(config)
+    # The weights alone are there where somebody opened the bare transformer: without the rest they are another model.
+    folder = locate_model(config, needs=(MODULES, METADATA))
     return LateInteraction(folder, read_late(folder, config.trust_pickle), config, choose_device(device))
 
 
 def open_xtr(config: XtrConfig, device: str) -> LateInteraction:
     """The encoder of `kind: xtr`. Raises ProviderError, ConfigError."""
     _require_packages(config.kind)
-    folder = locate_model(config, [f"{PROJECTION}/{PICKLED_WEIGHTS}"], PROJECTION)
+    folder = locate_model(config, [f"{PROJECTION}/{PICKLED_WEIGHTS}"], (PROJECTION,))
     return LateInteraction(folder, read_xtr(folder), config, choose_device(device))
 
 

@@ -28,10 +28,10 @@ ADAPTER = "adapter_config.json"
 NOT_READ = frozenset({"onnx", "openvino", "eval", "runs", "coreml", "imgs", "images", ".git", ".cache"})
 
 
-def locate_model(config: ModelConfig, also: Sequence[str] = (), needs: str = "") -> Path:
+def locate_model(config: ModelConfig, also: Sequence[str] = (), needs: Sequence[str] = ()) -> Path:
     """The folder of a model, downloaded where it is a commit of the hub that the cache lacks, or has a part of.
 
-    also : files besides. needs : what a whole one has beside its weights.
+    also : files besides. needs : what a whole one has beside its weights, one of these at least.
     Raises ConfigError for a name of the hub without a commit, and for a commit that the folder is not of; ProviderError
     where there is no such folder or commit to be had.
     """
@@ -63,7 +63,7 @@ def _check_revision(folder: Path, config: ModelConfig) -> None:
     )
 
 
-def _from_hub(name: str, revision: str, also: Sequence[str], needs: str) -> Path:
+def _from_hub(name: str, revision: str, also: Sequence[str], needs: Sequence[str]) -> Path:
     try:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import LocalEntryNotFoundError
@@ -75,7 +75,8 @@ def _from_hub(name: str, revision: str, also: Sequence[str], needs: str) -> Path
     with suppress(LocalEntryNotFoundError):
         here = Path(snapshot_download(name, local_files_only=True, **files))
         # Who asked for single files of this commit, as a tokenizer alone, left those and no word of the others.
-        if (here / needs).exists() and any(SAFE.match(path.name) or PICKLE.match(path.name) for path in _files(here)):
+        told = not needs or any((here / one).exists() for one in needs)
+        if told and any(SAFE.match(path.name) or PICKLE.match(path.name) for path in _files(here)):
             return here
     try:
         return Path(snapshot_download(name, **files))

@@ -37,7 +37,7 @@ PROMPT_NAMES = {"query": ("query",), "document": ("document", "passage", "corpus
 def open_sentence_transformer(config: SentenceTransformersConfig, device: str) -> "SentenceTransformerEncoder":
     """Locate, check and load a model. Raises ProviderError and ConfigError."""
     also = CODE_FILES if config.remote_code == "own" else ()
-    return SentenceTransformerEncoder(locate_model(config, also, MODULES), config, device)
+    return SentenceTransformerEncoder(locate_model(config, also, (MODULES,)), config, device)
 
 
 class SentenceTransformerEncoder:

@@ -571,6 +571,29 @@ def test_the_hub_gives_a_commit_with_the_pickle_that_xtr_needs(
     assert pickles == ["2_Dense/pytorch_model.bin"]
 
 
+@pytest.mark.parametrize("name", ["pylate", "stanford"])
+def test_a_cache_with_the_bare_transformer_of_a_model_is_completed(
+    name: str, folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As AutoModel leaves it: "no projection", or without Stanford's settings another model."""
+    snapshot = tmp_path / "snapshots" / COMMIT
+    shutil.copytree(folders[name], snapshot, ignore=lambda _, names: {one for one in names if _of_a_layout(one)})
+
+    def download(name_of: str, *, local_files_only: bool = False, **_: Any) -> str:
+        assert name_of == "somebody/colbert"
+        if not local_files_only:
+            shutil.copytree(folders[name], snapshot, dirs_exist_ok=True)
+        return str(snapshot)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    config = LateInteractionConfig(model="somebody/colbert", revision=COMMIT, precision="fp32")
+    assert open_late_interaction(config, "cpu").fingerprint == opened(folders[name]).fingerprint
+
+
+def _of_a_layout(name: str) -> bool:
+    return name in ("modules.json", "artifact.metadata", "1_Dense")
+
+
 @pytest.mark.parametrize("kind", [LateInteractionConfig, XtrConfig])
 def test_a_name_of_the_hub_needs_its_commit(kind: type[LateInteractionConfig | XtrConfig]) -> None:
     with pytest.raises(ConfigError, match="without `revision`"):

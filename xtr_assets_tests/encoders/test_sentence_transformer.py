@@ -178,11 +178,11 @@ def test_a_cache_that_holds_a_part_of_a_commit_is_completed(tmp_path: Path, monk
     for there in ("config.json", "model.safetensors"):
         (tmp_path / there).touch()
         asked.clear()
-        assert locate_model(config, needs="modules.json") == tmp_path and asked == [True, False]
+        assert locate_model(config, needs=("modules.json",)) == tmp_path and asked == [True, False]
         (tmp_path / "modules.json").unlink()
     (tmp_path / "modules.json").touch()
     asked.clear()
-    assert locate_model(config, needs="modules.json") == tmp_path and asked == [True]
+    assert locate_model(config, needs=("modules.json",)) == tmp_path and asked == [True]
 
 
 def modules(folder: Path, change: dict[str, str]) -> None:
