@@ -16,6 +16,7 @@ from xtr_assets.encoders.base import Encoder
 from xtr_assets.pipeline.ingest.encode_blocks import Block, block_name
 from xtr_assets.pipeline.ingest.encode_plan import Hashes
 from xtr_assets.pipeline.ingest.row_names import names_at
+from xtr_assets.storage.arrays import check_unit_rows
 from xtr_assets.storage.segment import Segment
 
 log = logging.getLogger(__name__)
@@ -167,10 +168,12 @@ def _left(path: Path, read: Callable[[Path], Left]) -> Left | None:
 
 
 def _whole(path: Path, shape: tuple[int, int]) -> Halves:
-    """Names as they were kept. ValueError where the file holds others: no sum of it is kept beside it."""
+    """Names as they were kept. ValueError where the file holds others, InvalidInput where they are no names: it has no
+    sum, and what is not of unit length would end each build as it is written."""
     found = _mapped(path)
     if (found.shape, found.dtype) != (shape, np.dtype(np.float16)):
         raise ValueError(f"{found.dtype} {found.shape} in place of float16 {shape}")
+    check_unit_rows(found, 0, shape[1], path.name)
     return found
 
 
