@@ -40,7 +40,7 @@ STRANGE_REMEDY = "correct `queries.judgments`, or remove it"
 class Reached:
     """What hybrid of a generation reached by query id, and a digest of each query with its judgments.
 
-    digests : empty where a release recorded it that kept none; its queries are then taken to be the same.
+    digests : empty where a release recorded it that kept none: it counted otherwise, too.
     """
 
     generation: int
@@ -49,8 +49,7 @@ class Reached:
 
     def common(self, asked: Mapping[str, str]) -> list[str]:
         """Ids of the queries that were asked and judged alike, ascending; `asked` are digests by id."""
-        same = [one for one in asked if one in self.per_query and self.digests.get(one, asked[one]) == asked[one]]
-        return sorted(same)
+        return sorted(one for one in asked if one in self.per_query and self.digests.get(one) == asked[one])
 
     def mean(self, queries: Sequence[str]) -> float:
         """Over some of its queries."""

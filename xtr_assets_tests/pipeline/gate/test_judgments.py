@@ -27,8 +27,8 @@ def test_queries_are_common_where_text_and_judgments_are_the_same() -> None:
     asked = {one: digest_of(now, one) for one in now.grades}
     before = Reached(1, dict.fromkeys("123", 1.0), {one: digest_of(then, one) for one in then.grades})
     assert before.common(asked) == ["1"]
-    # A release that kept no digests is taken at its word.
-    assert Reached(1, dict.fromkeys("12", 1.0), {}).common(asked) == ["1", "2"]
+    # A release that kept no digests counted sections of one file as several documents.
+    assert Reached(1, dict.fromkeys("12", 1.0), {}).common(asked) == []
 
 
 def test_lower_is_surely_lower_beyond_tolerance_and_chance() -> None:
