@@ -78,7 +78,7 @@ CHECKS: tuple[GateCheck, ...] = (
         "generation",
         nothing_vanished.check,
         "No source lost more than its share of files, records or text beside what serves, unless a person accepted it.",
-        version=2,
+        version=3,
     ),
     GateCheck(
         "source_agrees",
@@ -221,6 +221,7 @@ CHECKS: tuple[GateCheck, ...] = (
         (DENSE_FILE, TOKEN_FOLDER, LEXICAL_FOLDER),
         _SEARCHED,
         deps=("faiss_index", "xtr_index", "lexical_index"),
+        version=2,
         applies=has_judgments,
     ),
     GateCheck(
