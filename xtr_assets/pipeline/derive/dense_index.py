@@ -84,7 +84,8 @@ def derive_dense(session: DraftSession, *, tune: bool = False) -> DenseReport:
         how, reason = evolution.how, evolution.reason
         removed, added = evolution.rows_removed, evolution.rows_added
         changed = changed_since_tuned(parent, "dense", rows.churn)
-        other = asked_otherwise(parent, recall, "dense")
+        # An earlier release tuned for recall@10, whatever it noted.
+        other = asked_otherwise(parent, recall, "dense") or index.profile["k"] != recall.k
         # Never what somebody set by hand, which has no goal.
         due = queries is not None and index.profile["goal"] > 0 and (other or tuning_due(changed, len(index)))
         tuned = how == "rebuilt" or due or (tune and queries is not None)

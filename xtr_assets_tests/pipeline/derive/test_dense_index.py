@@ -9,6 +9,7 @@ import pytest
 
 from xtr_assets.config import DenseConfig, IndexConfig, RecallConfig
 from xtr_assets.core.types import Chunk
+from xtr_assets.index import DenseIndex
 from xtr_assets.pipeline.derive.dense_index import DenseReport, derive_dense
 from xtr_assets.pipeline.queries.tuning_queries import (
     RETUNE_SHARE,
@@ -108,6 +109,18 @@ def test_another_recall_that_is_asked_for_tunes_at_once(tmp_path: Path) -> None:
     # A first build is tuned for the k that its gate asks for.
     fresh, _ = derived(Warehouse.create(tmp_path / "fresh"), {}, recall=asked[-1])
     assert fresh.manifest.profile["dense"] == found[-1]
+
+
+def test_a_profile_of_another_k_than_was_noted_is_tuned_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a release that tuned for ten results whatever `recall.k` said."""
+    warehouse = Warehouse.create(tmp_path / "w")
+    with monkeypatch.context() as patch:
+        tune = DenseIndex.tune
+        patch.setattr(DenseIndex, "tune", lambda index, queries, **asked: tune(index, queries, **{**asked, "k": 10}))
+        derived(warehouse, {}, recall=RecallConfig(dense=0.9, k=50))
+    kept, report = derived(warehouse, {}, recall=RecallConfig(dense=0.9, k=50))
+    assert report.tuned and kept.manifest.profile["dense"]["k"] == 50
+    assert not derived(warehouse, {}, recall=RecallConfig(dense=0.9, k=50))[1].tuned
 
 
 def test_a_recipe_that_is_asked_for_no_more_and_another_target_are_planned_at_once(tmp_path: Path) -> None:
