@@ -7,6 +7,7 @@ from pathlib import Path
 from xtr_assets.config.component_file import is_component, read_component
 from xtr_assets.config.dagster_project import project_of
 from xtr_assets.config.index_config import IndexConfig, parse_config, read_config_file
+from xtr_assets.core.cache_place import named_path
 from xtr_assets.core.errors import ConfigError
 
 CONFIG_NAME = "xtr.yaml"
@@ -29,8 +30,7 @@ def config_file(explicit: Path | None, folder: Path) -> Path | None:
     if explicit is not None:
         return explicit
     if named := os.environ.get(CONFIG_VARIABLE):
-        # No shell fills in what a service's file of variables says.
-        return Path(named).expanduser()
+        return named_path(named, CONFIG_VARIABLE)
     here = folder / CONFIG_NAME
     if here.is_file():
         return here

@@ -4,13 +4,25 @@ import os
 import tempfile
 from pathlib import Path
 
+from xtr_assets.core.errors import ConfigError
+
 
 def cache_folder() -> Path:
-    """XTR_ASSETS_CACHE, else XDG_CACHE_HOME/xtr-assets, else ~/.cache/xtr-assets."""
-    given, cache = os.environ.get("XTR_ASSETS_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    """XTR_ASSETS_CACHE, else XDG_CACHE_HOME/xtr-assets, else ~/.cache/xtr-assets. ConfigError for a home of nobody."""
+    if given := os.environ.get("XTR_ASSETS_CACHE"):
+        return named_path(given, "XTR_ASSETS_CACHE")
+    cache = os.environ.get("XDG_CACHE_HOME")
     try:
-        # No shell fills in what a service's file of variables says.
-        return Path(given).expanduser() if given else (Path(cache) if cache else Path.home() / ".cache") / "xtr-assets"
+        return (Path(cache) if cache else Path.home() / ".cache") / "xtr-assets"
     except RuntimeError:
         # A container whose user has no name has no home either.
         return Path(tempfile.gettempdir()) / f"xtr-assets-{os.geteuid()}"
+
+
+def named_path(given: str, variable: str) -> Path:
+    """What a variable of the environment names: no shell fills in a ~ of what a service's file of variables says.
+    ConfigError where there is no such home."""
+    try:
+        return Path(given).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"${variable} is {given}, and there is no such home here; write the folder out") from error

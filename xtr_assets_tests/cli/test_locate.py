@@ -46,6 +46,11 @@ def test_a_named_config_that_is_missing_is_an_error(monkeypatch: pytest.MonkeyPa
         find_place(None, None)
     monkeypatch.setenv("XTR_ASSETS_CACHE", "~/cache")
     assert cache_folder() == Path("/home/of/cache")
+    # Where nobody has that home it is neither a traceback nor, unsaid, the folder of temporary files.
+    for variable, asked in (("CONFIG", lambda: find_place(None, None)), ("CACHE", cache_folder)):
+        monkeypatch.setenv(f"XTR_ASSETS_{variable}", "~nobody_here/x")
+        with pytest.raises(ConfigError, match=rf"\$XTR_ASSETS_{variable} is ~nobody_here/x, .* write the folder out"):
+            asked()
 
 
 def test_another_warehouse_is_not_held_against_the_sources_of_this_folder(tmp_path: Path) -> None:
