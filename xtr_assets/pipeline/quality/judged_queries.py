@@ -141,11 +141,10 @@ def drawn_items(generation: Generation, count: int = DRAWN_ITEMS) -> JudgedQueri
 
 def missing_documents(judged: JudgedQueries, generation: Generation) -> list[str]:
     """The right answers that are not in the generation, ascending: nobody finds them, and every measure is lower by
-    them. ConfigError where nothing that is judged is in it: every measure would be 0, and none of them one."""
-    known = judged.documents
-    found = set[str]().union(*named_by(generation, known).values())
+    them. ConfigError where none is in it, whatever was judged wrong: every measure would be 0, and none of them one."""
+    right = {name for grades in judged.grades.values() for name, grade in grades.items() if grade > 0}
+    found = set[str]().union(*named_by(generation, right).values())
     if found:
-        right = {name for grades in judged.grades.values() for name, grade in grades.items() if grade > 0}
         return sorted(right - found)
     live = (
         placed.segment.chunks()["path"][int(rows[0])].as_py()
@@ -153,8 +152,8 @@ def missing_documents(judged: JudgedQueries, generation: Generation) -> list[str
         if len(rows := np.flatnonzero(generation.live[placed.base_row : placed.end_row]))
     )
     raise ConfigError(
-        f"none of the {len(known):,} documents that {judged.origin} judges is in generation {generation.number}, such "
-        f"as {sorted(known)[0]!r}; they are named by path, symbol or chunk_id, as {next(live, '')!r} is"
+        f"none of the {len(right):,} documents that {judged.origin} judges right is in generation {generation.number}, "
+        f"such as {sorted(right)[0]!r}; they are named by path, symbol or chunk_id, as {next(live, '')!r} is"
     )
 
 

@@ -9,6 +9,7 @@ from xtr_assets.pipeline.quality.judged_queries import (
     UNITS,
     JudgedQueries,
     document_names,
+    missing_documents,
     named_by,
     read_folder,
     read_log,
@@ -153,3 +154,7 @@ def test_where_files_are_judged_every_document_is_a_file(tmp_path: Path) -> None
         assert found.legs["lexical"].values["mrr@10"].tolist() == [1 / (1 + files.index("a.md"))]
         with searcher.opened() as opened:
             assert named_by(opened.generation, {"a.md", "Use", f"{hits[0].chunk_id}", "?"}).keys() == set(UNITS)
+            # What was judged wrong is in it, and no right answer is: each figure would be 0, and pass.
+            wrong = JudgedQueries({"q": "zebra"}, {"q": {"a.md": 0.0, "gone.md": 2.0}}, "here")
+            with pytest.raises(ConfigError, match=r"none of the 1 documents that here judges right .* 'gone\.md'"):
+                missing_documents(wrong, opened.generation)
