@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from xtr_assets.core.errors import UnusableText
 from xtr_assets.core.types import Floats
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.encoders.canary import Canary, library_versions, pinned_canary, sketch_canary
@@ -59,6 +60,16 @@ def check(session: DraftSession) -> Finding:
             f"{encoder.name} is {encoder.fingerprint[:8]}.",
             remedy="build again with the encoder that the configuration names now",
         )
+    try:
+        return _asked(session, judge)
+    except UnusableText as error:
+        told = f"Of a pinned text {encoder.name} makes no vector: {error.problem}."
+        return Finding(False, None, None, told, remedy=REMEDY)
+
+
+def _asked(session: DraftSession, judge: TextJudge) -> Finding:
+    """Its texts against what is known of them, else its queries against its documents. Raises UnusableText."""
+    encoder = judge.encoder
     known = _differences(judge)
     if known is not None and not known.passed:
         return known

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xtr_assets.core.errors import InvalidInput, PublishRefused
+from xtr_assets.core.errors import InvalidInput, PublishRefused, UnusableText
 from xtr_assets.encoders import canary as module
 from xtr_assets.encoders.base import Encoded
 from xtr_assets.encoders.canary import DOCUMENTS, pinned_canary, sketch_canary
@@ -257,6 +257,23 @@ def test_numbers_that_are_none_are_no_agreement(tmp_path: Path) -> None:
     broken = dataclasses.replace(canary.document_sketch, tokens=spoilt)
     told = canary.document_sketch.differences(broken, canary.documents, encoder.tolerance)
     assert len(told) == 1 and "a token agrees to -inf" in told[0]
+
+
+@pytest.mark.parametrize("side", ["encode_documents", "encode_queries"])
+def test_a_pinned_text_without_a_vector_is_a_verdict(
+    tmp_path: Path, side: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of weights that overflow in the precision of another host."""
+    warehouse = new_warehouse(tmp_path)
+    draft = drafted(warehouse, {"docs": words(4)}, Hashing())
+
+    def refuse(*_: object) -> None:
+        raise UnusableText(1, "the model gave NaN")
+
+    spoilt = Hashing()
+    monkeypatch.setattr(spoilt, side, refuse)
+    found = look_at_canary(warehouse, draft, spoilt)
+    assert not found.passed and "makes no vector: the model gave NaN" in found.summary and found.remedy
 
 
 def test_the_gate_opens_an_encoder_of_its_own(tmp_path: Path) -> None:
