@@ -107,13 +107,13 @@ def _divided(old: Mapping[str, Holding], new: Mapping[str, Holding], now: Mappin
     owners = {name: _owners(name, one.texts, old) for name, one in new.items()}
     for number, (name, held) in enumerate(old.items()):
         mine = {other: _of_files(new[other].texts, owner == number) for other, owner in owners.items()}
-        unusable = sum(now[other].unusable for other, owner in owners.items() if _main(owner) == number)
+        mains = [now[other] for other, owner in owners.items() if _main(owner) == number]
         names = tuple(other for other, texts in mine.items() if len(texts.file))
         yield Moved(
             name,
             names or tuple(new),
-            _counted([(name, held.texts)], held.unusable, held.texts.paths),
-            _counted(list(mine.items()), unusable, held.texts.paths),
+            _counted([(name, held.texts)], [held], held.texts.paths),
+            _counted(list(mine.items()), mains, held.texts.paths),
         )
 
 
@@ -142,8 +142,9 @@ def _of_files(texts: Texts, files: Mask) -> Texts:
     return texts.at(np.flatnonzero(files[texts.file]))
 
 
-def _counted(pieces: Sequence[tuple[str, Texts]], unusable: int, known: Sequence[str]) -> Holding:
-    """Pieces as one holding, by the paths that served where they are the same."""
+def _counted(pieces: Sequence[tuple[str, Texts]], whole: Sequence[Holding], known: Sequence[str]) -> Holding:
+    """Pieces as one holding, by the paths that served where they are the same; whole : those of which all that cannot
+    be used counts here."""
     places: dict[str, int] = {}
     files, parts = [np.empty(0, np.int64)], [texts for _, texts in pieces]
     served = set(known)
@@ -164,4 +165,6 @@ def _counted(pieces: Sequence[tuple[str, Texts]], unusable: int, known: Sequence
     )
     records = np.concatenate([np.empty(0, np.int64), *(one.parts for one in parts)]) == 0
     by_file = np.bincount(joined.file[records], minlength=len(places)).tolist()
-    return Holding(dict(zip(places, by_file, strict=True)), unusable, texts=joined)
+    refused = set[str]().union(*(one.refused for one in whole))
+    unusable = sum(one.unusable for one in whole)
+    return Holding(dict(zip(places, by_file, strict=True)), unusable, refused, texts=joined)

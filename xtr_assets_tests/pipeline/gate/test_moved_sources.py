@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from xtr_assets.config import SourceConfig
+from xtr_assets.core.types import Quarantined
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.nothing_vanished import accept, check
 from xtr_assets_tests.git_project import Repository, needs_git
-from xtr_assets_tests.pipeline.gate.conftest import PAGES, World, records
+from xtr_assets_tests.pipeline.gate.conftest import PAGES, Plant, World, records
 
 
 def look(world: World) -> Finding:
@@ -64,6 +65,18 @@ def test_a_new_name_hides_no_loss(served: World) -> None:
         "20 % may go without a person's word"
     )
     assert "--accept-shrink manual" in found.remedy and "--accept-shrink guide" not in found.remedy
+
+
+def test_a_new_name_hides_no_reader_that_broke(world: World, plant: Plant) -> None:
+    for n in range(6):
+        world.write(f"guide/n{n}.txt", f"Note {n} about lamps")
+    for n in range(10):
+        world.write(f"guide/more{n}.md", f"# More {n}\n\nof it")
+    world.publish()
+    sources(world, guide=[other(world, "guide", name="manual")])
+    gone = {f"n{n}.txt" for n in range(5)}
+    plant(lambda source, path, items: [Quarantined(source, path, 0, "unparsable", "?")] if path in gone else items)
+    lost(look(world), "source manual, called guide in what serves: 5 of the 6 .txt files that serve are in quarantine")
 
 
 @pytest.mark.parametrize("left", [4, 7, 20])
