@@ -1,5 +1,6 @@
 """A stamp that is equal means a scan that would find the same: whatever is done to a folder, it is another or none."""
 
+import gc
 import os
 import shutil
 import socket
@@ -18,6 +19,8 @@ from xtr_assets.sources.tree_stamp import tree_stamp
 SUFFIXES = (".md",)
 # A look so late that no time is young any more.
 LATER_NS = 10**10
+# Looks that show whether one leaves a descriptor open.
+OFTEN = 5
 NATIVE: Any = vars(looks)["_listing"]
 without_extension = pytest.mark.skipif(NATIVE is None, reason="the extension is not built here: Python looks")
 
@@ -152,13 +155,16 @@ def test_times_before_1970_and_names_that_are_no_utf_8(root: Path) -> None:
 
 def test_folders_and_files_are_closed_again(root: Path) -> None:
     (root / "nowhere.md").symlink_to(root / "is not there")
+    gc.collect()
     there = len(list(Path("/dev/fd").iterdir()))
-    for _ in range(3):
+    for _ in range(OFTEN):
         assert stamp(root) is not None
     (root / "deep" / "er").chmod(0)
-    stamp(root)
+    for _ in range(OFTEN):
+        stamp(root)
     (root / "deep" / "er").chmod(0o755)
-    assert len(list(Path("/dev/fd").iterdir())) == there
+    # Other threads of the tests before may open or close one meanwhile.
+    assert len(list(Path("/dev/fd").iterdir())) < there + OFTEN
 
 
 def _strange(folder: Path) -> None:
