@@ -39,13 +39,13 @@ def test_the_option_beats_the_variable_which_beats_the_folder(tmp_path: Path, mo
 
 
 def test_a_named_config_that_is_missing_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/of")
+    monkeypatch.setenv("HOME", "/users/of")
     monkeypatch.setenv("XTR_ASSETS_CONFIG", "~/nowhere.yaml")
     # Services read variables from files in which no shell fills in a ~.
-    with pytest.raises(ConfigError, match=r"no config at /home/of/nowhere\.yaml, which \$XTR_ASSETS_CONFIG names"):
+    with pytest.raises(ConfigError, match=r"no config at /users/of/nowhere\.yaml, which \$XTR_ASSETS_CONFIG names"):
         find_place(None, None)
     monkeypatch.setenv("XTR_ASSETS_CACHE", "~/cache")
-    assert cache_folder() == Path("/home/of/cache")
+    assert cache_folder() == Path("/users/of/cache")
     # Where nobody has that home it is neither a traceback nor, unsaid, the folder of temporary files.
     for variable, asked in (("CONFIG", lambda: find_place(None, None)), ("CACHE", cache_folder)):
         monkeypatch.setenv(f"XTR_ASSETS_{variable}", "~nobody_here/x")
