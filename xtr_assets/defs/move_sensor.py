@@ -10,7 +10,7 @@ from xtr_assets.core.types import VectorKind
 from xtr_assets.defs.context import Site
 from xtr_assets.defs.sensor_cursor import Memory
 from xtr_assets.defs.sensors import LOOK_SECONDS, tell_dead_runs
-from xtr_assets.defs.untold_publish import untold_move
+from xtr_assets.defs.untold_publish import announced, untold_move
 from xtr_assets.pipeline.plan.decide import wanted_kind
 from xtr_assets.pipeline.plan.next_move import next_move
 from xtr_assets.pipeline.plan.part_plan import PartPlan
@@ -39,13 +39,12 @@ def move_sensor(site: Site, plan: PartPlan, job: Any, running: bool) -> dg.Senso
         opened: PartSet = getattr(context.resources, site.names.parts).open()
         memory = Memory.of(context.cursor, context.instance, name)
         tell_dead_runs(context, site, Layout(opened.root), now)
-        serves = opened.number or 0
-        if memory.announced != serves:
-            sure, missing = untold_move(context.instance, opened, site.names.key("published"))
-            memory = memory.model_copy(update={"announced": serves}) if sure else memory
-            if missing is not None:
-                reason = f"Dagster is told that move {serves} serves: {missing.description}"
-                return dg.SensorResult(asset_events=[missing], skip_reason=reason, cursor=memory.model_dump_json())
+        published = site.names.key("published")
+        memory, told = announced(
+            memory, opened.number or 0, "move", lambda: untold_move(context.instance, opened, published)
+        )
+        if told is not None:
+            return told
 
         def kind_of(warehouse: Warehouse, config: PartConfig) -> VectorKind:
             return wanted_kind(warehouse, config, lambda: site.encoder(context))

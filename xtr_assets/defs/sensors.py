@@ -17,7 +17,7 @@ from xtr_assets.defs.jobs import AssetJob
 from xtr_assets.defs.liveness import end_dead_runs
 from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.defs.sensor_cursor import Memory, in_progress, unended
-from xtr_assets.defs.untold_publish import untold_publish
+from xtr_assets.defs.untold_publish import announced, untold_publish
 from xtr_assets.pipeline.gate.drift import Drift, read_drift
 from xtr_assets.pipeline.plan.decide import due, refused_for_training, wanted_kind
 from xtr_assets.pipeline.plan.next_build import SETTLE_SECONDS, NextBuild, look, next_build
@@ -147,12 +147,12 @@ def automation(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) -> dg.
         if running := in_progress(context.instance, warehouse.layout, site.names, (*CORPUS, *DERIVED), now):
             return _wait(memory, unended(running))
         serves = 0 if warehouse.published is None else warehouse.published.number
-        if memory.announced != serves:
-            sure, missing = untold_publish(context.instance, warehouse, site.names.key("published"))
-            memory = memory.model_copy(update={"announced": serves}) if sure else memory
-            if missing is not None:
-                reason = f"Dagster is told that generation {serves} serves: {missing.description}"
-                return dg.SensorResult(asset_events=[missing], skip_reason=reason, cursor=memory.model_dump_json())
+        published = site.names.key("published")
+        memory, told = announced(
+            memory, serves, "generation", lambda: untold_publish(context.instance, warehouse, published)
+        )
+        if told is not None:
+            return told
         kind = wanted_kind(warehouse, site.config, lambda: site.encoder(context))
         found, memory = _next(context, site, warehouse, kind, memory, now)
         decision = found.decision

@@ -1,9 +1,12 @@
 """A publish that Dagster was not told of: the pointer moved, and its run ended before `published` was materialized."""
 
+from collections.abc import Callable
+
 import dagster as dg
 
 from xtr_assets.defs.context import BY_RUN
 from xtr_assets.defs.liveness import PROCESS_TAG, is_gone
+from xtr_assets.defs.sensor_cursor import Memory
 from xtr_assets.pipeline.plan.decide import data_version
 from xtr_assets.pipeline.plan.next_move import version_of
 from xtr_assets.storage.generation import Generation
@@ -14,11 +17,25 @@ from xtr_assets.storage.warehouse import Warehouse
 # A run that ended well has told everything; where its materialization is gone somebody wiped it.
 BROKEN_OFF = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
-
 # (whether that is sure, the materialization that is missing; None where nothing is). It is not while the run has not
 # ended, for Dagster: nobody told it of a death yet, and the run may tell by itself.
 Untold = tuple[bool, dg.AssetMaterialization | None]
 Shown = dict[str, int | str]
+
+
+def announced(
+    memory: Memory, serves: int, called: str, look: Callable[[], Untold]
+) -> tuple[Memory, dg.SensorResult | None]:
+    """The memory with what serves noted as told, once that is sure; and a tick that tells Dagster of it, where it was
+    not. called : what `serves` counts, for people. look : made where another one serves than was noted."""
+    if memory.announced == serves:
+        return memory, None
+    sure, missing = look()
+    memory = memory.model_copy(update={"announced": serves}) if sure else memory
+    if missing is None:
+        return memory, None
+    reason = f"Dagster is told that {called} {serves} serves: {missing.description}"
+    return memory, dg.SensorResult(asset_events=[missing], skip_reason=reason, cursor=memory.model_dump_json())
 
 
 def untold_publish(instance: dg.DagsterInstance, warehouse: Warehouse, asset: dg.AssetKey) -> Untold:
