@@ -1,6 +1,8 @@
-"""Texts that were decoded by the wrong table: UTF-8 read as Windows-1252 or Latin-1, and letters that were lost."""
+"""Texts whose letters were lost: decoded by the wrong table, replaced by question marks, escaped, or without blanks."""
 
+import json
 import re
+from contextlib import suppress
 
 
 def _letters(first: int, last: int) -> str:
@@ -32,3 +34,69 @@ def is_garbled(text: str) -> bool:
     """
     remains = _GARBLED.findall(text)
     return len(remains) > 1 and 2 * sum(map(len, remains)) >= len(_FOREIGN.findall(text))
+
+
+# What stands for a letter that a table has not got.
+_ASKED = re.compile(r"\?[^\W\d_]")
+# Of fifty words one: more than a text has by mistake.
+_WORDS_OF_ASKED = 50
+# An entity of HTML, an escape of JSON, a byte of an address.
+_ESCAPES = re.compile(r"&(?:#[0-9]+|#x[0-9a-fA-F]+|[a-zA-Z]{2,8});|\\(?:u[0-9a-fA-F]{4}|[nrt\"])|%[0-9A-F]{2}")
+_ESCAPED = 0.03
+# Longer than words of any language that has blanks; scripts without them have other letters.
+_RUNS = re.compile(r"[A-Za-z0-9+/]{40,}")
+_RUN_TOGETHER = 0.5
+
+
+def is_asked(text: str) -> bool:
+    """Whether question marks stand for letters, in two places at least and in one of fifty words.
+
+    >>> is_asked("Gr??e und Ma?e der T?r"), is_asked("What? Why? See /page?id=3 and a?b"), is_asked("???? ??? ????")
+    (True, False, True)
+    """
+    words = text.split()
+    found = sum(_is_asked_word(word.strip(".,;:!()\"'")) for word in words if "?" in word)
+    return found > 1 and _WORDS_OF_ASKED * found >= len(words)
+
+
+def _is_asked_word(word: str) -> bool:
+    """Whether a word has one before a letter and is letters otherwise, or is three and more of them."""
+    letters = word.replace("?", "")
+    return (letters.isalpha() and _ASKED.search(word) is not None) if letters else len(word) > 2
+
+
+def is_escaped(text: str) -> bool:
+    r"""Whether three letters of a hundred, in three places at least, are escapes of HTML, JSON or addresses.
+
+    >>> is_escaped("a&nbsp;door&nbsp;and&nbsp;a&nbsp;window"), is_escaped("one\\ntwo\\nthree\\nfour")
+    (True, True)
+    >>> is_escaped("R&D; &c; 100%")
+    False
+    """
+    found = _ESCAPES.findall(text)
+    return len(found) > 2 and sum(map(len, found)) >= _ESCAPED * len(text)
+
+
+def is_run_together(text: str) -> bool:
+    """Whether half of a text stands in runs of forty letters and more: its blanks were lost, or it is base64.
+
+    >>> is_run_together("thequickbrownfoxjumpsoverthelazydogandmore"), is_run_together("the quick brown fox")
+    (True, False)
+    """
+    return sum(map(len, _RUNS.findall(text))) >= _RUN_TOGETHER * len(text) > 0
+
+
+_TAGS = re.compile(r"</?[A-Za-z][^<>]*>")
+_TAGGED = 1 / 3
+
+
+def is_wrapped(text: str) -> bool:
+    """Whether a third of a text is tags, or all of it is an object or a list of JSON: nobody took it out of them.
+
+    >>> is_wrapped('<p class="a">A door</p>'), is_wrapped('{"p": "A door"}'), is_wrapped("A <b>door</b> and a window")
+    (True, True, False)
+    """
+    if text[:1] in ("{", "[") and text.rstrip()[-1:] in ("}", "]"):
+        with suppress(ValueError, RecursionError):
+            return isinstance(json.loads(text), dict | list)
+    return sum(map(len, _TAGS.findall(text))) >= _TAGGED * len(text) > 0

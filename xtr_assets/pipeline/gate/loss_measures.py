@@ -1,14 +1,14 @@
 """What a source lost, as (share, words), by its rows, its suffixes, and what its texts say."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import PurePosixPath
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xtr_assets.core.lost_letters import is_garbled
+from xtr_assets.core.lost_letters import is_asked, is_escaped, is_garbled, is_run_together, is_wrapped
 from xtr_assets.core.repetition import distinct_share, passages_of
 from xtr_assets.core.types import Ints, Mask
 from xtr_assets.pipeline.gate.source_stock import Hashes, Texts
@@ -23,6 +23,17 @@ HALVED_FILES = 4
 MOST_COMPARED = 1_000_000
 # As many of the files of one suffix are refused where their reader broke, not where a person edits.
 REFUSED_OF_SUFFIX = 0.5
+Forms = Sequence[tuple[Callable[[str], bool], str]]
+# How a text can be spoilt, and how that is said.
+_GARBLED = (
+    (is_garbled, "have remains of another encoding for letters"),
+    (is_asked, "have question marks for letters"),
+    (is_escaped, "are escaped, as for HTML or JSON"),
+    (is_run_together, "have no blanks between their words"),
+)
+_WRAPPED = (is_wrapped, "are in HTML or JSON still")
+# Of records a header of each may be as long as what they say (a licence, a signature), and not longer.
+MOST_REPEATED = 0.5
 _NO_ROWS = np.empty(0, np.int64)
 
 
@@ -103,7 +114,7 @@ def text_lost(kind: str, before: Texts, now: Texts, limit: float) -> tuple[float
 
 def text_lost_by_rows(kind: str, before: Texts, now: Texts, limit: float) -> tuple[float, str]:
     """The share of their text that rows lost which are still there: what came besides does not make up for it."""
-    at, to = _in_both(before.ids, now.ids)
+    at, to = both_places(before.ids, now.ids)
     kept, sizes = before.at(at), now.sizes[to]
     base = kept.total
     lost = base - int(sizes.sum())
@@ -134,28 +145,46 @@ def text_replaced(kind: str, before: Texts, now: Texts, limit: float) -> tuple[f
     differed = distinct_share(old) * passages_of(before.bare[old_rows]) / held
     differs = distinct_share(new) * passages_of(now.bare[new_rows]) / holds
     shares = lost / before.total, gained / before.total
-    return max(_repeated(*shares, holds / held, differed, differs), _garbled(*shares, old, new), key=share_of)
+    forms = (*_GARBLED, _WRAPPED) if kind == "records" else _GARBLED
+    repeated = _repeated(kind, *shares, holds / held, differed, differs)
+    return max(repeated, _garbled(forms, *shares, old, new), key=share_of)
 
 
-def _repeated(lost: float, gained: float, passages: float, differed: float, differs: float) -> tuple[float, str]:
+def _repeated(
+    kind: str, lost: float, gained: float, passages: float, differed: float, differs: float
+) -> tuple[float, str]:
     """What is said once: an export or a crawl may give the same page (please sign in; an error) for every document, a
     number in it or not. lost, gained : shares of the text that serves, of what went and came. passages : how many came
     for one that went. differed, differs : the shares of their passages that are not alike. What is short has few
     passages: a sentence more in all of them is no loss. Nor is text that came shorter, as long as it differs: that is
-    asked of texts alone."""
+    asked of texts alone. What is longer than the text of records and the same in all of them (the navigation of a page,
+    a banner) hides what they say."""
     said_less = min(lost, gained) * (1 - differs / differed)
+    if kind == "records" and said_less > MOST_REPEATED:
+        return (
+            said_less,
+            f"of the texts that came {percent(1 - differs)} is what others say too, {percent(1 - differed)} before",
+        )
     share = min(lost * (1 - passages * differs / differed), said_less)
     words = f"texts that went differed to {percent(differed)}, those that came differ to {percent(differs)}"
     return share, f"{words}: as much as {percent(share)} of what it says is missing"
 
 
-def _garbled(lost: float, gained: float, old: Sequence[str], new: Sequence[str]) -> tuple[float, str]:
-    """What can be read: a wrong table makes remains of every letter beyond ASCII."""
-    garbled, before = (
-        sum(len(one) for one in texts if is_garbled(one)) / max(1, sum(map(len, texts))) for texts in (new, old)
-    )
-    share = gained * garbled - lost * before
-    return share, f"letters of {percent(garbled)} of the texts that came are remains of another encoding"
+def _garbled(
+    forms: Sequence[tuple[Callable[[str], bool], str]],
+    lost: float,
+    gained: float,
+    old: Sequence[str],
+    new: Sequence[str],
+) -> tuple[float, str]:
+    """What can be read: a wrong table makes remains of every letter beyond ASCII; an export may escape it all."""
+    shares = []
+    for found, words in forms:
+        garbled, before = (
+            sum(len(one) for one in texts if found(one)) / max(1, sum(map(len, texts))) for texts in (new, old)
+        )
+        shares.append((gained * garbled - lost * before, f"{percent(garbled)} of the texts that came {words}"))
+    return max(shares, key=share_of)
 
 
 def _said(hashes: Hashes, by: Hashes) -> Mask:
@@ -174,7 +203,7 @@ def _spread(texts: Texts, rows: Ints, most: int) -> list[str]:
     return texts.read(rows[np.unique(np.linspace(0, len(rows) - 1, count).round().astype(np.int64))])
 
 
-def _in_both(before: Ints, now: Ints) -> tuple[Ints, Ints]:
+def both_places(before: Ints, now: Ints) -> tuple[Ints, Ints]:
     """Places int64 [n] of the ids that stand in both, in the first and in the second. Hashed by Arrow: numpy sorts each
     of them and both together, 0.1 CPU s for 300,000."""
     place = pc.index_in(pa.array(now), value_set=pa.array(before))

@@ -11,6 +11,7 @@ from typing import Any
 
 from xtr_assets.config import IndexConfig
 from xtr_assets.core.errors import ConfigError
+from xtr_assets.pipeline.gate.field_measures import fields_lost
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.loss_measures import (
     LEAST_FILES,
@@ -190,7 +191,7 @@ def loss_of(kind: str, before: Holding | None, now: Holding, limit: float) -> Lo
     share, words = max(shares, key=share_of)
     if share <= limit and before.settings == now.settings:
         # Where files or rows went their text did too: text is told of where it alone did.
-        texts = (text_lost, text_lost_by_rows)
+        texts = (text_lost, text_lost_by_rows, fields_lost)
         share, words = max((share, words), *(one(kind, before.texts, now.texts, limit) for one in texts), key=share_of)
         if share <= limit:
             share, words = max((share, words), text_replaced(kind, before.texts, now.texts, limit), key=share_of)

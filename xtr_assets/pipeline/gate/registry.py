@@ -77,8 +77,8 @@ CHECKS: tuple[GateCheck, ...] = (
         "nothing_vanished",
         "generation",
         nothing_vanished.check,
-        "No source lost more than its share of files, records or text beside what serves, unless a person accepted it.",
-        version=3,
+        "No source lost more than its share of files, records, text or fields beside what serves, unless accepted.",
+        version=4,
     ),
     GateCheck(
         "source_agrees",

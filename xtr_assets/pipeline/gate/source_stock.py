@@ -12,10 +12,10 @@ from xtr_assets.core.file_diff import UNREAD_SHA256
 from xtr_assets.core.types import Ints, Mask
 from xtr_assets.storage.chunk_files import rows_at
 from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.segment import Segment
 from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse import Warehouse
 
-_READ = ("source", "path", "chunk_id", "part", "title", "text", "text_hash")
 _NONE = np.empty(0, np.int64)
 _NO_HASH = np.empty(0, np.uint64)
 Hashes = npt.NDArray[np.uint64]
@@ -29,7 +29,8 @@ class Texts:
     paths : the files. file : int64 [n], the place in `paths`. ids : int64 [n], chunk_ids. sizes : int64 [n]. bare :
     int64 [n], bytes of the text alone. parts : int64 [n], the number of the part. hashes : uint64 [n], the first half
     of the hash of title and text: what a row says, whatever its source is called. places : int64 [n], where each row
-    lies in `stored` (a column `text`), one table after the other; empty where texts were joined.
+    lies in `stored` (columns `text` and `metadata` of a segment each), one table after the other; empty where texts
+    were joined. segments : their ids.
     """
 
     paths: tuple[str, ...] = ()
@@ -41,6 +42,7 @@ class Texts:
     hashes: Hashes = field(default_factory=lambda: _NO_HASH)
     places: Ints = field(default_factory=lambda: _NONE)
     stored: tuple[pa.Table, ...] = ()
+    segments: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:
@@ -60,16 +62,27 @@ class Texts:
         file, ids, sizes, bare, parts = (
             one[places] for one in (self.file, self.ids, self.sizes, self.bare, self.parts)
         )
-        return Texts(self.paths, file, ids, sizes, bare, parts, self.hashes[places], self.places[places], self.stored)
+        own = (self.hashes[places], self.places[places], self.stored, self.segments)
+        return Texts(self.paths, file, ids, sizes, bare, parts, *own)
 
-    def read(self, rows: Ints) -> list[str]:
-        """The texts of some rows, as they are stored one after the other. Not of texts that were joined."""
-        places, found, first = np.sort(self.places[rows]), list[str](), 0
+    def read(self, rows: Ints, column: str = "text") -> list[str]:
+        """The texts, or the metadata, of some rows, in their order. Not of texts that were joined."""
+        order = np.argsort(self.places[rows], kind="stable")
+        places, first = self.places[rows][order], 0
+        found, read = [""] * len(rows), list[str]()
         for table in self.stored:
             inside = places[(places >= first) & (places < first + len(table))] - first
-            found += rows_at(table, inside)["text"].to_pylist()
+            read += rows_at(table.select([column]), inside)[column].to_pylist()
             first += len(table)
+        for at, value in zip(order.tolist(), read, strict=True):
+            found[at] = value
         return found
+
+    def written_since(self, before: "Texts") -> Mask:
+        """bool [n]: the rows that lie in segments of which `before` has no row."""
+        known = np.array([one in before.segments for one in self.segments], bool)
+        ends = np.cumsum([len(table) for table in self.stored])
+        return ~known[np.searchsorted(ends, self.places, side="right")]
 
 
 @dataclass(slots=True)
@@ -95,20 +108,23 @@ class Holding:
 
 def held(generation: Generation) -> dict[str, Holding]:
     """What a generation holds, by source."""
-    table = generation.chunk_table(_READ, live=False)
-    stored: list[pa.Table] = []
-    return _holdings(_sized(table, generation.live[table["row"].to_numpy()], stored), stored, generation.snapshots())
+    stored = _Stored()
+    tables = [
+        stored.sized(placed.segment, generation.live[placed.base_row : placed.end_row])
+        for placed in generation.segments
+    ]
+    return _holdings(tables, stored, generation.snapshots())
 
 
 def held_by_shards(warehouse: Warehouse, snapshots: Mapping[str, Snapshot]) -> dict[str, Holding]:
     """The same of shards as they stand, before there is a draft of them."""
-    stored: list[pa.Table] = []
+    stored = _Stored()
     tables = [
-        _sized(warehouse.segment(one.segment_id).chunks(), ~snapshot.dead_mask(one.segment_id), stored)
+        stored.sized(warehouse.segment(one.segment_id), ~snapshot.dead_mask(one.segment_id))
         for snapshot in snapshots.values()
         for one in snapshot.segments
     ]
-    return _holdings(pa.concat_tables(tables) if tables else None, stored, snapshots)
+    return _holdings(tables, stored, snapshots)
 
 
 def source_name(shard: str) -> str:
@@ -121,16 +137,24 @@ def source_name(shard: str) -> str:
     return shard.partition("-")[0]
 
 
-def _sized(table: pa.Table, live: Mask, stored: list[pa.Table]) -> pa.Table:
-    """(source, path, chunk_id, part, hash, bytes, bare, place) of live rows; bare are the bytes of the text alone. The
-    table joins the `stored`, which a place counts through."""
-    first = sum(map(len, stored))
-    stored.append(table.select(["text"]))
-    title, text = (pc.cast(pc.binary_length(table[name]), pa.int64()) for name in ("title", "text"))
-    rows = table.select(["source", "path", "chunk_id", "part", "text_hash"])
-    rows = rows.append_column("bytes", pc.add(title, text)).append_column("bare", text)
-    rows = rows.append_column("place", pa.array(np.arange(first, first + len(table))))
-    return rows.filter(pa.array(live))
+@dataclass(slots=True)
+class _Stored:
+    """Tables that rows are read from, and the ids of their segments."""
+
+    tables: list[pa.Table] = field(default_factory=list)
+    segments: list[str] = field(default_factory=list)
+
+    def sized(self, segment: Segment, live: Mask) -> pa.Table:
+        """(source, path, chunk_id, part, hash, bytes, bare, place) of live rows; bare are the bytes of the text alone.
+        The segment joins those that a place counts through."""
+        table, first = segment.chunks(), sum(map(len, self.tables))
+        self.tables.append(table.select(["text", "metadata"]))
+        self.segments.append(segment.segment_id)
+        title, text = (pc.cast(pc.binary_length(table[name]), pa.int64()) for name in ("title", "text"))
+        rows = table.select(["source", "path", "chunk_id", "part", "text_hash"])
+        rows = rows.append_column("bytes", pc.add(title, text)).append_column("bare", text)
+        rows = rows.append_column("place", pa.array(np.arange(first, first + len(table))))
+        return rows.filter(pa.array(live))
 
 
 def held_in_place(
@@ -139,12 +163,12 @@ def held_in_place(
     """The same of some shards of several generations, each shard in one of them: of rows whose place is `here`, by
     shard and path."""
     tables: list[pa.Table] = []
-    stored: list[pa.Table] = []
+    stored = _Stored()
     snapshots: dict[str, Snapshot] = {}
     for generation, shards in served:
         for one, placed in zip(generation.manifest.segments, generation.segments, strict=True):
             if one.shard in shards:
-                table = _sized(placed.segment.chunks(), generation.live[placed.base_row : placed.end_row], stored)
+                table = stored.sized(placed.segment, generation.live[placed.base_row : placed.end_row])
                 paths = _encoded(table["path"])
                 chosen = np.array([here(one.shard, path) for path in paths.dictionary.to_pylist()], bool)
                 tables.append(table.filter(pa.array(chosen[paths.indices.to_numpy()])))
@@ -155,19 +179,18 @@ def held_in_place(
                     for name in ("quarantine", "stale")
                 }
                 snapshots[shard] = snapshot.model_copy(update=told)
-    return _holdings(pa.concat_tables(tables) if tables else None, stored, snapshots)
+    return _holdings(tables, stored, snapshots)
 
 
-def _holdings(
-    table: pa.Table | None, stored: Sequence[pa.Table], snapshots: Mapping[str, Snapshot]
-) -> dict[str, Holding]:
+def _holdings(tables: Sequence[pa.Table], stored: _Stored, snapshots: Mapping[str, Snapshot]) -> dict[str, Holding]:
     found: dict[str, Holding] = {}
-    if table is not None:
+    if tables:
+        table = pa.concat_tables(tables)
         sources = pc.unique(table["source"]).to_pylist()
         for source in sources:
             # All of a million rows are not copied for the only source.
             own = table if len(sources) == 1 else table.filter(pc.equal(table["source"], source))
-            texts = _texts(own, tuple(stored))
+            texts = _texts(own, stored)
             found[source] = Holding(texts.rows(), texts=texts)
     for shard, snapshot in snapshots.items():
         holding = found.setdefault(source_name(shard), Holding())
@@ -187,7 +210,7 @@ def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
     return column.dictionary_encode().unify_dictionaries().combine_chunks()
 
 
-def _texts(table: pa.Table, stored: tuple[pa.Table, ...]) -> Texts:
+def _texts(table: pa.Table, stored: _Stored) -> Texts:
     paths = _encoded(table["path"])
     return Texts(
         tuple(paths.dictionary.to_pylist()),
@@ -198,7 +221,8 @@ def _texts(table: pa.Table, stored: tuple[pa.Table, ...]) -> Texts:
         table["part"].to_numpy().astype(np.int64),
         _hashes(table["text_hash"]),
         table["place"].to_numpy(),
-        stored,
+        tuple(stored.tables),
+        tuple(stored.segments),
     )
 
 

@@ -131,7 +131,7 @@ def test_texts_of_another_encoding_wait(world: World) -> None:
     for n in range(PAGES // 2):
         world.write(f"guide/{n}.md", page.format(n=n).encode().decode("cp1252").encode())
     found = look(world)
-    assert not found.passed and "texts that came are remains of another encoding" in found.summary
+    assert not found.passed and "texts that came have remains of another encoding" in found.summary
     for n in range(PAGES):
         world.write(f"guide/{n}.md", page.format(n=n).replace("wäre", "wäre überaus"))
     assert look(world).passed
