@@ -3,21 +3,20 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from xtr_assets.cli.staleness import Behind
-    from xtr_assets.search.hits import Hit
+    from xtr_assets.search.hit_table import Hits
     from xtr_assets.storage.generation import Generation
     from xtr_assets.storage.manifest import CheckRecord
     from xtr_assets.storage.snapshot import Snapshot
 
 
-def hits_document(generation: int, mode: str, took_ms: float, hits: "Sequence[Hit]") -> dict[str, Any]:
+def hits_document(generation: int, mode: str, took_ms: float, hits: "Hits") -> dict[str, Any]:
     """What `search --json` prints."""
     return {
         "generation": generation,
         "mode": mode,
         "took_ms": round(took_ms, 3),
+        **({"corrected": hits.corrected} if hits.corrected else {}),
         "hits": [hit.document(rank) for rank, hit in enumerate(hits, 1)],
     }
 

@@ -1,6 +1,5 @@
 """Hits as people see them."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from xtr_assets.cli.console import console, escaped, literal, one_line, say, table
@@ -9,7 +8,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from xtr_assets.config import IndexConfig
-    from xtr_assets.search.hits import Hit
+    from xtr_assets.search.hit_table import Hits
 
 SNIPPET_LINES = 3
 SNIPPET_WIDTH = 72
@@ -17,7 +16,7 @@ SNIPPET_WIDTH = 72
 
 def show_hits(
     query: str,
-    hits: "Sequence[Hit]",
+    hits: "Hits",
     footing: str,
     lines: int = SNIPPET_LINES,
     config: "IndexConfig | None" = None,
@@ -32,6 +31,7 @@ def show_hits(
 
     if not hits:
         say(f"no hit for {literal(repr(query))} ({footing})")
+        _say_corrected(hits)
         return
     found = table(query, ("", "score", "place", "text"), (), right=("", "score"))
     found.columns[2].overflow = "fold"
@@ -54,6 +54,12 @@ def show_hits(
             out.print(Text(one_line(f"{rank}. {hit.path} {hit.symbol}"), style="bold"))
             out.print(Text(escaped(str(hit.explanation))))
     say(f"[dim]{footing}[/dim]")
+    _say_corrected(hits)
+
+
+def _say_corrected(hits: "Hits") -> None:
+    if hits.corrected:
+        say(f"asked for {literal(repr(hits.corrected))}: no text holds what was typed; --syntax plain asks for that")
 
 
 def _marked(text: str, terms: frozenset[str], lines: int) -> "Text":

@@ -53,7 +53,8 @@ def search(
     k_prime: Annotated[int | None, typer.Option(help="Documents that count per query token.", **SETTING)] = None,
     rescore: Annotated[int | None, typer.Option(help="Candidates that are scored exactly.", **SETTING)] = None,
     syntax: Annotated[
-        Syntax, typer.Option(help='terms: "exact phrase" and +must are demanded; plain: they are words like others.')
+        Syntax,
+        typer.Option(help='terms: "exact phrase" and +must are demanded, spelling corrected; plain: neither.'),
     ] = "terms",
     collapse: Annotated[
         Collapse | None, typer.Option(help="symbol: the best chunk of each symbol alone.", show_default=False)

@@ -108,7 +108,7 @@ class Question:
 def search(destination: Destination, pinned: int | None, query: str, mode: str, asked: Question) -> Exchange[Hits]:
     """`Searcher.search`."""
     call = search_call({"query": query, "k": asked.k, "mode": mode, "where": asked.where}, asked.settings)
-    return hits_of((yield from ask(destination, call, pinned))["hits"])
+    return _found((yield from ask(destination, call, pinned)))
 
 
 def search_batch(
@@ -116,7 +116,7 @@ def search_batch(
 ) -> Exchange[list[Hits]]:
     """`Searcher.search_batch`."""
     call = search_call({"queries": queries, "k": asked.k, "mode": mode, "where": asked.where}, asked.settings)
-    return [hits_of(one["hits"]) for one in (yield from ask(destination, call, pinned))["results"]]
+    return [_found(one) for one in (yield from ask(destination, call, pinned))["results"]]
 
 
 def search_vectors(
@@ -142,6 +142,10 @@ def hydrate(destination: Destination, pinned: int | None, chunk_ids: Sequence[in
         generation = answered["generation"]
         found += hits_of(answered["chunks"])
     return found
+
+
+def _found(document: Mapping[str, Any]) -> Hits:
+    return hits_of(document["hits"], document.get("corrected", ""))
 
 
 def _arrays(

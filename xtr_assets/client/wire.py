@@ -63,9 +63,9 @@ def tokens_of(queries: Sequence[Any]) -> list[Any]:
     return [vectors_of(one) if np.size(one) else [] for one in queries]
 
 
-def hits_of(documents: Sequence[Mapping[str, Any]]) -> Hits:
-    """Hits as the library has them."""
-    return Hits(map(_hit, documents))
+def hits_of(documents: Sequence[Mapping[str, Any]], corrected: Any = "") -> Hits:
+    """Hits as the library has them. corrected : the query as it was asked, of which a server of before says nothing."""
+    return Hits(map(_hit, documents), str(corrected))
 
 
 def arrays_of(results: Sequence[Mapping[str, Any]], k: int) -> tuple[Floats, Ints]:

@@ -100,6 +100,16 @@ def query_terms(text: str) -> list[str]:
     return list(dict.fromkeys(_terms(text, document=False)))
 
 
+def word_term(word: str) -> str:
+    """The term of a word of small letters from a to z. Nothing is remembered: who asks for hundreds that nobody typed
+    would have the stems forgotten that queries have.
+
+    >>> word_term("gathering"), query_terms("gathering")
+    ('gather', ['gather'])
+    """
+    return str(_stemmers.english.stemWord(word))
+
+
 def called_terms(path: str, symbol: str) -> frozenset[str]:
     """The terms of what a chunk is called: those of its path and of its symbol.
 

@@ -5,7 +5,8 @@
 
 A quote opens a phrase at the start of a word, a plus before a letter, an underscore or a quote demands: `print("x")`,
 `a + b` and `C++` are words like any other. A quote that is not closed, a phrase without a letter or a digit, and
-demands beyond MOST_DEMANDS are words too. With the syntax "plain" everything is.
+demands beyond MOST_DEMANDS are words too. With the syntax "plain" everything is, and
+no spelling is corrected.
 """
 
 import re

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -10,7 +11,10 @@ from xtr_assets.core.query_syntax import Query, parse_query
 from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.search.explain import explain_hits
+from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Hit
+from xtr_assets.search.lexical_space import LexicalSpace
+from xtr_assets.search.near_words import Vocabulary, corrected
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Ranker, Ranking
@@ -32,7 +36,7 @@ COLLAPSE_SPARE = 2
 
 def answer(
     opened: OpenGeneration, encoder: QueryEncoder, queries: Sequence[str], ask: Ask, explain: bool
-) -> list[list[Hit]]:
+) -> list[Hits]:
     """The hits of each query; none for an empty one."""
     timing = Timing()
     # An unknown column, and a space that is not there, are errors also where nothing would be found.
@@ -40,22 +44,50 @@ def answer(
         opened.allowed(ask.where)
     opened.spaces(ask.mode)
     parsed = [parse_query(query, ask.syntax) for query in queries]
-    hits: list[list[Hit]] = [[] for _ in queries]
+    hits = [Hits() for _ in queries]
     asked = [i for i, query in enumerate(parsed) if query.text.strip()]
     if asked and opened.generation.live_rows:
         spaces = [space.name for space in opened.spaces(ask.mode)]
         with timing.phase("encode"):
             vectors = encoder.encode(opened.generation, [parsed[i].text for i in asked], spaces)
+        with timing.phase("spell"):
+            said = _corrections(opened, encoder, [parsed[i] for i in asked], vectors, ask)
+        if again := [place for place, text in enumerate(said) if text]:
+            with timing.phase("encode"):
+                anew = encoder.encode(opened.generation, [said[place] for place in again], spaces)
+            for place, one in zip(again, anew, strict=True):
+                vectors[place] = one
+                parsed[asked[place]] = Query(said[place])
         rankings = ranked(opened, vectors, [parsed[i] for i in asked], ask, timing)
         found = hydrated(opened, rankings, timing)
         if explain:
             with timing.phase("explain"):
                 found = explain_hits(opened, encoder, vectors, rankings, found)
-        for i, own in zip(asked, found, strict=True):
-            hits[i] = own
+        for i, own, text in zip(asked, found, said, strict=True):
+            hits[i] = Hits(own, text)
     if not ask.scan:
         timing.observe(ask.mode, len(queries))
     return hits
+
+
+def _corrections(
+    opened: OpenGeneration, encoder: QueryEncoder, queries: Sequence[Query], vectors: Sequence[QueryVectors], ask: Ask
+) -> list[str]:
+    """What is asked in place of each query; "" where it is asked as it is: in a mode that looks at no words, in the
+    syntax "plain", and where it demands what a text must hold."""
+    words = [space for space in opened.spaces(ask.mode) if isinstance(space, LexicalSpace)]
+    if ask.syntax == "plain" or not words:
+        return [""] * len(queries)
+    vocabulary = Vocabulary(words[0], opened.hydrator, opened.allowed(ask.where))
+
+    def whole(query: QueryVectors) -> set[str]:
+        ids = query.token_ids
+        return set() if ids is None else {piece.lower() for piece in encoder.surface(opened.generation, ids)}
+
+    return [
+        "" if query.phrases or query.required else corrected(query.text, vocabulary, partial(whole, one))
+        for query, one in zip(queries, vectors, strict=True)
+    ]
 
 
 def ranked(

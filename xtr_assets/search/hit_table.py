@@ -1,7 +1,8 @@
 """The hits of one query, as a list and as a table."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from html import escape
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
@@ -40,7 +41,15 @@ COLUMNS: Mapping[str, str] = {
 
 
 class Hits(list[Hit]):
-    """The hits of one query, best first: a list, with a table's face in notebooks."""
+    """The hits of one query, best first: a list, with a table's face in notebooks.
+
+    corrected : the query as it was asked, where its spelling was corrected (docs/searching.md, "Spelling"); "" where it
+        was asked as it is.
+    """
+
+    def __init__(self, hits: Iterable[Hit] = (), corrected: str = "") -> None:
+        super().__init__(hits)
+        self.corrected = corrected
 
     def to_arrow(self) -> "pa.Table":
         """One row a hit: rank from 1, chunk_id, score, of each space (null where not compared), and its columns."""
@@ -71,6 +80,14 @@ class Hits(list[Hit]):
         head = "".join(f"<th>{name}</th>" for name in ("rank", "score", "place", "symbol", "text"))
         body = "".join(f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The hits of each query of one call, and the generation that all of them come from."""
+
+    generation: int
+    hits: list[Hits]
 
 
 def _row(rank: int, hit: Hit) -> dict[str, Any]:

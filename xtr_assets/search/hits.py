@@ -178,11 +178,3 @@ class Hit:
             "text": self.text,
         }
         return shown if self.explanation is None else {**shown, "explanation": self.explanation.document()}
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The hits of each query of one call, and the generation that all of them come from."""
-
-    generation: int
-    hits: list[list[Hit]]

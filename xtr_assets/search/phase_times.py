@@ -9,7 +9,7 @@ from xtr_assets.telemetry import metrics
 # Children of the histograms by label, made once: looking a label up costs as much as observing.
 _PHASES = {
     phase: metrics.SEARCH_PHASE_SECONDS.labels(phase)
-    for phase in ("encode", "filter", "retrieve", "rescore", "fuse", "hydrate", "explain")
+    for phase in ("encode", "filter", "retrieve", "rescore", "fuse", "hydrate", "explain", "spell")
 }
 
 

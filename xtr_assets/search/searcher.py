@@ -15,8 +15,7 @@ from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index.device import parse_device
 from xtr_assets.search.answer import answer, rank_arrays, search_span
 from xtr_assets.search.generation_holder import GenerationHolder, all_of_it, nothing
-from xtr_assets.search.hit_table import Hits
-from xtr_assets.search.hits import Answer
+from xtr_assets.search.hit_table import Answer, Hits
 from xtr_assets.search.loaders import asked_for, open_any
 from xtr_assets.search.open_parts import open_generation
 from xtr_assets.search.query_encoder import QueryEncoder
@@ -166,7 +165,8 @@ class Searcher(GenerationHolder):
         where : filter (docs/searching.md, "Filters"); InvalidInput names what is wrong in it
         nprobe, ef_search, k_prime, rescore : in place of the generation's profile, for the indexes of the mode
         fusion : how hybrid and exact join the legs, "zsum" or "rrf"
-        syntax : "terms" reads `"exact phrase"` and `+must` in the query (docs/searching.md), "plain" takes it as it is
+        syntax : "terms" reads `"exact phrase"` and `+must` in the query and corrects its spelling
+            (docs/searching.md), "plain" takes it as it is
         collapse : "symbol" for the best chunk of each symbol alone, still k of them where there are so many
         explain : fill `hit.explanation`
         """
@@ -196,7 +196,7 @@ class Searcher(GenerationHolder):
         with self._counting():
             options = SearchOptions(k, nprobe, ef_search, k_prime, rescore, fusion=fusion, collapse=collapse)
         answered = self.answer(queries, options, mode, where, syntax=syntax, explain=explain)
-        return [Hits(one) for one in answered.hits]
+        return answered.hits
 
     def answer(
         self,

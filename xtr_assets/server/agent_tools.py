@@ -118,7 +118,9 @@ class AgentTools:
             tell_all(self._witnesses, Told(chosen, searcher.generation, query, question, hits))
             if not hits and given and (why := nothing_passes(files_of(searcher), source, path)):
                 raise ToolError(why)
-            return {"index": chosen.name, "generation": searcher.generation, "hits": [_shown(hit) for hit in hits]}
+            meant = {"corrected": hits.corrected} if hits.corrected else {}
+            head = {"index": chosen.name, "generation": searcher.generation, **meant}
+            return {**head, "hits": [_shown(hit) for hit in hits]}
 
     @told
     def read_chunk(self, chunk_id: str, before: int = 1, after: int = 1, index: str | None = None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.neighbourhood import Neighbourhood
 from xtr_assets.search.searcher import Searcher
@@ -57,9 +58,7 @@ def _texts(witnesses: Sequence[Witness], shared: Alike, questions: Sequence[Ques
         number = searcher.generation
     found = iter(hits)
     answers = [
-        _answered(
-            shared.index, number, question, took_ms, [[*map(whole, next(found), _ranks())] for _ in question.asked]
-        )
+        _answered(shared.index, number, question, took_ms, [_found(next(found)) for _ in question.asked])
         for question in questions
     ]
     if witnesses:
@@ -76,7 +75,11 @@ def answer_arrays(index: HostedIndex, pinned: int | None, question: Question) ->
         search: Any = searcher.search_vectors if question.kind == "vectors" else searcher.search_tokens
         scores, ids = search(question.asked, question.k, question.where, **question.settings)
         lists = [
-            _scored(searcher, question, [(float(score), one) for score, one in zip(*own, strict=True) if one >= 0])
+            {
+                "hits": _scored(
+                    searcher, question, [(float(score), one) for score, one in zip(*own, strict=True) if one >= 0]
+                )
+            }
             for own in zip(scores.tolist(), ids.tolist(), strict=True)
         ]
         took_ms = (perf_counter() - started) * 1000
@@ -91,6 +94,11 @@ def _scored(searcher: Searcher, question: Question, found: Sequence[tuple[float,
         whole(replace(hit, score=score, scores={question.mode: score}), rank)
         for rank, (hit, (score, _)) in enumerate(zip(hits, found, strict=True), 1)
     ]
+
+
+def _found(hits: Hits) -> dict[str, Any]:
+    found: dict[str, Any] = {"hits": [*map(whole, hits, _ranks())]}
+    return {**found, "corrected": hits.corrected} if hits.corrected else found
 
 
 def whole(hit: Hit, rank: int) -> dict[str, Any]:
@@ -132,10 +140,10 @@ def encoded(document: Mapping[str, Any]) -> bytes:
 
 
 def _answered(
-    index: HostedIndex, number: int, question: Question, took_ms: float, lists: Sequence[list[dict[str, Any]]]
+    index: HostedIndex, number: int, question: Question, took_ms: float, lists: Sequence[dict[str, Any]]
 ) -> Answered:
     head = {"index": index.name, "generation": number, "mode": question.mode, "took_ms": round(took_ms, 3)}
-    found = {"hits": lists[0]} if question.single else {"results": [{"hits": one} for one in lists]}
+    found = lists[0] if question.single else {"results": lists}
     return Answered(number, encoded({**head, **found}))
 
 

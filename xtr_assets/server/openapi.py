@@ -135,7 +135,8 @@ def _search_request(limits: Limits) -> dict[str, Any]:
 
 
 def _search_answer() -> dict[str, Any]:
-    hits = _list(_ref("Hit"))
+    meant = {"type": "string", "description": "what was asked, where the spelling of the query was corrected"}
+    found = {"hits": _list(_ref("Hit")), "corrected": meant}
     return {
         "type": "object",
         "description": "`hits` for `query`, `results` for everything else.",
@@ -145,8 +146,8 @@ def _search_answer() -> dict[str, Any]:
             "generation": _INTEGER,
             "mode": _TEXT,
             "took_ms": _NUMBER,
-            "hits": hits,
-            "results": _list({"type": "object", "required": ["hits"], "properties": {"hits": hits}}),
+            **found,
+            "results": _list({"type": "object", "required": ["hits"], "properties": found}),
         },
     }
 

@@ -52,7 +52,7 @@ SEARCH_SECONDS: Final = Histogram(
 )
 SEARCH_PHASE_SECONDS: Final = Histogram(
     "xtr_assets_search_phase_seconds",
-    "Time of one phase of a search: encode, filter, retrieve, rescore, fuse, hydrate, explain.",
+    "Time of one phase of a search: encode, filter, retrieve, rescore, fuse, hydrate, explain, spell.",
     ["phase"],
     buckets=SEARCH_BUCKETS,
     registry=REGISTRY,

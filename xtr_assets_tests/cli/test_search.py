@@ -110,6 +110,14 @@ def test_words_are_searched_without_a_model_and_demands_are_kept_or_taken_as_wor
     assert [hit["chunk_id"] for hit in plain["hits"]] == [hit["chunk_id"] for hit in found["hits"]]
 
 
+def test_people_and_programs_are_told_what_was_asked_where_the_spelling_was_corrected(run: Command) -> None:
+    found = document(run, "search", "zebrra", "--mode", "lexical")
+    assert found["corrected"] == "zebra"
+    assert found["hits"] == document(run, "search", "zebra", "--mode", "lexical")["hits"]
+    assert "asked for 'zebra': no text holds what was typed" in run("search", "zebrra", "--mode", "lexical").stderr
+    assert "corrected" not in document(run, "search", "zebrra", "--mode", "lexical", "--syntax", "plain")
+
+
 @pytest.mark.parametrize(
     "arguments",
     ["--nprobe 0", "--rescore -1", "--nprobe x", "--k-prime 9 --mode dense", "--ef-search 9 --mode xtr",

@@ -69,6 +69,11 @@ def test_it_answers_what_the_library_answers(
     assert same(ask(remote), ask(local))
 
 
+def test_it_says_what_was_asked_where_the_spelling_was_corrected(remote: RemoteSearcher) -> None:
+    assert remote.search("zebrra", 3, "lexical").corrected == "zebra"
+    assert [one.corrected for one in remote.search_batch(["zebra", "zebrra"], 3, "lexical")] == ["", "zebra"]
+
+
 WRONG: list[Callable[[Any], Any]] = [
     lambda s: s.search("a", 0),
     lambda s: s.search("a", mode="fast"),

@@ -45,6 +45,14 @@ def test_a_search_shows_places_and_small_texts(folder: Path, local: Searcher) ->
     assert {hit["place"].split(":")[0] for hit in only["hits"]} == {"old1.py"}
 
 
+def test_an_agent_is_told_what_was_asked_where_the_spelling_was_corrected(folder: Path) -> None:
+    found = call(folder, "search", query="zebrra", mode="lexical")
+    assert (
+        found["corrected"] == "zebra" and found["hits"] == call(folder, "search", query="zebra", mode="lexical")["hits"]
+    )
+    assert "corrected" not in call(folder, "search", query="zebra", mode="lexical")
+
+
 def test_a_chunk_is_read_whole_with_its_neighbours(tmp_path: Path) -> None:
     chunks = [make_chunk("a.py", f"f{i}", f"number {i} " + "word " * 400, line=1 + i) for i in range(5)]
     new_warehouse(tmp_path / "w", chunks)

@@ -157,6 +157,20 @@ def test_the_keyboard_alone_asks_walks_and_opens(page_url: str, seen: Seen) -> N
     assert page.evaluate("document.activeElement.id") == "query"
 
 
+def test_a_corrected_question_says_so_and_can_be_asked_as_it_was_typed(page_url: str, seen: Seen) -> None:
+    page = seen.page
+    page.goto(f"{page_url}/?q=zebrra&mode=lexical")
+    page.wait_for_selector(".hit")
+    assert "Asked for zebra, as no text holds what was typed. Ask for that." in page.inner_text("#said")
+    page.click("#said a")
+    playwright.expect(page.locator("#said")).to_have_text("Nothing was found.")
+    assert httpx.URL(page.url).params["syntax"] == "plain"
+    page.fill("#query", "zebbra")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".hit")
+    assert "syntax" not in httpx.URL(page.url).params and "Asked for zebra" in page.inner_text("#said")
+
+
 def test_a_link_shows_the_same_and_going_back_goes_back(page_url: str, seen: Seen) -> None:
     page = seen.page
     page.goto(f"{page_url}/?q=zebra&mode=lexical")

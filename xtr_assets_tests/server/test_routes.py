@@ -39,6 +39,15 @@ def test_filters_settings_and_explanations_reach_the_searcher(client: httpx.Clie
     assert wanted[0].explanation is not None and found["hits"][0]["explanation"]["tokens"]
 
 
+def test_a_query_whose_spelling_was_corrected_says_what_was_asked(client: httpx.Client, local: Searcher) -> None:
+    found = ask(client, query="zebrra", k=3, mode="lexical")
+    assert found["corrected"] == "zebra" and hits_of(found["hits"]) == local.search("zebra", 3, "lexical")
+    assert "corrected" not in ask(client, query="zebra", k=3, mode="lexical")
+    assert ask(client, query="zebrra", k=3, mode="lexical", syntax="plain")["hits"] == []
+    several = ask(client, queries=["zebra", "zebrra"], k=3, mode="lexical")["results"]
+    assert [one.get("corrected") for one in several] == [None, "zebra"]
+
+
 def test_a_batch_answers_each_in_its_place_and_an_empty_query_finds_nothing(
     client: httpx.Client, local: Searcher
 ) -> None:

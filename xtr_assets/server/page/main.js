@@ -64,7 +64,10 @@ addEventListener("popstate", () => {
 document.addEventListener("keydown", move);
 
 function take() {
-  go({ ...state, view: "search", q: query.value.trim(), ...Object.fromEntries(FIELDS.map((name) => [name, at(name).value])) });
+  const q = query.value.trim();
+  // "As it was typed" is said of one question.
+  const syntax = q === state.q ? state.syntax : "terms";
+  go({ ...state, view: "search", q, syntax, ...Object.fromEntries(FIELDS.map((name) => [name, at(name).value])) });
 }
 
 function go(wanted) {
@@ -179,7 +182,7 @@ async function search(signal) {
     if (state.other !== "") await ask(`v1/generations/${state.other}/open`, { index: state.index, signal, post: true });
     const answers = await Promise.all(asked.map(({ mode, generation }) => ask("v1/search", {
       index: state.index, signal, generation,
-      body: { query: state.q, k: Number(state.k), mode, where: whereOf(state), explain: true },
+      body: { query: state.q, k: Number(state.k), mode, where: whereOf(state), explain: true, syntax: state.syntax },
     })));
     // Also where the server moved on between the two.
     const one = state.other === "" && answers.every((answer) => answer.generation === answers[0].generation);
@@ -212,6 +215,11 @@ function tell(answers, named) {
   const none = answers.every((answer) => answer.hits.length === 0);
   said.classList.remove("problem");
   said.textContent = none ? `Nothing was found${filters ? "; take out a filter" : ""}.` : `${parts.join(", ")}.`;
+  const corrected = answers.find((answer) => answer.corrected)?.corrected;
+  if (corrected) {
+    said.append(" Asked for ", el("b", {}, ...shown(corrected)), ", as no text holds what was typed. ",
+      el("a", { href: addressOf({ ...state, syntax: "plain" }) }, "Ask for that"), ".");
+  }
 }
 
 async function showIndex(signal) {
