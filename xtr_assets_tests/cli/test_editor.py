@@ -14,6 +14,7 @@ from xtr_assets.config import IndexConfig, load_config
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.notebook_table import html_table
 from xtr_assets.search import Searcher
+from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Hit
 from xtr_assets_tests.cli.conftest import Command
 
@@ -103,7 +104,7 @@ def test_a_terminal_shows_links_and_met_words_and_a_pipe_neither(
         out = StringIO()
         made = Console(file=out, force_terminal=terminal, width=120, color_system="standard" if terminal else None)
         monkeypatch.setattr(hit_list, "console", lambda: made)
-        hit_list.show_hits("zebras", [hit], "one", config=config)
+        hit_list.show_hits("zebras", Hits([hit]), "one", config=config)
         return out.getvalue()
 
     shown = written(True)
