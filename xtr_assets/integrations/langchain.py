@@ -7,9 +7,11 @@ from xtr_assets.core.errors import ProviderError
 from xtr_assets.integrations.hit_metadata import hit_metadata
 
 try:
-    from langchain_core.callbacks import CallbackManagerForRetrieverRun
+    from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
     from langchain_core.documents import Document
     from langchain_core.retrievers import BaseRetriever
+    from langchain_core.runnables import run_in_executor
+    from pydantic import ConfigDict
 except ModuleNotFoundError as missing:
     raise ProviderError(f"{missing.name} is not installed; `pip install 'xtr-assets[langchain]'`") from missing
 
@@ -18,9 +20,13 @@ class XtrAssetsRetriever(BaseRetriever):  # type: ignore[misc]
     """The chunks of an index as LangChain documents, best first.
 
     searcher : what `xa.open` or `xa.connect` gives; it stays open, and whoever opened it closes it. k, mode, where,
-    settings : as `Searcher.search` takes them. Each document has the chunk's text, its id, and its place and scores as
-    metadata. Its errors are those of the searcher.
+    settings : as `Searcher.search` takes them; `invoke(question, k=3, where=...)` sets any of them for one question.
+    Each document has the chunk's text, its id, and its place and scores as metadata. Its errors are those of the
+    searcher.
     """
+
+    # LangChain's own drops a misspelt field, and the filter that it was.
+    model_config = ConfigDict(extra="forbid")
 
     # Pydantic knows no searcher; a wrong one fails at its first question.
     searcher: Any
@@ -34,6 +40,15 @@ class XtrAssetsRetriever(BaseRetriever):  # type: ignore[misc]
         query: str,
         *,
         run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002 LangChain passes it by name
+        **once: Any,
     ) -> list[Document]:
-        hits = self.searcher.search(query, self.k, self.mode, self.where, **self.settings)
+        asked = {"k": self.k, "mode": self.mode, "where": self.where, **self.settings, **once}
+        hits = self.searcher.search(query, asked.pop("k"), asked.pop("mode"), asked.pop("where"), **asked)
         return [Document(hit.text, id=str(hit.chunk_id), metadata=hit_metadata(hit)) for hit in hits]
+
+    async def _aget_relevant_documents(
+        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **once: Any
+    ) -> list[Document]:
+        # LangChain's own takes nothing for one question.
+        named = {"run_manager": run_manager.get_sync(), **once}
+        return await run_in_executor(None, self._get_relevant_documents, query, **named)

@@ -99,6 +99,19 @@ def test_a_record_s_own_field_does_not_say_how_likely_a_hit_is_right() -> None:
     assert "confidence" not in told and told["team"] == "ui"
 
 
+def test_langchain_takes_what_one_question_says_and_refuses_a_field_that_there_is_not(langchain: Any) -> None:
+    noted = Notes()
+    retriever = langchain(searcher=noted, where={"source": "code"}, settings={"rescore": 40})
+    once = {"k": 2, "where": WHERE, "rescore": 50}
+    retriever.invoke("zebra", **once)
+    asyncio.run(retriever.ainvoke("zebra", **once))
+    retriever.invoke("zebra")
+    narrowed, usual = ("zebra", 2, "hybrid", WHERE), ("zebra", 10, "hybrid", {"source": "code"})
+    assert noted.asked == [(narrowed, {"rescore": 50}), (narrowed, {"rescore": 50}), (usual, {"rescore": 40})]
+    with pytest.raises(ValueError, match="filter"):
+        langchain(searcher=noted, filter={"source": "code"})
+
+
 def test_langchain_composes_and_awaits(langchain: Any, local: Searcher) -> None:
     from langchain_core.runnables import RunnableLambda
 
