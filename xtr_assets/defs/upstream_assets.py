@@ -25,7 +25,8 @@ def upstream_deps(config: IndexConfig) -> list[dg.AssetDep]:
             continue
         key = dg.AssetKey.from_user_string(source.asset)
         listed = source.partitions
-        mapping = None if listed is None else dg.SpecificPartitionsPartitionMapping(list(listed))
+        # Dagster's own guess is the partition of the same name, which days and shards have not.
+        mapping = dg.AllPartitionMapping() if listed is None else dg.SpecificPartitionsPartitionMapping(list(listed))
         # Of two sources over one asset the first says which partitions.
         deps.setdefault(key, dg.AssetDep(key, partition_mapping=mapping))
     return list(deps.values())

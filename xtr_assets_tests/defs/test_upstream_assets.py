@@ -227,6 +227,26 @@ def test_a_version_that_the_asset_gives_itself_decides(upstream: Upstream) -> No
     assert upstream.ingested() == {"notes": {"shop/notes": 41}}
 
 
+@pytest.mark.parametrize(
+    "partitions",
+    [
+        None,
+        dg.StaticPartitionsDefinition(["de", "fr"]),
+        dg.DynamicPartitionsDefinition(name="days"),
+        dg.DailyPartitionsDefinition("2026-01-01"),
+        dg.MultiPartitionsDefinition(
+            {"day": dg.DailyPartitionsDefinition("2026-01-01"), "land": dg.StaticPartitionsDefinition(["de", "fr"])}
+        ),
+    ],
+    ids=lambda partitions: type(partitions).__name__,
+)
+def test_definitions_load_whatever_partitions_the_asset_has(
+    upstream: Upstream, partitions: dg.PartitionsDefinition[str] | None
+) -> None:
+    upstream.partitions = partitions
+    dg.Definitions.validate_loadable(upstream.defs)
+
+
 def test_each_partition_is_a_path_of_its_own(upstream: Upstream) -> None:
     upstream.partitions = dg.DynamicPartitionsDefinition(name="days")
     days = ["2026-01-01", "a/b", ".."]
