@@ -57,12 +57,12 @@ def build_index_defs(
 ) -> dg.Definitions:
     """Assets, checks, jobs, sensors, schedules and resources of one index.
 
-    Asset keys carry the index' name. Jobs, sensors and resources have one namespace in a project: where it has several
-    indexes, `prefix` ("docs_") goes before theirs, and an asset takes `docs_search: SearchResource`. nights : when the
-    upkeep runs. running : the sensors that ask for runs from the start. look : what becomes of an
-    asset's owners, tags and group. run_tags : tags for the runs of a job, by its name without the prefix, that a
-    launcher reads: a queue, memory, a GPU (`{"ingest": {"dagster-celery/queue": "gpu"}}`). ConfigError where there is
-    no such job.
+    config : what `xtr_assets.config.load_config(Path("xtr.yaml"))` reads. Asset keys carry the index' name. Jobs,
+    sensors and resources have one namespace in a project: where it has several indexes, `prefix` ("docs_") goes before
+    theirs, and an asset takes `docs_search: SearchResource`. nights : when the upkeep runs. running : the sensors that
+    ask for runs from the start. look : what becomes of an asset's owners, tags and group. run_tags : tags for the runs
+    of a job, by its name without the prefix, that a launcher reads: a queue, memory, a GPU (`{"ingest":
+    {"dagster-celery/queue": "gpu"}}`). ConfigError where there is no such job.
 
     An index of several parts (`parts` of its configuration) has all of that for each part, under the name and prefix of
     that part (`docs_part_0001`), and `published` of the whole, which moves once all parts serve what their shards hold.

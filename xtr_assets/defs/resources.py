@@ -9,13 +9,13 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
 import dagster as dg
-from pydantic import PrivateAttr, model_validator
+from pydantic import ConfigDict, PrivateAttr, model_validator
 
 from xtr_assets.config import parse_encoder
 from xtr_assets.core.errors import GenerationError, XtrAssetsError
 from xtr_assets.encoders import open_encoder
 from xtr_assets.encoders.base import Encoder
-from xtr_assets.search.hits import Hit
+from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.loaders import identity, open_any
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.layout import Layout
@@ -93,6 +93,9 @@ class SearchResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     minutes after the last question.
     """
 
+    # Dagster's own drops a name that it does not know: a generation, or a misspelt folder.
+    model_config = ConfigDict(extra="forbid")
+
     warehouse: str = ""
     device: str = "auto"
     url: str = ""
@@ -145,7 +148,7 @@ class SearchResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def search(
         self, query: str, k: int = 10, mode: str = "hybrid", where: Mapping[str, Any] | None = None, **options: Any
-    ) -> list[Hit]:
+    ) -> Hits:
         """`Searcher.search` on the pinned generation."""
         return self.searcher.search(query, k, mode, where, **options)  # type: ignore[arg-type]
 
