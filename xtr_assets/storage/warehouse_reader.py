@@ -61,7 +61,10 @@ class WarehouseReader:
                 raise WarehouseNotFound(
                     f"{path} is an object store in a folder; give its address, file://{layout.root}"
                 )
-            raise WarehouseNotFound(f"no warehouse at {path} (no warehouse.json); `xtr-assets build` makes one")
+            near = layout.root.parent if layout.root.is_file() else layout.root
+            meant = sorted(str(one.parent) for one in near.glob("*/warehouse.json"))
+            remedy = f"pass {' or '.join(meant[:3])}" if meant else "`xtr-assets build` makes one"
+            raise WarehouseNotFound(f"no warehouse at {path} (no warehouse.json); {remedy}")
         return cls(layout, read_info(layout))
 
     def __repr__(self) -> str:

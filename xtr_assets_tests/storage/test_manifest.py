@@ -83,6 +83,11 @@ def test_the_warehouse_remembers_the_encoders_it_was_used_with(warehouse: Wareho
 def test_where_there_is_no_warehouse_the_remedy_is_named(tmp_path) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(WarehouseNotFound, match="xtr-assets build"):
         Warehouse.open(tmp_path)
+    inner = Warehouse.create(tmp_path / "inner").root
+    (tmp_path / "xtr.yaml").touch()
+    for near in (tmp_path, tmp_path / "xtr.yaml"):
+        with pytest.raises(WarehouseNotFound, match=f"pass {inner}$"):
+            Warehouse.open(near)
 
 
 def test_a_torn_last_line_of_the_history_is_ignored_and_cut_off(warehouse: Warehouse) -> None:

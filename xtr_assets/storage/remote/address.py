@@ -52,7 +52,9 @@ def address_of(text: str | Path) -> Address | None:
             "AZURE_STORAGE_ACCOUNT_KEY) or in the store's own chain"
         )
     if scheme not in SCHEMES:
-        raise InvalidInput(f"{scheme}:// is no object store; there are {', '.join(f'{one}://' for one in SCHEMES)}")
+        served = "; a server is asked by `xtr_assets.connect`" if scheme in ("http", "https") else ""
+        stores = ", ".join(f"{one}://" for one in SCHEMES)
+        raise InvalidInput(f"{scheme}:// is no object store; there are {stores}{served}")
     if scheme == "file":
         return Address(scheme, _folder("/" + rest))
     parts = rest.split("/")

@@ -56,6 +56,11 @@ def test_what_is_no_store_is_refused(text: str) -> None:
         address_of(text)
 
 
+def test_a_server_is_no_store_and_the_way_to_one_is_told() -> None:
+    with pytest.raises(InvalidInput, match=r"xtr_assets\.connect"):
+        address_of("http://localhost:8080")
+
+
 def test_messages_of_libraries_lose_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG")
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "Zm9vYmFyYmF6")
