@@ -1,13 +1,13 @@
 """The Searcher's interface over HTTP, for an event loop: `RemoteSearcher` with `await`."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import httpx
 
 from xtr_assets.client import exchange
-from xtr_assets.client.destination import Destination
+from xtr_assets.client.destination import Connected, Destination
 from xtr_assets.client.exchange import Exchange, Question, Send, Wait
 from xtr_assets.client.wire import modes_of
 from xtr_assets.core.errors import GenerationError
@@ -18,7 +18,7 @@ from xtr_assets.search.hit_table import Hits
 Result = TypeVar("Result")
 
 
-class AsyncRemoteSearcher:
+class AsyncRemoteSearcher(Connected):
     """An index of `xtr-assets serve`, each method of RemoteSearcher as a coroutine; made by `connect_async`.
 
     It raises what RemoteSearcher raises: the errors of a Searcher, RemoteError and those below it.
@@ -70,7 +70,7 @@ class AsyncRemoteSearcher:
 
     async def search_batch(
         self,
-        queries: Sequence[str],
+        queries: Iterable[str],
         k: int = 10,
         mode: str = "hybrid",
         where: Mapping[str, Any] | None = None,

@@ -3,6 +3,7 @@
 import os
 import re
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import httpx
 
@@ -28,6 +29,8 @@ class Destination:
     @classmethod
     def checked(cls, url: str, token: str | None, index: str | None, timeout: float) -> "Destination":
         """Raises InvalidInput. Without a token that of $XTR_ASSETS_TOKEN counts."""
+        if not isinstance(url, str):
+            raise InvalidInput(f"url is a {type(url).__name__}; give text such as http://localhost:8080")
         try:
             parsed = httpx.URL(url)
         except httpx.InvalidURL as error:
@@ -62,4 +65,20 @@ class Destination:
             params={**call.query, **({} if self.index is None else {"index": self.index})},
             content=call.body,
             headers=headers,
+        )
+
+
+class Connected:
+    """What asks a server: how it is shown, and why it goes through no pickle."""
+
+    _destination: Destination
+
+    def __repr__(self) -> str:
+        index = "" if self._destination.index is None else f", index {self._destination.index}"
+        return f"{type(self).__name__}({self._destination.url}{index})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"a {type(self).__name__} holds connections of this process: connect to {self._destination.url} where it "
+            "is needed, in each process; threads and forked children share this one"
         )

@@ -5,12 +5,13 @@ httpx error in its place, and returns the result. A client for threads and one f
 in its own way.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, TypeVar
 
 import httpx
+import numpy as np
 
 from xtr_assets.client.destination import ATTEMPTS, Destination
 from xtr_assets.client.wire import (
@@ -23,7 +24,7 @@ from xtr_assets.client.wire import (
     unreachable,
     vectors_of,
 )
-from xtr_assets.core.arguments import chunk_numbers
+from xtr_assets.core.arguments import batch_of, chunk_numbers
 from xtr_assets.core.errors import GenerationError, ServerBusy
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.search.hit_table import Hits
@@ -32,6 +33,10 @@ from xtr_assets.search.hit_table import Hits
 LOST = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 # Ids of one request: 20 bytes each, of 64 KB that a head may have.
 IDS = 1000
+# Queries of one request, and hits of all of them, that a server gives (server/limits.py).
+BATCH, HITS = 64, 5000
+# Numbers of the vectors of one request: 25 bytes each, of 4 MiB that a body may have.
+NUMBERS = 150_000
 
 Result = TypeVar("Result")
 
@@ -112,11 +117,11 @@ def search(destination: Destination, pinned: int | None, query: str, mode: str, 
 
 
 def search_batch(
-    destination: Destination, pinned: int | None, queries: Sequence[str], mode: str, asked: Question
+    destination: Destination, pinned: int | None, queries: Iterable[str], mode: str, asked: Question
 ) -> Exchange[list[Hits]]:
-    """`Searcher.search_batch`."""
-    call = search_call({"queries": queries, "k": asked.k, "mode": mode, "where": asked.where}, asked.settings)
-    return [_found(one) for one in (yield from ask(destination, call, pinned))["results"]]
+    """`Searcher.search_batch`. All hits come from one generation."""
+    found = yield from _results(destination, pinned, {"queries": batch_of(queries)}, asked, {"mode": mode})
+    return [_found(one) for one in found]
 
 
 def search_vectors(
@@ -151,5 +156,29 @@ def _found(document: Mapping[str, Any]) -> Hits:
 def _arrays(
     destination: Destination, pinned: int | None, given: Mapping[str, Any], asked: Question
 ) -> Exchange[tuple[Floats, Ints]]:
-    call = search_call({**given, "k": asked.k, "where": asked.where, "hydrate": False}, asked.settings)
-    return arrays_of((yield from ask(destination, call, pinned))["results"], asked.k)
+    return arrays_of((yield from _results(destination, pinned, given, asked, {"hydrate": False})), asked.k)
+
+
+def _results(
+    destination: Destination,
+    pinned: int | None,
+    given: Mapping[str, list[Any]],
+    asked: Question,
+    besides: Mapping[str, Any],
+) -> Exchange[list[dict[str, Any]]]:
+    """What each query is answered, asked in as many requests as it takes; all of it by one generation."""
+    ((name, queries),) = given.items()
+    size, found = _size(queries, asked.k), []
+    # Named once, the generation stays until the last of them.
+    generation = (yield from refresh(destination, True)) if pinned is None and len(queries) > size else pinned
+    for start in range(0, max(len(queries), 1), size):
+        part = {name: queries[start : start + size], "k": asked.k, "where": asked.where, **besides}
+        found += (yield from ask(destination, search_call(part, asked.settings), generation))["results"]
+    return found
+
+
+def _size(queries: list[Any], k: Any) -> int:
+    """How many of the queries one request holds. What is no k the server refuses."""
+    hits = HITS // k if isinstance(k, int | np.integer) and 1 <= k <= HITS else HITS
+    numbers = max((np.size(one) for one in queries if not isinstance(one, str)), default=0)
+    return int(max(1, min(BATCH, hits, NUMBERS // max(numbers, 1))))

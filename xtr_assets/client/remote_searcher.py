@@ -1,13 +1,13 @@
 """The Searcher's interface over HTTP, for threads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from time import sleep
 from typing import Any, TypeVar
 
 import httpx
 
 from xtr_assets.client import exchange
-from xtr_assets.client.destination import Destination
+from xtr_assets.client.destination import Connected, Destination
 from xtr_assets.client.exchange import Exchange, Question, Send, Wait
 from xtr_assets.client.wire import modes_of
 from xtr_assets.core.errors import GenerationError
@@ -18,7 +18,7 @@ from xtr_assets.search.hit_table import Hits
 Result = TypeVar("Result")
 
 
-class RemoteSearcher:
+class RemoteSearcher(Connected):
     """An index of `xtr-assets serve`, with the methods of a Searcher; made by `connect`. Usable from many
     threads, and in forked children.
 
@@ -79,7 +79,7 @@ class RemoteSearcher:
 
     def search_batch(
         self,
-        queries: Sequence[str],
+        queries: Iterable[str],
         k: int = 10,
         mode: str = "hybrid",
         where: Mapping[str, Any] | None = None,

@@ -49,6 +49,23 @@ def result_count(k: Any) -> int:
     return whole(k, "k", 1, MOST_RESULTS)
 
 
+def batch_of(queries: Iterable[str]) -> list[str]:
+    """The texts of a batch in the order given, read once.
+
+    >>> batch_of(text for text in ("a", "b"))
+    ['a', 'b']
+    """
+    if isinstance(queries, str):
+        raise InvalidInput("a batch is one text; pass a list of queries, or use search")
+    if not isinstance(queries, Iterable):
+        raise InvalidInput(f"a batch is a {type(queries).__name__}; pass a list of queries")
+    texts = list(queries)
+    for i, query in enumerate(texts):
+        if not isinstance(query, str):
+            raise InvalidInput(f"query {i} is a {type(query).__name__}; queries are text")
+    return texts
+
+
 def chunk_numbers(chunk_ids: Any) -> list[int]:
     """Ids of chunks in the order given, read once. A float is none: beyond 2**53 it is another chunk's.
 

@@ -1,6 +1,6 @@
 """What may be asked: every argument of a search is checked before anything is encoded or opened."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -66,12 +66,3 @@ class Ask:
                 raise InvalidInput(f"{name} is {value} in mode {mode!r}, which does not use it; leave it out")
         parsed = None if where is None or (isinstance(where, Mapping) and not where) else parse_where(where)
         return cls(options, mode, parsed, syntax)
-
-
-def check_queries(queries: Sequence[str]) -> None:
-    """Raise InvalidInput unless these are texts."""
-    if isinstance(queries, str):
-        raise InvalidInput("a batch is one text; pass a list of queries, or use search")
-    for i, query in enumerate(queries):
-        if not isinstance(query, str):
-            raise InvalidInput(f"query {i} is a {type(query).__name__}; queries are text")

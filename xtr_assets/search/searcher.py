@@ -1,14 +1,14 @@
 """Searcher: questions in, hits out, from one generation at a time."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any, NoReturn
 
 from xtr_assets.config import EncoderConfig
-from xtr_assets.core.arguments import query_vectors, token_batch
+from xtr_assets.core.arguments import batch_of, query_vectors, token_batch
 from xtr_assets.core.query_syntax import Syntax, demands
 from xtr_assets.core.search_options import Collapse, Fusion, SearchOptions
 from xtr_assets.core.types import Floats, Ints
@@ -22,7 +22,7 @@ from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Mode
 from xtr_assets.search.reader import Indexes, OpenGeneration
 from xtr_assets.search.reconstruction import Reconstruction, chunks_by_id, reconstructed
-from xtr_assets.search.request import Ask, check_queries
+from xtr_assets.search.request import Ask
 from xtr_assets.search.retrievers import QueryVectors
 from xtr_assets.search.served_profile import apply_settings, profile_of, reset_settings
 from xtr_assets.storage.generation import Generation
@@ -178,7 +178,7 @@ class Searcher(GenerationHolder):
 
     def search_batch(
         self,
-        queries: Sequence[str],
+        queries: Iterable[str],
         k: int = 10,
         mode: Mode = "hybrid",
         where: Mapping[str, Any] | None = None,
@@ -200,7 +200,7 @@ class Searcher(GenerationHolder):
 
     def answer(
         self,
-        queries: Sequence[str],
+        queries: Iterable[str],
         options: SearchOptions,
         mode: Mode = "hybrid",
         where: Mapping[str, Any] | None = None,
@@ -213,13 +213,13 @@ class Searcher(GenerationHolder):
         scan : score every allowed row in the spaces of the mode, the reference of it; metrics do not count it."""
         with self._counting():
             ask = replace(Ask.checked(options, mode, where, syntax), scan=scan)
-            check_queries(queries)
+            texts = batch_of(queries)
 
             def lack(opened: OpenGeneration) -> str:
-                return opened.lack(ask, whole=explain or any(demands(one, ask.syntax) for one in queries))
+                return opened.lack(ask, whole=explain or any(demands(one, ask.syntax) for one in texts))
 
-            with self._using(lack) as opened, search_span(opened, ask, len(queries)):
-                return Answer(opened.number, answer(opened, self._encoder, queries, ask, explain))
+            with self._using(lack) as opened, search_span(opened, ask, len(texts)):
+                return Answer(opened.number, answer(opened, self._encoder, texts, ask, explain))
 
     def search_vectors(
         self,

@@ -8,11 +8,24 @@ import httpx
 import pytest
 
 from xtr_assets.client.destination import ATTEMPTS, Destination
-from xtr_assets.client.exchange import IDS, Send, Wait, ask, hydrate, refresh
+from xtr_assets.client.exchange import (
+    BATCH,
+    HITS,
+    IDS,
+    NUMBERS,
+    Question,
+    Send,
+    Wait,
+    ask,
+    hydrate,
+    refresh,
+    search_batch,
+)
 from xtr_assets.client.wire import Call, hits_of
 from xtr_assets.core.errors import GenerationError, QuestionTimeout, RemoteError, ServerBusy
 from xtr_assets.search.hits import Explanation, Hit, SpaceExplanation, TermMatch, TokenMatch
 from xtr_assets.server.answers import encoded, whole
+from xtr_assets.server.limits import Limits
 
 THERE = Destination("http://there", None, None, 30.0)
 CALL = Call("/v1/generation")
@@ -89,6 +102,32 @@ def test_chunks_of_several_requests_are_of_one_generation(pinned: int | None) ->
     assert isinstance(first, Send) and first.pinned == pinned
     second = steps.send(response(200, {"generation": 5, "chunks": []}))
     assert isinstance(second, Send) and (second.pinned, second.call.query) == (5, {"ids": str(IDS)})
+
+
+@pytest.mark.parametrize("pinned", [None, 5])
+def test_answers_of_several_requests_are_of_one_generation(pinned: int | None) -> None:
+    steps = search_batch(THERE, pinned, ["a"] * (BATCH + 1), "hybrid", Question(10, None, {}))
+    step = next(steps)
+    if pinned is None:
+        # Which generation serves, and that it stays.
+        assert step == Send(CALL, None)
+        assert steps.send(response(200, {"generation": 5})) == Send(CALL, 5)
+        step = steps.send(response(200, {"generation": 5}))
+    for count in (BATCH, 1):
+        assert isinstance(step, Send) and step.pinned == 5 and step.call.body is not None
+        assert len(json.loads(step.call.body)["queries"]) == count
+        answer = response(200, {"results": [{"hits": []}] * count})
+        if count == BATCH:
+            step = steps.send(answer)
+    with pytest.raises(StopIteration) as ended:
+        steps.send(answer)
+    assert ended.value.value == [[]] * (BATCH + 1)
+
+
+def test_a_request_holds_what_a_server_takes() -> None:
+    limits = Limits()
+    assert (limits.batch, limits.hits) == (BATCH, HITS) and limits.hits >= IDS
+    assert limits.body_bytes >= NUMBERS * 20
 
 
 def test_every_field_of_a_hit_comes_over() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import pickle
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -167,12 +168,37 @@ def test_many_ids_are_asked_for_in_parts(
     assert same(remote.hydrate(ids), local.hydrate(ids))
 
 
+@pytest.mark.parametrize(("bound", "most"), [("BATCH", 4), ("HITS", 8), ("NUMBERS", 128)])
+def test_many_queries_are_asked_in_as_many_requests_as_it_takes(
+    remote: RemoteSearcher, local: Searcher, monkeypatch: pytest.MonkeyPatch, bound: str, most: int
+) -> None:
+    vectors, tokens = np.tile(ENCODED.embeddings, (4, 1)), ENCODED.tokens * 4
+    texts = [f"zebra {number}" for number in range(11)]
+    monkeypatch.setattr(exchange, bound, most)
+    assert same(remote.search_batch(iter(texts), 3, "xtr"), local.search_batch(iter(texts), 3, "xtr"))
+    assert same(remote.search_vectors(vectors, 3), local.search_vectors(vectors, 3))
+    assert same(remote.search_tokens(tokens, 3), local.search_tokens(tokens, 3))
+
+
+@pytest.mark.parametrize("wrong", ["text", 7, ["a", None]])
+def test_what_is_no_batch_is_refused_in_the_words_of_the_library(
+    remote: RemoteSearcher, local: Searcher, wrong: Any
+) -> None:
+    with pytest.raises(xa.InvalidInput) as here:
+        local.search_batch(wrong)
+    with pytest.raises(xa.InvalidInput) as there:
+        remote.search_batch(wrong)
+    assert str(there.value) == str(here.value)
+
+
 def test_a_closed_client_refuses(url: str) -> None:
     searcher = xa.connect(url)
     searcher.close()
     searcher.close()
     with pytest.raises(xa.GenerationError, match="was closed; connect again"):
         searcher.search("zebra")
+    with pytest.raises(xa.InvalidInput, match="url is a NoneType"):
+        xa.connect(None)  # type: ignore[arg-type]
 
 
 def test_the_token_of_the_environment_is_sent_and_not_shown(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
@@ -180,6 +206,9 @@ def test_the_token_of_the_environment_is_sent_and_not_shown(monkeypatch: pytest.
     with xa.connect(url) as searcher:
         assert searcher._destination.headers["Authorization"] == "Bearer " + "t" * 20
         assert "t" * 20 not in f"{searcher!r} {searcher._destination!r}"
+        assert repr(searcher) == f"RemoteSearcher({url})"
+        with pytest.raises(TypeError, match="holds connections of this process: connect to http"):
+            pickle.dumps(searcher)
 
 
 def test_a_field_of_a_later_server_is_left_alone(url: str, local: Searcher) -> None:
