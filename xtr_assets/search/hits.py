@@ -162,7 +162,10 @@ class Hit:
         )
 
     def document(self, rank: int) -> dict[str, Any]:
-        """The hit as JSON-able values, in the form of `search --json` and of the server."""
+        """The hit as JSON-able values, in the form of `search --json` and of the server.
+
+        `id` is the chunk_id as text: JavaScript and jq round integers beyond 53 bits.
+        """
         shown = {
             "rank": rank,
             "chunk_id": self.chunk_id,
@@ -176,5 +179,10 @@ class Hit:
             "start_line": self.start_line,
             "end_line": self.end_line,
             "text": self.text,
+            "id": str(self.chunk_id),
+            "kind": self.kind,
+            "part": self.part,
+            "title": self.title,
+            "metadata": dict(self.metadata),
         }
         return shown if self.explanation is None else {**shown, "explanation": self.explanation.document()}

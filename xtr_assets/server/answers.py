@@ -16,8 +16,8 @@ from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.question import Question
 from xtr_assets.server.witness import Told, Witness, tell_all
 
-# Hit.document shows what people read; these make it whole.
-BESIDES = ("kind", "part", "title")
+# What `"hydrate": false` leaves out of a hit.
+CHUNK = ("source", "path", "symbol", "kind", "part", "start_line", "end_line", "title", "text", "metadata")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def _texts(witnesses: Sequence[Witness], shared: Alike, questions: Sequence[Ques
         number = searcher.generation
     found = iter(hits)
     answers = [
-        _answered(shared.index, number, question, took_ms, [_found(next(found)) for _ in question.asked])
+        _answered(shared.index, number, question, took_ms, [_shown(question, next(found)) for _ in question.asked])
         for question in questions
     ]
     if witnesses:
@@ -88,32 +88,38 @@ def answer_arrays(index: HostedIndex, pinned: int | None, question: Question) ->
 
 def _scored(searcher: Searcher, question: Question, found: Sequence[tuple[float, int]]) -> list[dict[str, Any]]:
     if not question.hydrate:
-        return [{"rank": rank, "chunk_id": one, "score": score} for rank, (score, one) in enumerate(found, 1)]
+        return [numbered(rank, one, score) for rank, (score, one) in enumerate(found, 1)]
     hits = searcher.hydrate([one for _, one in found])
     return [
-        whole(replace(hit, score=score, scores={question.mode: score}), rank)
+        replace(hit, score=score, scores={question.mode: score}).document(rank)
         for rank, (hit, (score, _)) in enumerate(zip(hits, found, strict=True), 1)
     ]
 
 
-def _found(hits: Hits) -> dict[str, Any]:
-    found: dict[str, Any] = {"hits": [*map(whole, hits, _ranks())]}
+def _shown(question: Question, hits: Hits) -> dict[str, Any]:
+    documents = hit_documents(hits)
+    found = {"hits": documents if question.hydrate else [without_chunk(one) for one in documents]}
     return {**found, "corrected": hits.corrected} if hits.corrected else found
 
 
-def whole(hit: Hit, rank: int) -> dict[str, Any]:
-    """A hit with all that the library's has, and the chunk_id as text: JavaScript rounds integers beyond 53 bits."""
-    return {
-        **hit.document(rank),
-        "id": str(hit.chunk_id),
-        **{name: getattr(hit, name) for name in BESIDES},
-        "metadata": dict(hit.metadata),
-    }
+def without_chunk(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A hit by its numbers alone."""
+    return {name: document[name] for name in document if name not in CHUNK}
+
+
+def numbered(rank: int, chunk_id: int, score: float) -> dict[str, Any]:
+    """A hit of vectors or tokens without its chunk."""
+    return {"rank": rank, "chunk_id": chunk_id, "id": str(chunk_id), "score": score}
+
+
+def hit_documents(hits: Sequence[Hit]) -> list[dict[str, Any]]:
+    """Hits in their order, each with its rank."""
+    return [hit.document(rank) for rank, hit in enumerate(hits, 1)]
 
 
 def chunks_document(index: HostedIndex, generation: int, hits: Sequence[Hit]) -> dict[str, Any]:
     """Chunks that were asked for by their ids, in that order."""
-    return {"index": index.name, "generation": generation, "chunks": [*map(whole, hits, _ranks())]}
+    return {"index": index.name, "generation": generation, "chunks": hit_documents(hits)}
 
 
 def neighbourhood_document(index: HostedIndex, generation: int, found: Neighbourhood) -> dict[str, Any]:
@@ -121,9 +127,9 @@ def neighbourhood_document(index: HostedIndex, generation: int, found: Neighbour
     return {
         "index": index.name,
         "generation": generation,
-        "chunk": whole(found.chunk, 1),
-        "before": [*map(whole, found.before, _ranks())],
-        "after": [*map(whole, found.after, _ranks())],
+        "chunk": found.chunk.document(1),
+        "before": hit_documents(found.before),
+        "after": hit_documents(found.after),
     }
 
 
@@ -145,7 +151,3 @@ def _answered(
     head = {"index": index.name, "generation": number, "mode": question.mode, "took_ms": round(took_ms, 3)}
     found = lists[0] if question.single else {"results": lists}
     return Answered(number, encoded({**head, **found}))
-
-
-def _ranks() -> range:
-    return range(1, 1 << 62)

@@ -128,7 +128,11 @@ def _search_request(limits: Limits) -> dict[str, Any]:
             "k": {"type": "integer", "minimum": 1, "maximum": limits.k, "default": 10},
             "mode": {"type": "string", "enum": list(MODES), "default": "hybrid"},
             "where": {"type": "object", "description": "docs/searching.md, Filters"},
-            "hydrate": {"type": "boolean", "default": True, "description": "vectors and tokens: with texts"},
+            "hydrate": {
+                "type": "boolean",
+                "default": True,
+                "description": "with the chunks: their places, texts and metadata",
+            },
             **settings,
         },
     }
@@ -154,14 +158,14 @@ def _search_answer() -> dict[str, Any]:
 
 def _hit() -> dict[str, Any]:
     optional = {
-        "score": {"type": ["number", "null"]},
+        **{name: {"type": ["number", "null"]} for name in ("score", "confidence")},
         "scores": {"type": "object", "additionalProperties": _NUMBER},
-        **dict.fromkeys(("id", "source", "path", "symbol", "kind", "title", "text"), _TEXT),
+        **dict.fromkeys(("source", "path", "symbol", "kind", "title", "text"), _TEXT),
         **dict.fromkeys(("part", "start_line", "end_line"), _INTEGER),
         "metadata": {"type": "object"},
         "explanation": {"type": "object"},
     }
-    required = {"rank": _INTEGER, "chunk_id": _INTEGER}
+    required = {"rank": _INTEGER, "chunk_id": _INTEGER, "id": _TEXT}
     return {"type": "object", "required": list(required), "properties": {**required, **optional}}
 
 

@@ -19,7 +19,7 @@ from xtr_assets.search.reader import OpenGeneration
 from xtr_assets.search.reconstruction import chunks_by_id, rows_of
 from xtr_assets.search.request import Ask
 from xtr_assets.search.retrievers import QueryVectors
-from xtr_assets.server.answers import whole
+from xtr_assets.server.answers import hit_documents
 from xtr_assets.server.facets import Counted
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.limits import Limits
@@ -112,9 +112,9 @@ def chunks_of(index: HostedIndex, body: Chunks) -> dict[str, Any]:
         found: dict[str, Any] = {"generation": opened.number}
         if len(ids) == 1 and (body.before or body.after):
             around = neighbourhood(opened, ids[0], body.before, body.after)
-            found["before"] = [whole(hit, rank) for rank, hit in enumerate(around.before, 1)]
-            found["after"] = [whole(hit, rank) for rank, hit in enumerate(around.after, 1)]
-        return {**found, "chunks": [whole(hit, rank) for rank, hit in enumerate(chunks_by_id(opened, ids), 1)]}
+            found["before"] = hit_documents(around.before)
+            found["after"] = hit_documents(around.after)
+        return {**found, "chunks": hit_documents(chunks_by_id(opened, ids))}
 
 
 def explained(index: HostedIndex, body: Explain) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from xtr_assets.search.part_legs import PartCandidates
 from xtr_assets.search.part_merge import Merged, MergedHit, first_lists, merged_hits
 from xtr_assets.search.part_ranks import Asked, Counts, RankedParts, added, first_most, placed, wanted_ranks
 from xtr_assets.search.request import Ask
+from xtr_assets.server.answers import numbered
 from xtr_assets.server.limits import RETRY_AFTER
 from xtr_assets.server.part_call import PartRequest, PartServers, together
 from xtr_assets.server.part_route import MOST_LISTED, candidates_of
@@ -102,7 +103,7 @@ class PartRounds:
         scores = [float(np.float32(hit.score)) for hit in best]
         if not told.question.hydrate:
             return [
-                {"rank": rank, "chunk_id": hit.chunk_id, "score": score}
+                numbered(rank, hit.chunk_id, score)
                 for rank, (hit, score) in enumerate(zip(best, scores, strict=True), 1)
             ]
         documents = await self._read(told, best)
@@ -217,10 +218,12 @@ class PartRounds:
 
     async def _read(self, told: Told, best: Sequence[MergedHit]) -> list[dict[str, Any]]:
         """The chunks of the best hits, each from its part, of the generation that gave the candidates: by its manifest,
-        as a replica may hold another one of that number."""
-        wanted = _by_part(best)
-        found = await self.of_parts(told.move, tuple(wanted), "/v1/part/chunks", lambda name: {"ids": wanted[name]})
-        chunks = {one["chunk_id"]: one for document in found.values() for one in document["chunks"]}
+        as a replica may hold another one of that number. Their numbers alone where nobody wants the chunks."""
+        chunks: dict[int, dict[str, Any]] = {hit.chunk_id: numbered(0, hit.chunk_id, 0.0) for hit in best}
+        if told.question.hydrate:
+            wanted = _by_part(best)
+            found = await self.of_parts(told.move, tuple(wanted), "/v1/part/chunks", lambda name: {"ids": wanted[name]})
+            chunks = {one["chunk_id"]: one for document in found.values() for one in document["chunks"]}
         return [
             {
                 **chunks[hit.chunk_id],

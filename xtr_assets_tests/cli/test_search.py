@@ -12,7 +12,8 @@ from xtr_assets_tests.cli.answers import document
 from xtr_assets_tests.cli.conftest import Command
 
 PLACE_KEYS = ["source", "path", "symbol", "start_line", "end_line", "text"]
-HIT_KEYS = ["rank", "chunk_id", "score", "scores", "confidence", *PLACE_KEYS]
+CHUNK_KEYS = ["id", "kind", "part", "title", "metadata"]
+HIT_KEYS = ["rank", "chunk_id", "score", "scores", "confidence", *PLACE_KEYS, *CHUNK_KEYS]
 LEGS = {"dense", "xtr", "lexical"}
 
 
@@ -27,6 +28,7 @@ def test_search_prints_the_documented_document(run: Command, mode: str) -> None:
     best = found["hits"][0]
     assert (best["source"], best["path"]) == ("guide", "animals.md")
     assert "zebra" in best["text"]
+    assert (best["id"], best["kind"], best["metadata"]) == (str(best["chunk_id"]), "section", {})
     assert set(best["scores"]) == ({mode} if mode in LEGS else LEGS)
     scores = [hit["score"] for hit in found["hits"]]
     assert scores == sorted(scores, reverse=True)

@@ -24,7 +24,7 @@ from xtr_assets.client.exchange import (
 from xtr_assets.client.wire import Call, hits_of
 from xtr_assets.core.errors import GenerationError, QuestionTimeout, RemoteError, ServerBusy
 from xtr_assets.search.hits import Explanation, Hit, SpaceExplanation, TermMatch, TokenMatch
-from xtr_assets.server.answers import encoded, whole
+from xtr_assets.server.answers import encoded
 from xtr_assets.server.limits import Limits
 
 THERE = Destination("http://there", None, None, 30.0)
@@ -144,4 +144,4 @@ def test_every_field_of_a_hit_comes_over() -> None:
     )  # fmt: skip
     unset = [one.name for one in fields(Hit) if one.default is not MISSING and getattr(hit, one.name) == one.default]
     assert not unset, f"{unset} would not be missed"
-    assert list(hits_of([json.loads(encoded(whole(hit, 1)))])) == [hit]
+    assert list(hits_of([json.loads(encoded(hit.document(1)))])) == [hit]

@@ -24,7 +24,7 @@ from xtr_assets.index.late.options import Route
 from xtr_assets.search.neighbourhood import neighbourhood
 from xtr_assets.search.request import MODES
 from xtr_assets.server import part_rounds
-from xtr_assets.server.answers import encoded, whole
+from xtr_assets.server.answers import encoded, without_chunk
 from xtr_assets.server.application import Server
 from xtr_assets.server.bearers import Bearers
 from xtr_assets.server.hosted_index import HostedIndex
@@ -180,7 +180,7 @@ def local(
     """What a server over the whole set answers, as it writes it."""
     found: list[dict[str, Any]] = orjson.loads(
         encoded(
-            {"hits": [whole(hit, rank) for rank, hit in enumerate(searcher.search(query, k, mode, where, **more), 1)]}
+            {"hits": [hit.document(rank) for rank, hit in enumerate(searcher.search(query, k, mode, where, **more), 1)]}
         )
     )["hits"]
     return found
@@ -321,11 +321,16 @@ def test_vectors_and_tokens_are_answered_as_the_whole_set_does(parts: PartSet) -
                         assert bare == [
                             {
                                 "hits": [
-                                    {name: hit[name] for name in ("rank", "chunk_id", "score")} for hit in one["hits"]
+                                    {name: hit[name] for name in ("rank", "chunk_id", "id", "score")}
+                                    for hit in one["hits"]
                                 ]
                             }
                             for one in document["results"]
                         ]
+        texts = {"queries": ["zebra", "parse"], "explain": True}
+        full = (await site.web.post("/v1/search", json=texts)).json()["results"]
+        bare = (await site.web.post("/v1/search", json={**texts, "hydrate": False})).json()["results"]
+        assert bare == [{"hits": [without_chunk(hit) for hit in one["hits"]]} for one in full]
         for other in ({"vectors": [[0.5, 0.5]]}, {"tokens": [[[0.5, 0.5]]]}):
             wrong = await site.web.post("/v1/search", json=other)
             assert wrong.status_code == 400 and "use the index's encoder" in wrong.text
@@ -393,7 +398,7 @@ def test_chunks_and_what_stands_around_them_come_from_the_part_that_has_them(par
             ids = [hit.chunk_id for hit in found]
             assert {hit.source for hit in found} == {"a", "b"}
             read = await site.web.get("/v1/chunks", params={"ids": ",".join(map(str, [*ids, ids[0]]))})
-            wanted = [whole(hit, rank) for rank, hit in enumerate(whole_set.hydrate([*ids, ids[0]]), 1)]
+            wanted = [hit.document(rank) for rank, hit in enumerate(whole_set.hydrate([*ids, ids[0]]), 1)]
             assert (read.json()["chunks"], read.json()["generation"]) == (orjson.loads(encoded({"x": wanted}))["x"], 1)
             with whole_set.opened() as opened:
                 around = neighbourhood(opened, ids[0], 2, 1)

@@ -63,6 +63,10 @@ def test_vectors_and_tokens_are_searched_with_and_without_texts(client: httpx.Cl
     scores, ids = local.search_vectors(encoded.embeddings, 4)
     got_scores, got_ids = arrays_of(bare["results"], 4)
     assert (got_ids == ids).all() and (got_scores == scores).all()
+    # The number as text is there for who rounds it.
+    assert [hit["id"] for hit in bare["results"][0]["hits"]] == [str(one) for one in ids[0]]
+    (hit,) = ask(client, query="zebra version", k=1, hydrate=False)["hits"]
+    assert set(hit) == {"rank", "chunk_id", "id", "score", "scores", "confidence"}
     tokens = ask(client, tokens=[one.tolist() for one in encoded.tokens], k=4)
     scores, ids = local.search_tokens(encoded.tokens, 4)
     first = tokens["results"][0]["hits"][0]
