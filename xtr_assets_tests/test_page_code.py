@@ -25,10 +25,11 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from xtr_assets.cli import app
-from xtr_assets.config import IndexConfig
+from xtr_assets.config import IndexConfig, SourceConfig
 from xtr_assets.config.component_file import COMPONENT_TYPE, component_index
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.defs.component import RetrievalIndex
+from xtr_assets.testing import check_source
 from xtr_assets_tests.fixtures import new_warehouse
 from xtr_assets_tests.page_code import SHELLS, Block, answered, blocks, command_problem, commands_of, typed
 from xtr_assets_tests.reference_pages import FIELDS, UNWRITTEN
@@ -189,6 +190,13 @@ def test_python_of_the_guides_runs(
     # The corpus of the page is another one than this folder's.
     text = re.sub(r'"http://localhost:8080"', f'"{address}"', block.text).replace('"stdlib"', '"code"')
     run_python(text)
+
+
+def test_the_source_of_the_page_keeps_the_protocol() -> None:
+    (block,) = blocks(DOCS / "configuration.md", "python")
+    notes = run_python(block.text)["Notes"]
+    config = SourceConfig(name="notes", kind="python:acme.notes:Notes", shards=2)
+    assert check_source(notes(config), lambda: notes(config)).chunks == 18
 
 
 def run_python(text: str) -> dict[str, Any]:
