@@ -45,5 +45,6 @@ def refuse_unvouched(config: EncoderConfig, whose: str) -> None:
     if strange:
         raise ConfigError(
             f"the encoder of {whose} would {'; '.join(strange)}, which no configuration here names; where you trust "
-            "it, give the configuration that built it (`--config xtr.yaml`, or `encoder=` in Python)"
+            "it, give the configuration that built it: `--config xtr.yaml`, or in Python "
+            'xtr_assets.config.load_config(Path("xtr.yaml"))'
         )

@@ -9,7 +9,7 @@ from xtr_assets.config import EncoderConfig, EncoderPair, MiniLmConfig
 from xtr_assets.config.trust import refuse_unvouched
 from xtr_assets.core.arguments import query_tokens, query_vectors
 from xtr_assets.core.asked_name import asked_name
-from xtr_assets.core.errors import EncoderMismatch
+from xtr_assets.core.errors import EncoderMismatch, InvalidInput
 from xtr_assets.core.lexical_terms import query_terms
 from xtr_assets.core.types import Floats, Int32s
 from xtr_assets.encoders.encoder_record import apart, hold_to_record, minilm_with_tokens, recorded_config
@@ -38,8 +38,15 @@ class QueryEncoder:
 
     @staticmethod
     def given(encoder: "EncoderConfig | QueryEncoder | None", device: str) -> "QueryEncoder":
-        """One that is open already, or one of this configuration on the device."""
-        return encoder if isinstance(encoder, QueryEncoder) else QueryEncoder(device, encoder)
+        """One that is open already, or one of this configuration on the device. InvalidInput for anything else."""
+        if isinstance(encoder, QueryEncoder):
+            return encoder
+        if encoder is not None and not hasattr(encoder, "model_dump_json"):
+            raise InvalidInput(
+                f"encoder is a {type(encoder).__name__}; pass that of a configuration, "
+                'xtr_assets.config.load_config(Path("xtr.yaml")).encoder'
+            )
+        return QueryEncoder(device, encoder)
 
     def encode(self, generation: Generation, texts: Sequence[str], spaces: Sequence[str]) -> list[QueryVectors]:
         """One QueryVectors per text; only the `spaces` asked for are filled. Words alone need no model."""

@@ -81,6 +81,9 @@ def test_code_is_run_where_a_configuration_here_names_it(unvouched: None) -> Non
 def test_it_is_run_where_the_caller_gives_it(unvouched: None) -> None:
     encoder = open_fresh(OWN)
     assert QueryEncoder("cpu", OWN).of(generation(encoder.describe(), encoder.fingerprint)).dim == 24
+    for wrong in (encoder, OWN.kind, OWN.model_dump()):
+        with pytest.raises(InvalidInput, match=r"pass that of a configuration, .*load_config"):
+            QueryEncoder.given(wrong, "cpu")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("paired", [False, True])
