@@ -51,4 +51,5 @@ class XtrAssetsRetriever(BaseRetriever):  # type: ignore[misc]
     ) -> list[Document]:
         # LangChain's own takes nothing for one question.
         named = {"run_manager": run_manager.get_sync(), **once}
-        return await run_in_executor(None, self._get_relevant_documents, query, **named)
+        found: list[Document] = await run_in_executor(None, self._get_relevant_documents, query, **named)
+        return found

@@ -225,7 +225,7 @@ def test_a_step_takes_a_server_in_place_of_a_folder(url: str, folder: Path) -> N
         with pytest.raises(ValueError, match="give one of them"):
             SearchResource(**wrong)
     with pytest.raises(ValueError, match="generation"):
-        SearchResource(warehouse=str(folder), generation=1)
+        SearchResource(warehouse=str(folder), generation=1)  # type: ignore[call-arg]
     for one in (remote, here):
         one._release()
 
