@@ -26,7 +26,7 @@ from xtr_assets.storage.history import read_history, read_published
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.manifest import CheckRecord, Manifest
 from xtr_assets.storage.seal import is_sealed, read_manifest
-from xtr_assets.storage.segment import Segment
+from xtr_assets.storage.segment import Segment, listed_names
 from xtr_assets.storage.snapshot import Snapshot, read_snapshot
 
 log = logging.getLogger(__name__)
@@ -130,8 +130,11 @@ class Generation:
     def segments(self) -> tuple[PlacedSegment, ...]:
         """In row order; their files are held against this manifest."""
         files = self.manifest.files
+        names = listed_names(files)
         return tuple(
-            PlacedSegment(Segment.open(self.layout, one.segment_id, files), one.base_row, one.shifts)
+            PlacedSegment(
+                Segment.open(self.layout, one.segment_id, files, names.get(one.segment_id)), one.base_row, one.shifts
+            )
             for one in self.manifest.segments
         )
 

@@ -1,7 +1,7 @@
 """A segment: immutable rows of one change of one shard. It only ever gains folders, each with its own list of files."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -48,20 +48,34 @@ class TokenArrays:
 class Segment:
     """The folder segments/<segment_id>.
 
-    Opened by a generation, every file is held against the manifest's records; opened alone, against the lists that lie
-    in the segment itself.
+    Opened by a generation, every file is held against the manifest's records, and the names are those that it lists, in
+    whatever wording; opened alone, against the lists that lie in the segment itself, and names are worded as this
+    release does.
     """
 
-    def __init__(self, layout: Layout, info: SegmentInfo, expected: Mapping[str, FileRecord] | None = None) -> None:
-        self.layout, self.info, self._expected = layout, info, expected
+    def __init__(
+        self,
+        layout: Layout,
+        info: SegmentInfo,
+        expected: Mapping[str, FileRecord] | None = None,
+        names: str | None = None,
+    ) -> None:
+        self.layout, self.info, self._expected, self._names = layout, info, expected, names
         self.segment_id, self.rows, self.shard = info.segment_id, info.rows, info.shard
         self.directory = layout.segment(info.segment_id)
         # Asked for some thousand times in a small build.
         self._prefix = f"{layout.relative(self.directory)}/"
 
     @classmethod
-    def open(cls, layout: Layout, segment_id: str, expected: Mapping[str, FileRecord] | None = None) -> "Segment":
-        """Read segment.json, verified where `expected` (a manifest's files) is given."""
+    def open(
+        cls,
+        layout: Layout,
+        segment_id: str,
+        expected: Mapping[str, FileRecord] | None = None,
+        names: str | None = None,
+    ) -> "Segment":
+        """Read segment.json, verified where `expected` (a manifest's files) is given. `names` : the folder of its names
+        by that manifest; else that of this release's wording."""
         path = layout.segment(segment_id) / SEGMENT_NAME
         name = layout.relative(path)
         if expected is not None:
@@ -69,7 +83,7 @@ class Segment:
         info = read_stored(SegmentInfo, path, name)
         if info.segment_id != segment_id or not info.content.startswith(segment_id):
             raise CorruptFile(name, f"segment {segment_id}", f"segment {info.segment_id}")
-        return cls(layout, info, expected)
+        return cls(layout, info, expected, names)
 
     def __repr__(self) -> str:
         return f"Segment({self.segment_id}, rows={self.rows})"
@@ -120,21 +134,21 @@ class Segment:
         return self._finite(name, self._array(name, np.float16, (self.rows, None)))
 
     def has_names(self, fingerprint: str) -> bool:
-        """Whether the names of its rows are encoded, in the wording of this release."""
-        return self._made_by(f"{names_folder(fingerprint)}/{LISTING_NAME}", fingerprint)
+        """Whether the names of its rows are encoded."""
+        return self._made_by(f"{self._names_folder(fingerprint)}/{LISTING_NAME}", fingerprint)
 
     def names(self, fingerprint: str) -> Halves:
         """float16 [rows, dim], memory-mapped: of unit length, or all zero where a row has no name; checked as
         embeddings are."""
         self._need(self.has_names(fingerprint), "names", fingerprint)
-        name = f"{names_folder(fingerprint)}/{NAME_VECTORS}"
+        name = f"{self._names_folder(fingerprint)}/{NAME_VECTORS}"
         return self._finite(name, self._array(name, np.float16, (self.rows, None)))
 
     def name_hashes(self, fingerprint: str) -> npt.NDArray[np.uint64]:
         """uint64 [rows, 2]: the text hash of what was encoded as the name of each row, 0 where it has none. Checked by
         sha256: names are found again by it."""
         self._need(self.has_names(fingerprint), "names", fingerprint)
-        name = f"{names_folder(fingerprint)}/{NAME_HASHES}"
+        name = f"{self._names_folder(fingerprint)}/{NAME_HASHES}"
         self.verified(name)
         return self._array(name, np.uint64, (self.rows, 2))
 
@@ -159,9 +173,12 @@ class Segment:
         fingerprint = kind.fingerprint
         dim = self.embeddings(fingerprint).shape[1] if "dense" in kind.legs else 0
         if names and (other := self.names(fingerprint).shape[1]) != dim:
-            name = f"{names_folder(fingerprint)}/{NAME_VECTORS}"
+            name = f"{self._names_folder(fingerprint)}/{NAME_VECTORS}"
             raise CorruptFile(self._name(name), f"dim {dim}, as the embeddings", f"dim {other}")
         return dim, self.tokens(fingerprint).tokens.shape[1] if "tokens" in kind.legs else 0
+
+    def _names_folder(self, fingerprint: str) -> str:
+        return self._names or names_folder(fingerprint)
 
     def _array(self, name: str, dtype: npt.DTypeLike, shape: tuple[int | None, ...]) -> npt.NDArray[Any]:
         self._check_size(name)
@@ -341,6 +358,13 @@ def tokens_folder(fingerprint: str) -> str:
 def names_folder(fingerprint: str) -> str:
     """Another wording of names is another folder: what is there is never replaced."""
     return f"names.{fingerprint[:8]}.{NAME_VERSION}"
+
+
+def listed_names(files: Iterable[str]) -> dict[str, str]:
+    """Segment id -> the folder of its names, of the files that a manifest lists. Release after release words names
+    otherwise, and finds rows by their vectors alike: a generation is asked by the names that it was published with."""
+    listings = (one.split("/") for one in files if "/names." in one and one.endswith(f"/{LISTING_NAME}"))
+    return {parts[1]: parts[2] for parts in listings if parts[0] == "segments"}
 
 
 def _expected(expected: Mapping[str, FileRecord], name: str) -> FileRecord:

@@ -10,7 +10,8 @@ them, and a draft beside what serves. Version 5 has a warehouse.json of version 
 moved back. Version 6 has real indexes over three generations, the first of which was published before there was a
 lexical one; the others have lexical postings, of a segment with dead rows too. Version 7 has manifests of version 4 and
 a warehouse.json of version 5: after a generation of both legs one of embeddings alone, and one of tokens alone, from
-which the pointer was moved back.
+which the pointer was moved back. Version 8 is nothing that a maker here makes: the command of the release of 2026-11-28
+built it, with names in their first wording and a change that was withdrawn.
 """
 
 import json

@@ -23,7 +23,7 @@ from xtr_assets.storage.manifest import Listing, Manifest, SegmentInfo
 from xtr_assets.storage.remote.arriving_array import ArrivingArray, FileRanges
 from xtr_assets.storage.remote.arriving_files import ArrivingFiles
 from xtr_assets.storage.remote.block_reader import BlockReader
-from xtr_assets.storage.segment import SEGMENT_NAME, Segment, embeddings_file, embeddings_listing
+from xtr_assets.storage.segment import SEGMENT_NAME, Segment, embeddings_file, embeddings_listing, listed_names
 from xtr_assets.storage.snapshot import Snapshot
 
 DENSE_FILE = "dense.faiss"
@@ -44,14 +44,14 @@ class Holder(Protocol):
 class ArrivingSegment(Segment):
     """A segment of which files come as they are asked for."""
 
-    def __init__(self, files: ArrivingFiles, reader: BlockReader, info: SegmentInfo) -> None:
-        super().__init__(files.layout, info, files.files)
+    def __init__(self, files: ArrivingFiles, reader: BlockReader, info: SegmentInfo, names: str | None) -> None:
+        super().__init__(files.layout, info, files.files, names)
         self._files, self._reader_of_blocks = files, reader
 
     @classmethod
-    def of(cls, files: ArrivingFiles, reader: BlockReader, segment_id: str) -> "ArrivingSegment":
+    def of(cls, files: ArrivingFiles, reader: BlockReader, segment_id: str, names: str | None) -> "ArrivingSegment":
         files.bring([f"segments/{segment_id}/{SEGMENT_NAME}"])
-        return cls(files, reader, Segment.open(files.layout, segment_id, files.files).info)
+        return cls(files, reader, Segment.open(files.layout, segment_id, files.files).info, names)
 
     def listing(self, name: str) -> Listing | None:
         self._files.bring([self._name(name)])
@@ -119,8 +119,13 @@ class ArrivingGeneration(Generation):
     @cached_property
     def segments(self) -> tuple[PlacedSegment, ...]:
         with self._opening:
+            names = listed_names(self.manifest.files)
             return tuple(
-                PlacedSegment(ArrivingSegment.of(self._files, self._blocks, one.segment_id), one.base_row, one.shifts)
+                PlacedSegment(
+                    ArrivingSegment.of(self._files, self._blocks, one.segment_id, names.get(one.segment_id)),
+                    one.base_row,
+                    one.shifts,
+                )
                 for one in self.manifest.segments
             )
 
