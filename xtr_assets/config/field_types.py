@@ -95,3 +95,10 @@ def in_order(value: Any) -> Any:
     if isinstance(value, set | frozenset):
         return sorted(map(in_order, value), key=lambda one: (str(one), type(one).__name__))
     return [in_order(held) for held in value] if isinstance(value, list | tuple) else value
+
+
+def by_text(value: Any) -> Any:
+    """Settings as JSON can sort them: keys of YAML may be of two types."""
+    if isinstance(value, dict):
+        return {str(key): by_text(held) for key, held in value.items()}
+    return [by_text(held) for held in value] if isinstance(value, list) else value

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from xtr_assets.config import SOURCE_GROUP, SourceConfig
-from xtr_assets.config.field_types import in_order
+from xtr_assets.config.field_types import by_text, in_order
 from xtr_assets.core.errors import ConfigError, SourceError, XtrAssetsError
 from xtr_assets.core.factory_name import make_own
 from xtr_assets.core.types import Chunk, FileState, Quarantined
@@ -45,7 +45,7 @@ class OwnSource:
             self.config.kind,
             self.config.name,
             self.config.max_chars,
-            _by_text(in_order(self.config.settings)),
+            by_text(in_order(self.config.settings)),
             self._ask("fingerprint"),
         ]
         return hashlib.sha256(json.dumps(held, sort_keys=True, default=str).encode()).hexdigest()
@@ -88,10 +88,3 @@ class OwnSource:
                 f"source {self.config.name}: {self.config.kind} failed ({method}: {type(error).__name__}: "
                 f"{str(error)[:200]}); what was ingested of it stays; {CHECK}"
             ) from error
-
-
-def _by_text(value: Any) -> Any:
-    """Settings as JSON can sort them: keys of YAML may be of two types."""
-    if isinstance(value, dict):
-        return {str(key): _by_text(held) for key, held in value.items()}
-    return [_by_text(held) for held in value] if isinstance(value, list) else value

@@ -18,8 +18,10 @@ How = Literal["rolled back", "withdrawn"]
 
 @dataclass(frozen=True, slots=True)
 class TakenBack:
-    """That a content is not to serve, and the line of the history that says so. `generation` held it then."""
+    """That a content is not to serve, and the line of the history that says so. `generation` held it then; `content` is
+    what the history names it by."""
 
+    content: str
     generation: int
     how: How
     at: str
@@ -34,13 +36,15 @@ class TakenBack:
 def content_digest(fingerprint: str, contents: Mapping[str, str], settings: Mapping[str, Any]) -> str:
     """sha256 over what a generation is made of: encoder, content of each shard's snapshot, settings.
 
-    Segments, rows, training, number and formats have no part in it: a compaction, a retrain, a full build, an import or
-    another release give the same content the same digest.
+    Segments, rows, training, number and formats have no part in it: a compaction, a retrain, a full build or an import
+    give the same content the same digest. So does another release, unless it cuts files or encodes texts otherwise:
+    what is the same then is told by its origin (storage/origin.py).
     """
-    return sha256_bytes(canonical_json([fingerprint, dict(contents), _settings_that_count(settings)]))
+    return sha256_bytes(canonical_json([fingerprint, dict(contents), settings_that_count(settings)]))
 
 
-def _settings_that_count(settings: Mapping[str, Any]) -> dict[str, Any]:
+def settings_that_count(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the settings of an index those that its content is told by."""
     # The fingerprint says all that matters of the encoder. A value that is the default counts as not said: a release
     # that adds a setting must not make what was withdrawn look new.
     kept: dict[str, Any] = {"queries": settings.get("queries")}
@@ -75,13 +79,13 @@ def taken_back(
     for entry, left in stack_moves(entries, published):
         key = key_of(entry.generation, contents)
         if entry.action == "withdrawn":
-            back[key] = TakenBack(entry.generation, "withdrawn", entry.at, entry.who, entry.reason)
+            back[key] = TakenBack(key, entry.generation, "withdrawn", entry.at, entry.who, entry.reason)
         elif entry.action == "allowed":
             back.pop(key, None)
         for number in left:
             one = key_of(number, contents)
             if one not in back or back[one].how != "withdrawn":
-                back[one] = TakenBack(number, "rolled back", entry.at, entry.who, entry.reason)
+                back[one] = TakenBack(one, number, "rolled back", entry.at, entry.who, entry.reason)
         if entry.moves and key in back and back[key].how != "withdrawn":
             del back[key]
     return back

@@ -24,7 +24,7 @@ from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import committing, now
 from xtr_assets.storage.manifest import Manifest, RequiredCheck
 from xtr_assets.storage.refusal import force_line, not_published, was_taken_back
-from xtr_assets.storage.remembrance import content_of, content_or_none, known_contents, refusal_of
+from xtr_assets.storage.remembrance import content_of, content_or_none, known_contents, refusal_of, same_origin
 from xtr_assets.storage.requirement import demands, unmade, unmet
 from xtr_assets.storage.scrub import own_files, verify_once
 from xtr_assets.storage.seal import is_sealed, read_manifest, refuse_altered, restore_seals, seal_text, sealed_sha256
@@ -85,7 +85,7 @@ def publish(
     if not is_sealed(layout, number):
         seal(layout, manifest, forced, notes or {}, verified)
     if back is not None:
-        allow_again(layout, back, content, again_reason or "", who=who)
+        allow_again(layout, back, again_reason or "", who=who)
     _serve(layout, number, "published", content, who, force_reason or again_reason, forced=forced is not None)
     return Generation.open(layout, number)
 
@@ -111,11 +111,11 @@ def _parent_manifest(layout: Layout, manifest: Manifest) -> Manifest | None:
     return read_manifest(layout, manifest.parent)
 
 
-def allow_again(layout: Layout, back: TakenBack, content: str, reason: str, *, who: str | None = None) -> None:
+def allow_again(layout: Layout, back: TakenBack, reason: str, *, who: str | None = None) -> None:
     """Let a content that was rolled back or withdrawn serve again: somebody says so, and why."""
     check_reason(reason, "again")
     current = read_published(layout)
-    _note(layout, "allowed", back.generation, previous=current, who=who, reason=reason, content=content)
+    _note(layout, "allowed", back.generation, previous=current, who=who, reason=reason, content=back.content)
 
 
 def _served(layout: Layout, number: int) -> bool:
@@ -176,16 +176,20 @@ def rollback(layout: Layout, to: int | None = None, *, who: str | None = None, r
     return Generation.open(layout, target)
 
 
-def previous_published(layout: Layout, *, besides: str | None = None) -> int | None:
+def previous_published(layout: Layout, *, besides: int | None = None) -> int | None:
     """Where a rollback goes: the newest generation below the serving one in the stack that can still serve, and holds
-    something else than the content `besides`."""
+    something else than the generation `besides`."""
     entries = read_history(layout)
     current = read_published(layout)
     contents = known_contents(layout, entries)
     back = taken_back(entries, current, contents)
-    refused = {key for key, one in back.items() if one.how == "withdrawn"} | {besides}
+    withdrawn = {key: one.generation for key, one in back.items() if one.how == "withdrawn"}
+    if besides is not None:
+        withdrawn[key_of(besides, contents)] = besides
     for number in reversed(published_stack(entries, current)):
-        if number != current and key_of(number, contents) not in refused and is_sealed(layout, number):
+        if number == current or key_of(number, contents) in withdrawn or not is_sealed(layout, number):
+            continue
+        if not any(same_origin(layout, number, one) for one in withdrawn.values()):
             return number
     return None
 
@@ -199,13 +203,17 @@ def withdraw(layout: Layout, number: int, reason: str, *, who: str | None = None
     if not is_sealed(layout, number):
         raise GenerationError(f"generation {number} is a draft; discard it instead")
     current = read_published(layout)
-    if current is not None and current != number and content_or_none(layout, current) == content:
+    if (
+        current is not None
+        and current != number
+        and (content_or_none(layout, current) == content or same_origin(layout, current, number))
+    ):
         raise GenerationError(
             f"generation {current} serves and holds exactly what generation {number} does; withdraw {current}, which "
             "lets what served before them take over"
         )
     if current == number:
-        target = previous_published(layout, besides=content)
+        target = previous_published(layout, besides=number)
         if target is None:
             raise GenerationError(
                 f"generation {number} serves and nothing was published before it that holds anything else; publish "

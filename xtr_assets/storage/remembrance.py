@@ -1,6 +1,6 @@
 """Contents that the history and the remaining manifests name: a garbage collection must not forget them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from xtr_assets.core.errors import StorageError
 from xtr_assets.storage.content import SETTINGS_NOTE, TakenBack, content_digest, noted_contents, taken_back
@@ -8,6 +8,7 @@ from xtr_assets.storage.history import append_history, read_history, read_publis
 from xtr_assets.storage.history_entry import HistoryEntry
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.manifest import Manifest
+from xtr_assets.storage.origin import Origin, origin_of
 from xtr_assets.storage.seal import read_manifest
 from xtr_assets.storage.snapshot import read_snapshot
 
@@ -47,7 +48,51 @@ def refusal_of(layout: Layout, number: int, content: str) -> TakenBack | None:
     """Who took back what this generation holds, when and why; None where nobody did."""
     entries = read_history(layout)
     known = {**known_contents(layout, entries), number: content}
-    return taken_back(entries, read_published(layout), known).get(content)
+    back = taken_back(entries, read_published(layout), known)
+    # What served after that was let serve beside it: then it is no other release's reading of the same.
+    served = max((one.at for one in entries if one.moves and one.generation == number), default="")
+    earlier = {key: one for key, one in back.items() if key == content or one.at >= served}
+    return _refusal(layout, earlier, content, origin_of(layout, read_manifest(layout, number)))
+
+
+def refusal_of_wanted(layout: Layout, content: str, origin: Origin) -> TakenBack | None:
+    """The same of a generation that is to be built."""
+    return _refusal(layout, all_taken_back(layout), content, origin)
+
+
+def same_origin(layout: Layout, one: int, other: int) -> bool:
+    """Whether two generations were made from the same; False where one cannot be read any more."""
+    try:
+        before, after = read_manifest(layout, one), read_manifest(layout, other)
+        if before.snapshots.keys() != after.snapshots.keys():
+            return False
+        return origin_of(layout, before).same_as(origin_of(layout, after))
+    except StorageError:  # collected, or damaged: `verify` says so
+        return False
+
+
+def _refusal(layout: Layout, back: Mapping[str, TakenBack], content: str, origin: Origin) -> TakenBack | None:
+    """What was taken back under this content, or was made from the same by another release, as long as its generation
+    is there: what was withdrawn before what was rolled back. Where what serves was made from the same as well the
+    content alone tells."""
+    exact = back.get(content)
+    if not back or (exact is not None and exact.how == "withdrawn"):
+        return exact
+    serving = read_published(layout)
+    if serving is not None and _made_from(layout, serving, origin):
+        return exact
+    alike = [one for one in back.values() if one is not exact and _made_from(layout, one.generation, origin)]
+    withdrawn = next((one for one in alike if one.how == "withdrawn"), None)
+    return withdrawn or exact or next(iter(alike), None)
+
+
+def _made_from(layout: Layout, number: int, origin: Origin) -> bool:
+    try:
+        manifest = read_manifest(layout, number)
+        # Before its snapshots are read, which list every file.
+        return manifest.snapshots.keys() == origin.files.keys() and origin_of(layout, manifest).same_as(origin)
+    except StorageError:
+        return False
 
 
 def remember_contents(layout: Layout) -> list[int]:

@@ -218,7 +218,7 @@ class Warehouse(WarehouseReader):
             back = self.taken_back().get(content)
             if back is None:
                 raise GenerationError(f"nothing took back the content {content[:16]}; it may be published as it is")
-            publish.allow_again(self.layout, back, content, reason, who=who)
+            publish.allow_again(self.layout, back, reason, who=who)
 
     def rollback(self, to: int | None = None, *, who: str | None = None, reason: str | None = None) -> Generation:
         """Serve an earlier generation: `to`, else the one published before, passing over withdrawn ones."""

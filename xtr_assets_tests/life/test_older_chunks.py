@@ -10,7 +10,7 @@ from xtr_assets.core import name_text
 from xtr_assets.core.chunking import markdown
 from xtr_assets.defs.assets import embeddings
 from xtr_assets.pipeline.gate import name_evidence
-from xtr_assets.pipeline.plan import index_settings
+from xtr_assets.pipeline.plan import decide, index_settings
 from xtr_assets.search import open as open_searcher
 from xtr_assets.sources import base
 from xtr_assets.storage import segment
@@ -67,3 +67,24 @@ def test_titles_and_names_of_an_older_release_are_made_anew_and_the_rest_stays(
 
     third = steps.build(warehouse, config)
     assert third.generation is None and third.encoded == 0, third.reason
+
+
+def test_what_was_withdrawn_under_an_older_release_is_not_built_by_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "guide/a.md"
+    page.parent.mkdir()
+    warehouse = Warehouse.create(tmp_path / "warehouse")
+    config = parse_config(CONFIG.replace("  - {name: tools, kind: code, path: tools}\n", ""), tmp_path)
+    with monkeypatch.context() as older:
+        older.setattr(base, "CHUNKER_VERSION", 3)
+        older.setattr(decide, "said_of_sources", lambda _: None)
+        for text in ("The open part.", "The open part, and a secret."):
+            page.write_text(f"# Page\n\n{text}\n")
+            assert steps.build(warehouse, config).generation is not None
+    warehouse.withdraw(2, "a secret")
+
+    found = steps.build(warehouse, config)
+    assert found.generation is None and "generation 2 held exactly this and was withdrawn" in found.reason
+    page.write_text("# Page\n\nThe open part, and no secret.\n")
+    assert steps.build(warehouse, config).generation is not None

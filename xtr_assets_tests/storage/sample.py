@@ -49,14 +49,20 @@ def chunks_of(corpus: Corpus, paths: Iterable[str], source: str = "s") -> list[C
 
 
 def write(
-    warehouse: Warehouse, corpus: Corpus, shard: str = "s", quarantined: Iterable[Quarantined] = ()
+    warehouse: Warehouse,
+    corpus: Corpus,
+    shard: str = "s",
+    quarantined: Iterable[Quarantined] = (),
+    source_fingerprint: str = "v1",
 ) -> ShardChange:
     """The next snapshot of a shard: what a build would find out by scanning."""
     files, known = states(corpus), warehouse.known_files(shard)
-    touched = [p for p, one in files.items() if p not in known or known[p].sha256 != one.sha256]
+    before = warehouse.snapshot(shard)
+    anew = before is not None and before.source_fingerprint != source_fingerprint
+    touched = [p for p, one in files.items() if anew or p not in known or known[p].sha256 != one.sha256]
     return warehouse.write_snapshot(
         shard,
-        source_fingerprint="v1",
+        source_fingerprint=source_fingerprint,
         files=files,
         touched=touched,
         chunks=[*chunks_of(corpus, touched, shard), *quarantined],
@@ -92,12 +98,19 @@ def draft(
     *,
     holes: Holes = "kept",
     required: Sequence[RequiredCheck] = (),
+    notes: Mapping[str, str] | None = None,
 ) -> Draft:
     """A draft over the current snapshots with stand-ins for what the indexes write."""
     encode_all(warehouse, fingerprint)
     versions = {shard: snapshot.data_version for shard in warehouse.shards() if (snapshot := warehouse.snapshot(shard))}
     made = warehouse.draft(
-        run_id, encoder=ENCODER, fingerprint=fingerprint, snapshots=versions, holes=holes, required=required
+        run_id,
+        encoder=ENCODER,
+        fingerprint=fingerprint,
+        snapshots=versions,
+        holes=holes,
+        required=required,
+        notes=notes,
     )
     write_id_map(made)
     write_catalog(made)

@@ -8,6 +8,7 @@ import pytest
 from xtr_assets.core.errors import GenerationError, InvalidInput, PublishRefused
 from xtr_assets.storage.content import content_digest
 from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.origin import SOURCES_NOTE
 from xtr_assets.storage.remembrance import content_of
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.conftest import Laid
@@ -252,3 +253,47 @@ def test_a_content_is_what_is_held_and_asked_not_how_it_is_laid_out_or_released(
     assert digest not in {content_digest("5a", {"t": "cd", "s": "ab"}, settings) for settings in other}
     assert digest != content_digest("5b", {"s": "ab", "t": "cd"}, said)
     assert digest != content_digest("5a", {"s": "ab"}, said)
+
+
+def build_by(warehouse: Warehouse, corpus: dict[str, list[str]], release: str, sources: str) -> Generation:
+    """What a build of a release comes to that cuts files in its own way, and notes what the configuration says."""
+    write(warehouse, corpus, source_fingerprint=release)
+    made = draft(warehouse, notes={SOURCES_NOTE: sources})
+    check(made)
+    return warehouse.publish(made.number, required=REQUIRED)
+
+
+def test_another_release_that_cuts_the_same_files_otherwise_brings_nothing_back(lived: Warehouse) -> None:
+    lived.withdraw(3, "licence")
+    with pytest.raises(PublishRefused, match="holds exactly what generation 3 held, which was withdrawn"):
+        build_by(lived, C, "v2", "as configured")
+    assert lived.published is not None and lived.published.number == 2
+    assert lived.publish(4, required=REQUIRED, again_reason="settled").state == "published"
+    assert not lived.taken_back()
+
+
+def test_what_somebody_asks_for_of_the_same_files_is_other_content(lived: Warehouse) -> None:
+    first = build_by(lived, A | B, "v2", "long chunks")
+    lived.rollback()
+    assert build_by(lived, A | B, "v3", "short chunks").state == "published"
+    lived.withdraw(5, "too short")
+    assert lived.published is not None and lived.published.number == 3
+    with pytest.raises(PublishRefused, match=f"what generation {first.number} held, which was rolled back"):
+        build_by(lived, A | B, "v4", "long chunks")
+
+
+def test_what_an_earlier_release_made_of_what_is_withdrawn_takes_over_no_more(lived: Warehouse) -> None:
+    assert build_by(lived, C, "v2", "as configured").number == 4
+    with pytest.raises(GenerationError, match="generation 4 serves and holds exactly what generation 3 does"):
+        lived.withdraw(3, "licence")
+    lived.withdraw(4, "licence")
+    assert lived.published is not None and lived.published.number == 2
+    with pytest.raises(PublishRefused, match="what generation 4 held, which was withdrawn"):
+        lived.rollback(3)
+
+
+def test_what_serves_is_built_by_another_release_though_its_files_were_taken_back_once(lived: Warehouse) -> None:
+    write(lived, C, source_fingerprint="other settings")
+    assert publish(lived).number == 4
+    lived.withdraw(3, "bad settings")
+    assert build_by(lived, C, "v2", "as configured").state == "published"

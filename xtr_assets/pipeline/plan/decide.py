@@ -27,6 +27,7 @@ from xtr_assets.pipeline.plan.index_settings import (
     named_shards,
     noted_settings,
     own_head,
+    said_of_sources,
     settings_of,
 )
 from xtr_assets.pipeline.plan.own_head import keep_head
@@ -37,6 +38,7 @@ from xtr_assets.storage.draft_lifecycle import Holes
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import pointer_moved_to, read_published
 from xtr_assets.storage.manifest import RequiredCheck
+from xtr_assets.storage.origin import SOURCES_NOTE, Origin
 from xtr_assets.storage.retired_shards import RETIRED_NOTE, retired_since
 from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse import Warehouse
@@ -51,11 +53,13 @@ RUN_ASSETS = (
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a generation built now would hold: the current snapshot of each shard, and the settings."""
+    """What a generation built now would hold: the current snapshot of each shard, and the settings. `sources` digests
+    what the configuration says of the sources."""
 
     snapshots: Mapping[str, Snapshot]
     settings: Mapping[str, Any]
     fingerprint: str
+    sources: str
 
     @property
     def versions(self) -> dict[str, str]:
@@ -73,6 +77,15 @@ class Wanted:
         """What a generation built now would hold, as the history names it: the same for every layout and training."""
         contents = {shard: snapshot.content for shard, snapshot in self.snapshots.items()}
         return content_digest(self.fingerprint, contents, self.settings)
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What its manifest notes of that."""
+        return {SETTINGS_NOTE: self.settings, SOURCES_NOTE: self.sources}
+
+    def taken_back(self, warehouse: Warehouse) -> TakenBack | None:
+        """Who took back what it would hold, when and why; None where nobody did."""
+        return warehouse.refusal_of_wanted(self.content, Origin.of(self.fingerprint, self.snapshots, self.notes))
 
     def made(self, generation: Generation) -> bool:
         """Whether a generation is just this: same content in each shard, same encoder, same settings."""
@@ -134,7 +147,7 @@ def wanted(
                 "or run `xtr-assets build`"
             )
         snapshots[shard] = snapshot
-    return Wanted(snapshots, settings_of(config), fingerprint)
+    return Wanted(snapshots, settings_of(config), fingerprint, said_of_sources(config))
 
 
 def decide(warehouse: Warehouse, config: IndexConfig, want: Wanted, *, again: bool) -> Decision:
@@ -148,7 +161,7 @@ def decide(warehouse: Warehouse, config: IndexConfig, want: Wanted, *, again: bo
     published = warehouse.published
     if published is not None and want.made(published):
         return Decision(False, f"generation {published.number} serves and holds exactly this")
-    if (back := warehouse.taken_back().get(want.content)) is not None:
+    if (back := want.taken_back(warehouse)) is not None:
         return Decision(False, _taken_back(back, published))
     if (refused := refused_for_training(warehouse, config, published)) is not None and refused.holds_for(want):
         return Decision(True, f"draft {refused.draft.number} was refused: {refused.cause}", refused.cause)
@@ -264,7 +277,7 @@ def begin(
     published = warehouse.published
     retired = retired_since(warehouse.layout, None if published is None else published.manifest, want.snapshots)
     noted = {
-        SETTINGS_NOTE: want.settings,
+        **want.notes,
         JUDGED_NOTE: judged_by(config),
         **({RETIRED_NOTE: retired} if retired else {}),
     }

@@ -1,10 +1,13 @@
 """The settings of an index that decide what a generation holds, as its manifest notes them."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from xtr_assets.config import NAMED_KINDS, EncoderConfig, EncoderPair, IndexConfig, MiniLmConfig
+from xtr_assets.config.field_types import by_text, in_order
 from xtr_assets.core.files import sha256_file
 from xtr_assets.core.lexical_terms import TERMS_VERSION
 from xtr_assets.core.name_text import NAME_VERSION
@@ -55,6 +58,13 @@ def settings_of(config: IndexConfig) -> dict[str, Any]:
         },
         **names_setting(config),
     }
+
+
+def said_of_sources(config: IndexConfig) -> str:
+    """A digest of what the configuration says of its sources, wherever they lie: whether somebody asks for other chunks
+    of the same files, or a release cuts them otherwise. A field that a release adds counts where it is set."""
+    said = [in_order(one.model_dump(exclude_defaults=True, exclude={"path"})) for one in config.sources]
+    return hashlib.sha256(json.dumps(by_text(said), sort_keys=True, default=str).encode()).hexdigest()
 
 
 def judged_by(config: IndexConfig) -> dict[str, Any]:

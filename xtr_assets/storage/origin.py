@@ -1,0 +1,56 @@
+"""What a generation was made from: files, encoder and settings, whichever release cut the files into chunks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from xtr_assets.storage.content import SETTINGS_NOTE, settings_that_count
+from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.manifest import Manifest
+from xtr_assets.storage.snapshot import Snapshot, read_snapshot
+
+# The note of a manifest that keeps a digest of what the configuration says of its sources.
+SOURCES_NOTE = "sources"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a generation was made from.
+
+    files : of each shard, path -> sha256
+    settings : those of the index that count for its content
+    encoder : its settings; None where nothing notes them
+    sources : the digest of what the configuration says of the sources; None where an earlier release noted none
+    """
+
+    fingerprint: str
+    files: Mapping[str, Mapping[str, str]]
+    settings: Mapping[str, Any]
+    encoder: Any
+    sources: str | None
+
+    @classmethod
+    def of(cls, fingerprint: str, snapshots: Mapping[str, Snapshot], notes: Mapping[str, Any]) -> "Origin":
+        """By the snapshots and the notes of a generation, or of one that is to be built."""
+        settings = notes.get(SETTINGS_NOTE) or {}
+        files = {shard: {path: one.sha256 for path, one in held.files.items()} for shard, held in snapshots.items()}
+        kept = settings_that_count(settings)
+        return cls(fingerprint, files, kept, settings.get("encoder"), notes.get(SOURCES_NOTE))
+
+    def same_as(self, other: "Origin") -> bool:
+        """Whether both were made from the same, though another release may have cut or encoded one of them otherwise.
+
+        Where one alone says nothing of its sources an earlier release made it, and they count as the same: nobody can
+        tell. Of two that say nothing the contents tell.
+        """
+        if self.sources is None and other.sources is None:
+            return False
+        encoded = self.fingerprint == other.fingerprint or (self.encoder is not None and self.encoder == other.encoder)
+        sources = self.sources == other.sources or None in (self.sources, other.sources)
+        return encoded and sources and self.settings == other.settings and self.files == other.files
+
+
+def origin_of(layout: Layout, manifest: Manifest) -> Origin:
+    """That of a generation; its snapshots are read and verified by their names."""
+    snapshots = {shard: read_snapshot(layout, shard, version) for shard, version in manifest.snapshots.items()}
+    return Origin.of(manifest.fingerprint, snapshots, manifest.notes)
