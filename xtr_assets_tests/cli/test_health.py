@@ -1,5 +1,6 @@
 import importlib
 import json
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -176,3 +177,10 @@ def test_health_is_told_beside_a_running_build(project: Path, change: Command) -
     assert build.returncode == 0
     assert len(served) >= 3 and set(served) <= {1, 2} and served == sorted(served)
     assert document(change, "health")["generation"] == 2
+
+
+def test_what_a_release_published_that_noted_no_demand_is_healthy(tmp_path: Path, run: Command) -> None:
+    golden = Path(__file__).parents[1] / "compat" / "format-2"
+    shutil.copytree(golden, tmp_path / "warehouse")
+    found = document(run, "health", "--warehouse", str(tmp_path / "warehouse"))
+    assert (found["ok"], found["generation"], found["problems"]) == (True, 2, [])
