@@ -106,6 +106,11 @@ class Blend:
         Raises UnknownFormat for what this release cannot follow, with the remedy.
         """
         told = kept if isinstance(kept, Mapping) else {}
+        if strange := sorted(str(name) for name, value in told.items() if name not in KEPT and value):
+            raise UnknownFormat(
+                f"the manifest's profile sets {', '.join(strange)} of hybrid, by which this release does not rank; "
+                "open it with the release that wrote it, or install a newer xtr-assets"
+            )
         depth = told.get("candidates")
         candidates = depth if isinstance(depth, int) and depth > 0 else CANDIDATES
         weights = told.get("weights")
@@ -134,6 +139,9 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+# What a manifest, or a part of another release, may say of a blend: by another key that says something a later release
+# ranks.
+KEPT = frozenset(Blend.standard().document())
 # What is added to the standard scores as it is.
 ADDED = (SYMBOL, CALLED)
 AS_IT_IS = Moments(0.0, 1.0)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Hashable
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
@@ -224,9 +225,18 @@ def lexical_lack(generation: Generation) -> str:
 
 
 def token_profile(generation: Generation) -> SearchProfile:
-    """How the manifest says that the token index is searched; the default where it says nothing."""
+    """How the manifest says that the token index is searched; the default where it says nothing. UnknownFormat where it
+    sets what this release does not know."""
     profile = generation.manifest.profile.get("xtr")
-    return SearchProfile(**profile) if isinstance(profile, dict) else SearchProfile()
+    if not isinstance(profile, dict):
+        return SearchProfile()
+    known = {one.name for one in fields(SearchProfile)}
+    if unknown := sorted(name for name, value in profile.items() if name not in known and value):
+        raise UnknownFormat(
+            f"the profile of the token index of generation {generation.number} sets {', '.join(unknown)}, which this "
+            "release does not follow; open it with the release that wrote it, or install a newer xtr-assets"
+        )
+    return SearchProfile(**{name: value for name, value in profile.items() if name in known})
 
 
 def _verified(generation: Generation, folder: Path) -> Path:

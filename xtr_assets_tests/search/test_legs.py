@@ -335,6 +335,13 @@ def test_weights_that_this_release_cannot_follow_are_refused(kept: Any) -> None:
         Blend.of(kept)
 
 
+def test_what_a_later_release_ranks_by_is_refused_and_what_it_sets_to_nothing_is_not() -> None:
+    later = {**Blend.standard().document(), "age": 0.5}
+    with pytest.raises(UnknownFormat, match="sets age of hybrid, by which this release does not rank"):
+        Blend.of(later)
+    assert Blend.of({**later, "age": 0.0}) == Blend.standard()
+
+
 PAIRS: list[Any] = [
     {"kind": "minilm"},
     {"dense": {"kind": "hashing"}, "tokens": {"kind": "static", "model": "m"}},

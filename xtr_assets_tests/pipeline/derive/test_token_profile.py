@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from xtr_assets.config import IndexConfig, RecallConfig
-from xtr_assets.core.errors import PublishRefused
+from xtr_assets.core.errors import PublishRefused, UnknownFormat
 from xtr_assets.index.late import tuner
 from xtr_assets.index.late.options import SearchProfile
 from xtr_assets.pipeline.derive import token_index
@@ -80,6 +80,16 @@ def test_a_profile_of_before_is_read(tmp_path: Path) -> None:
     _, generation, _ = published(tmp_path, CORPORA["fifty"])
     generation.manifest.profile["xtr"] = {"nprobe": 6, "k_prime": None, "rescore": 96}
     assert open_tokens(generation).profile == SearchProfile(6, None, 96)
+
+
+def test_a_profile_of_a_later_release_is_refused_by_what_it_sets(tmp_path: Path) -> None:
+    _, generation, _ = published(tmp_path, CORPORA["fifty"])
+    later = {**generation.manifest.profile["xtr"], "phases": 2}
+    generation.manifest.profile["xtr"] = later
+    with pytest.raises(UnknownFormat, match=r"token index of generation 1 sets phases.*release that wrote it"):
+        open_tokens(generation)
+    generation.manifest.profile["xtr"] = {**later, "phases": 0}
+    assert open_tokens(generation).profile.scan
 
 
 def test_an_index_that_outgrows_its_scan_is_tuned_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
