@@ -97,6 +97,26 @@ def test_an_earlier_move_is_published_anew(two: PartSet) -> None:
     assert served(two) == first
 
 
+def test_what_a_rollback_took_off_comes_back_under_no_other_number(two: PartSet) -> None:
+    """A full build, a compaction or another release makes a generation of its own of the same content."""
+    first = served(two)
+    moved(two, "second")
+    second = served(two)
+    two.rollback()
+    build(two.warehouse("a"), "second", "x")
+    with pytest.raises(PublishRefused, match="a rollback of the set took this back: part a: generation 3"):
+        two.publish()
+    assert served(two) == first
+    two.publish(again_reason="it was right")
+    # From then on it is like any other.
+    build(two.warehouse("a"), "second", "x")
+    two.publish()
+    assert served(two) == second
+    two.rollback()
+    moved(two, "third")
+    assert "x0 third" in served(two)
+
+
 @pytest.mark.parametrize("step", [None, *range(1, 12)])
 def test_a_move_that_names_a_part_which_was_taken_out_serves_again(
     two: PartSet, step: int | None, monkeypatch: pytest.MonkeyPatch

@@ -9,10 +9,10 @@ from xtr_assets.core.types import VectorKind
 from xtr_assets.pipeline.plan.next_build import next_build
 from xtr_assets.pipeline.plan.part_plan import PartPlan
 from xtr_assets.storage.generation import Generation
-from xtr_assets.storage.parts.move_chain import taken_back
 from xtr_assets.storage.parts.part_records import PartMove, PartState
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.parts.part_set_reader import part_state
+from xtr_assets.storage.parts.taken_off import taken_off
 from xtr_assets.storage.stored_json import sha256_bytes
 from xtr_assets.storage.warehouse import Warehouse
 
@@ -71,7 +71,7 @@ def next_move(
     moves = opened.moves()
     if moves and moves[-1].parts == states:
         return NextMove(False, f"move {moves[-1].number} serves all of it", states, serving=True)
-    if not again and (back := _taken_back(states, moves)):
+    if not again and (back := _taken_back(opened, states, moves)):
         return NextMove(False, back, states)
     waited: dict[str, float] = {}
     behind = ""
@@ -92,14 +92,12 @@ def next_move(
     return NextMove(True, reason, states, since=waited)
 
 
-def _taken_back(states: Mapping[str, PartState], moves: list[PartMove]) -> str:
-    back = taken_back(moves)
-    for part, state in states.items():
-        if (by := back.get(part, {}).get(state.manifest_sha256)) is not None:
-            return (
-                f"a rollback of the set took generation {state.generation} of part {part} back ({by}); it serves again "
-                "when a person says so (`xtr-assets parts publish --again REASON`), or something newer does"
-            )
+def _taken_back(opened: PartSet, states: Mapping[str, PartState], moves: list[PartMove]) -> str:
+    for part, by in taken_off(lambda part: opened.warehouse(part).layout, states, moves).items():
+        return (
+            f"a rollback of the set took generation {states[part].generation} of part {part} back ({by}); it serves "
+            "again when a person says so (`xtr-assets parts publish --again REASON`), or something newer does"
+        )
     return ""
 
 

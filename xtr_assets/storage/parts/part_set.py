@@ -22,7 +22,7 @@ from xtr_assets.storage.layout import Layout, PartsLayout, holds_other_things
 from xtr_assets.storage.links import new_folder, refuse_linked
 from xtr_assets.storage.lock import confirm, exclusive, now
 from xtr_assets.storage.parts.joined_generation import JoinedGeneration
-from xtr_assets.storage.parts.move_chain import append_move, drop_behind_gap, stack_of, taken_back
+from xtr_assets.storage.parts.move_chain import append_move, drop_behind_gap, stack_of
 from xtr_assets.storage.parts.part_gate import refuse_set, set_problems
 from xtr_assets.storage.parts.part_records import PartMove, PartState, SetInfo, ShardPlace
 from xtr_assets.storage.parts.part_set_reader import holds_parts, naming, part_state
@@ -30,6 +30,7 @@ from xtr_assets.storage.parts.part_set_writer import KEPT_MOVES, LOCK_WAIT_SECON
 from xtr_assets.storage.parts.part_verify import verify_set
 from xtr_assets.storage.parts.pins import pin_for_moves, pinned_by_moves
 from xtr_assets.storage.parts.set_transfers import SetTransfers
+from xtr_assets.storage.parts.taken_off import taken_off
 from xtr_assets.storage.remembrance import content_of
 from xtr_assets.storage.remote.address import refuse_address
 from xtr_assets.storage.scrub import verify_once
@@ -302,8 +303,7 @@ class PartSet(SetTransfers):
         raise GenerationError("no earlier move can serve: none was made, or their generations are gone")
 
     def _again(self, states: Mapping[str, PartState], moves: list[PartMove], reason: str | None) -> str | None:
-        back = taken_back(moves)
-        found = {name: one for name, s in states.items() if (one := back.get(name, {}).get(s.manifest_sha256))}
+        found = taken_off(lambda part: Layout(self.layout.part(part)), states, moves)
         if found and reason is None:
             told = "; ".join(f"part {name}: generation {states[name].generation}, {one}" for name, one in found.items())
             raise PublishRefused(f"a rollback of the set took this back: {told}; publish it again with a reason")
