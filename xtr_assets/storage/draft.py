@@ -14,9 +14,9 @@ from xtr_assets.storage.links import refuse_linked
 from xtr_assets.storage.lock import committing, now
 from xtr_assets.storage.manifest import CheckRecord, Listing, Manifest
 from xtr_assets.storage.seal import is_sealed, read_manifest
-from xtr_assets.storage.segment import LISTING_NAME
 from xtr_assets.storage.stored_json import canonical_json, read_stored, sha256_bytes
 from xtr_assets.storage.temporary_files import scratch
+from xtr_assets.storage.vector_files import LISTING_NAME
 
 # The folders of a generation's token index and of its lexical index, as the subject of a check.
 TOKEN_INDEX, LEXICAL_INDEX = "xtr", "lexical"

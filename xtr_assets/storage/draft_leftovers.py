@@ -8,8 +8,8 @@ from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_linked
 from xtr_assets.storage.lock import committing
 from xtr_assets.storage.seal import is_sealed, read_manifest
-from xtr_assets.storage.segment import embeddings_file, embeddings_listing, names_folder, tokens_folder
 from xtr_assets.storage.temporary_files import scratch
+from xtr_assets.storage.vector_files import embeddings_file, embeddings_listing, names_folder, tokens_folder
 
 # Folders that are derived from rows and encodings, by what their names begin with.
 DERIVED = ("postings.", "lexical.")

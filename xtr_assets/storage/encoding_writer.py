@@ -20,17 +20,15 @@ from xtr_assets.storage.arrays import (
     check_unit_rows,
 )
 from xtr_assets.storage.manifest import Listing
-from xtr_assets.storage.segment import (
+from xtr_assets.storage.segment import NAME_HASHES, NAME_VECTORS, Segment
+from xtr_assets.storage.temporary_files import scratch
+from xtr_assets.storage.vector_files import (
     LISTING_NAME,
-    NAME_HASHES,
-    NAME_VECTORS,
-    Segment,
     embeddings_file,
     embeddings_listing,
     names_folder,
     tokens_folder,
 )
-from xtr_assets.storage.temporary_files import scratch
 
 TOKEN_FILES = ("tokens.npy", "scales.npy", "token_ids.npy")
 

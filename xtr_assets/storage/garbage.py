@@ -21,9 +21,9 @@ from xtr_assets.storage.parts.pins import pinned_by_moves
 from xtr_assets.storage.remembrance import remember_contents
 from xtr_assets.storage.retired_shards import forsaken, unused
 from xtr_assets.storage.seal import is_sealed, read_manifest
-from xtr_assets.storage.segment import embeddings_file, embeddings_listing, names_folder, tokens_folder
 from xtr_assets.storage.snapshot import current_version, read_snapshot
 from xtr_assets.storage.temporary_files import scratch
+from xtr_assets.storage.vector_files import embeddings_file, embeddings_listing, names_folder, tokens_folder
 from xtr_assets.storage.warehouse_info import read_info
 
 

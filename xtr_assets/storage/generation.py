@@ -26,8 +26,9 @@ from xtr_assets.storage.history import read_history, read_published
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.manifest import CheckRecord, Manifest
 from xtr_assets.storage.seal import is_sealed, read_manifest
-from xtr_assets.storage.segment import Segment, listed_names
+from xtr_assets.storage.segment import Segment
 from xtr_assets.storage.snapshot import Snapshot, read_snapshot
+from xtr_assets.storage.vector_files import listed_names
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +134,9 @@ class Generation:
         names = listed_names(files)
         return tuple(
             PlacedSegment(
-                Segment.open(self.layout, one.segment_id, files, names.get(one.segment_id)), one.base_row, one.shifts
+                Segment.open(self.layout, one.segment_id, files, names.get(one.segment_id, "")),
+                one.base_row,
+                one.shifts,
             )
             for one in self.manifest.segments
         )

@@ -8,9 +8,9 @@ from xtr_assets.core.files import commit_folder, read_regular, record
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_linked
 from xtr_assets.storage.manifest import Listing
-from xtr_assets.storage.segment import LISTING_NAME
 from xtr_assets.storage.stored_json import sha256_bytes
 from xtr_assets.storage.temporary_files import scratch
+from xtr_assets.storage.vector_files import LISTING_NAME
 
 
 def add_model(layout: Layout, write: Callable[[Path], None], made_by: str) -> Path:

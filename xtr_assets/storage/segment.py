@@ -1,7 +1,7 @@
 """A segment: immutable rows of one change of one shard. It only ever gains folders, each with its own list of files."""
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +14,6 @@ import pyarrow as pa
 
 from xtr_assets.core.errors import CorruptFile, StorageError
 from xtr_assets.core.files import FileRecord, fsync_tree, move_into_place, record
-from xtr_assets.core.name_text import NAME_VERSION
 from xtr_assets.core.raw_arrays import open_array
 from xtr_assets.core.types import Bytes8, Floats, Halves, Int32s, Ints, VectorKind
 from xtr_assets.storage.arrays import check_finite
@@ -25,10 +24,18 @@ from xtr_assets.storage.links import refuse_linked, refuse_links
 from xtr_assets.storage.lock import committing
 from xtr_assets.storage.manifest import Listing, SegmentInfo
 from xtr_assets.storage.stored_json import read_stored
+from xtr_assets.storage.vector_files import (
+    LISTING_NAME,
+    embeddings_file,
+    embeddings_listing,
+    names_folder,
+    tokens_folder,
+)
 
-LISTING_NAME = "files.json"
 NAME_VECTORS, NAME_HASHES = "vectors.npy", "hashes.npy"
 SEGMENT_NAME = "segment.json"
+# The records of a manifest, where a generation opens the segment.
+Expected = Mapping[str, FileRecord] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +60,7 @@ class Segment:
     release does.
     """
 
-    def __init__(
-        self,
-        layout: Layout,
-        info: SegmentInfo,
-        expected: Mapping[str, FileRecord] | None = None,
-        names: str | None = None,
-    ) -> None:
+    def __init__(self, layout: Layout, info: SegmentInfo, expected: Expected = None, names: str = "") -> None:
         self.layout, self.info, self._expected, self._names = layout, info, expected, names
         self.segment_id, self.rows, self.shard = info.segment_id, info.rows, info.shard
         self.directory = layout.segment(info.segment_id)
@@ -67,13 +68,7 @@ class Segment:
         self._prefix = f"{layout.relative(self.directory)}/"
 
     @classmethod
-    def open(
-        cls,
-        layout: Layout,
-        segment_id: str,
-        expected: Mapping[str, FileRecord] | None = None,
-        names: str | None = None,
-    ) -> "Segment":
+    def open(cls, layout: Layout, segment_id: str, expected: Expected = None, names: str = "") -> "Segment":
         """Read segment.json, verified where `expected` (a manifest's files) is given. `names` : the folder of its names
         by that manifest; else that of this release's wording."""
         path = layout.segment(segment_id) / SEGMENT_NAME
@@ -341,30 +336,6 @@ class Segment:
 
     def _name(self, name: str) -> str:
         return f"{self._prefix}{name}"
-
-
-def embeddings_file(fingerprint: str) -> str:
-    return f"embeddings.{fingerprint[:8]}.npy"
-
-
-def embeddings_listing(fingerprint: str) -> str:
-    return f"embeddings.{fingerprint[:8]}.json"
-
-
-def tokens_folder(fingerprint: str) -> str:
-    return f"tokens.{fingerprint[:8]}"
-
-
-def names_folder(fingerprint: str) -> str:
-    """Another wording of names is another folder: what is there is never replaced."""
-    return f"names.{fingerprint[:8]}.{NAME_VERSION}"
-
-
-def listed_names(files: Iterable[str]) -> dict[str, str]:
-    """Segment id -> the folder of its names, of the files that a manifest lists. Release after release words names
-    otherwise, and finds rows by their vectors alike: a generation is asked by the names that it was published with."""
-    listings = (one.split("/") for one in files if "/names." in one and one.endswith(f"/{LISTING_NAME}"))
-    return {parts[1]: parts[2] for parts in listings if parts[0] == "segments"}
 
 
 def _expected(expected: Mapping[str, FileRecord], name: str) -> FileRecord:

@@ -12,10 +12,11 @@ from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_links
 from xtr_assets.storage.manifest import Listing, Manifest
 from xtr_assets.storage.seal import named_numbers, read_manifest, seal_problems
-from xtr_assets.storage.segment import LISTING_NAME, SEGMENT_NAME, Segment
+from xtr_assets.storage.segment import SEGMENT_NAME, Segment
 from xtr_assets.storage.snapshot import current_version, read_snapshot
 from xtr_assets.storage.stored_json import read_stored, sha256_bytes
 from xtr_assets.storage.unnoted_move import settled_move
+from xtr_assets.storage.vector_files import LISTING_NAME
 from xtr_assets.storage.warehouse_info import read_info
 
 

@@ -18,7 +18,6 @@ from xtr_assets.storage.history import read_history, read_published
 from xtr_assets.storage.history_entry import HistoryEntry
 from xtr_assets.storage.layout import Layout, PartsLayout
 from xtr_assets.storage.links import refuse_linked_top
-from xtr_assets.storage.origin import Origin
 from xtr_assets.storage.remote.address import STORE_NAME, refuse_address
 from xtr_assets.storage.row_match import live_paths
 from xtr_assets.storage.segment import SEGMENT_NAME, Segment
@@ -150,11 +149,6 @@ class WarehouseReader:
     def taken_back(self) -> dict[str, TakenBack]:
         """Contents that were rolled back or withdrawn, by digest (storage/content.py), whatever was collected since."""
         return remembrance.all_taken_back(self.layout)
-
-    def refusal_of_wanted(self, content: str, origin: Origin) -> TakenBack | None:
-        """Who took back what is to be built, under this content, or made from the same by another release; None where
-        nobody did."""
-        return remembrance.refusal_of_wanted(self.layout, content, origin)
 
     def history(self) -> list[HistoryEntry]:
         """Who published, rolled back and withdrew what, when and why; oldest first."""

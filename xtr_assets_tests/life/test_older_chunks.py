@@ -13,7 +13,7 @@ from xtr_assets.pipeline.gate import name_evidence
 from xtr_assets.pipeline.plan import decide, index_settings
 from xtr_assets.search import open as open_searcher
 from xtr_assets.sources import base
-from xtr_assets.storage import segment
+from xtr_assets.storage import vector_files
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.life import steps
 
@@ -45,7 +45,7 @@ def test_titles_and_names_of_an_older_release_are_made_anew_and_the_rest_stays(
     with monkeypatch.context() as older:
         older.setattr(base, "CHUNKER_VERSION", 3)
         older.setattr(markdown, "markdown_words", lambda raw, *_: raw)
-        for module in (name_text, embeddings, index_settings, segment):
+        for module in (name_text, embeddings, index_settings, vector_files):
             older.setattr(module, "NAME_VERSION", 1)
         older.setattr(name_text, "doc_lines", lambda *_: iter(()))
         older.setattr(name_evidence, "_documentation", lambda *_: ())

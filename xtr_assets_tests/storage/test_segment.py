@@ -10,7 +10,8 @@ from xtr_assets.core.errors import CorruptFile, InvalidInput, StorageError
 from xtr_assets.core.token_codec import encode_int8
 from xtr_assets.storage.digests import forget_digests
 from xtr_assets.storage.encoding_writer import embeddings_writer, tokens_writer
-from xtr_assets.storage.segment import LISTING_NAME, Segment, tokens_folder
+from xtr_assets.storage.segment import Segment
+from xtr_assets.storage.vector_files import LISTING_NAME, tokens_folder
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.sample import FINGERPRINT, encode, flip, vectors_of, write
 

@@ -9,7 +9,8 @@ from xtr_assets.core import row_placement
 from xtr_assets.core.errors import CorruptFile, InvalidInput
 from xtr_assets.storage.draft_lifecycle import Holes
 from xtr_assets.storage.generation import Generation
-from xtr_assets.storage.segment import Segment, embeddings_file, tokens_folder
+from xtr_assets.storage.segment import Segment
+from xtr_assets.storage.vector_files import embeddings_file, tokens_folder
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.sample import (
     FINGERPRINT,

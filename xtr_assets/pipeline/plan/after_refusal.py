@@ -15,7 +15,7 @@ from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.draft_leftovers import drop, entries, unserved_encodings, unserved_postings
 from xtr_assets.storage.history import read_published
 from xtr_assets.storage.seal import is_sealed, read_manifest
-from xtr_assets.storage.segment import LISTING_NAME
+from xtr_assets.storage.vector_files import LISTING_NAME
 from xtr_assets.storage.warehouse import Warehouse
 
 log = logging.getLogger(__name__)

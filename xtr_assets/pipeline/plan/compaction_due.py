@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.core.row_placement import too_many_holes
-from xtr_assets.pipeline.plan.decide import Wanted
+from xtr_assets.pipeline.plan.wanted_generation import Wanted
 from xtr_assets.storage.segment_compaction import CompactionPlan
 from xtr_assets.storage.warehouse import Warehouse
 

@@ -32,13 +32,13 @@ from xtr_assets.pipeline.plan.index_settings import (
 )
 from xtr_assets.pipeline.plan.own_head import keep_head
 from xtr_assets.pipeline.plan.retrain_cause import AFRESH_NOTE, retrain_cause, stands
-from xtr_assets.storage.content import SETTINGS_NOTE, TakenBack, content_digest
+from xtr_assets.pipeline.plan.wanted_generation import Wanted
+from xtr_assets.storage.content import SETTINGS_NOTE, TakenBack
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.draft_lifecycle import Holes
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import pointer_moved_to, read_published
 from xtr_assets.storage.manifest import RequiredCheck
-from xtr_assets.storage.origin import SOURCES_NOTE, Origin
 from xtr_assets.storage.retired_shards import RETIRED_NOTE, retired_since
 from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse import Warehouse
@@ -49,56 +49,6 @@ COSTS_NOTE = "costs"
 RUN_ASSETS = (
     "generation, queries, exact_neighbors, faiss_index, xtr_index, lexical_index, id_map, catalog and published"
 )
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a generation built now would hold: the current snapshot of each shard, and the settings. `sources` digests
-    what the configuration says of the sources."""
-
-    snapshots: Mapping[str, Snapshot]
-    settings: Mapping[str, Any]
-    fingerprint: str
-    sources: str
-
-    @property
-    def versions(self) -> dict[str, str]:
-        """Shard -> data version."""
-        return {shard: snapshot.data_version for shard, snapshot in self.snapshots.items()}
-
-    @property
-    def digest(self) -> str:
-        """32 hex digits that name what is wanted."""
-        held = [self.versions, self.settings, self.fingerprint]
-        return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()[:32]
-
-    @property
-    def content(self) -> str:
-        """What a generation built now would hold, as the history names it: the same for every layout and training."""
-        contents = {shard: snapshot.content for shard, snapshot in self.snapshots.items()}
-        return content_digest(self.fingerprint, contents, self.settings)
-
-    @property
-    def notes(self) -> dict[str, Any]:
-        """What its manifest notes of that."""
-        return {SETTINGS_NOTE: self.settings, SOURCES_NOTE: self.sources}
-
-    def taken_back(self, warehouse: Warehouse) -> TakenBack | None:
-        """Who took back what it would hold, when and why; None where nobody did."""
-        return warehouse.refusal_of_wanted(self.content, Origin.of(self.fingerprint, self.snapshots, self.notes))
-
-    def made(self, generation: Generation) -> bool:
-        """Whether a generation is just this: same content in each shard, same encoder, same settings."""
-        manifest = generation.manifest
-        if manifest.fingerprint != self.fingerprint or noted_settings(generation) != self.settings:
-            return False
-        if manifest.snapshots == self.versions:
-            return True
-        if set(manifest.snapshots) != set(self.snapshots):
-            return False
-        # Another layout of the same content is no reason to build: contents, not segments, are what is searched.
-        there = generation.snapshots()
-        return all(there[shard].content == snapshot.content for shard, snapshot in self.snapshots.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from xtr_assets.core.types import VectorKind
 from xtr_assets.pipeline.ingest.encode import missing_encodings
 from xtr_assets.pipeline.ingest.look_memory import LookMemory
 from xtr_assets.pipeline.ingest.scan import ShardScan, shard_sources
-from xtr_assets.pipeline.plan.decide import Decision, Wanted, decide, due, wanted
+from xtr_assets.pipeline.plan.decide import Decision, decide, due, wanted
+from xtr_assets.pipeline.plan.wanted_generation import Wanted
 from xtr_assets.storage.snapshot import Snapshot, ingested_at
 from xtr_assets.storage.warehouse import Warehouse
 

@@ -23,8 +23,9 @@ from xtr_assets.storage.manifest import Listing, Manifest, SegmentInfo
 from xtr_assets.storage.remote.arriving_array import ArrivingArray, FileRanges
 from xtr_assets.storage.remote.arriving_files import ArrivingFiles
 from xtr_assets.storage.remote.block_reader import BlockReader
-from xtr_assets.storage.segment import SEGMENT_NAME, Segment, embeddings_file, embeddings_listing, listed_names
+from xtr_assets.storage.segment import SEGMENT_NAME, Segment
 from xtr_assets.storage.snapshot import Snapshot
+from xtr_assets.storage.vector_files import embeddings_file, embeddings_listing, listed_names
 
 DENSE_FILE = "dense.faiss"
 ID_MAP_FILE = "id_map.parquet"
@@ -44,12 +45,12 @@ class Holder(Protocol):
 class ArrivingSegment(Segment):
     """A segment of which files come as they are asked for."""
 
-    def __init__(self, files: ArrivingFiles, reader: BlockReader, info: SegmentInfo, names: str | None) -> None:
+    def __init__(self, files: ArrivingFiles, reader: BlockReader, info: SegmentInfo, names: str) -> None:
         super().__init__(files.layout, info, files.files, names)
         self._files, self._reader_of_blocks = files, reader
 
     @classmethod
-    def of(cls, files: ArrivingFiles, reader: BlockReader, segment_id: str, names: str | None) -> "ArrivingSegment":
+    def of(cls, files: ArrivingFiles, reader: BlockReader, segment_id: str, names: str) -> "ArrivingSegment":
         files.bring([f"segments/{segment_id}/{SEGMENT_NAME}"])
         return cls(files, reader, Segment.open(files.layout, segment_id, files.files).info, names)
 
@@ -122,7 +123,7 @@ class ArrivingGeneration(Generation):
             names = listed_names(self.manifest.files)
             return tuple(
                 PlacedSegment(
-                    ArrivingSegment.of(self._files, self._blocks, one.segment_id, names.get(one.segment_id)),
+                    ArrivingSegment.of(self._files, self._blocks, one.segment_id, names.get(one.segment_id, "")),
                     one.base_row,
                     one.shifts,
                 )
