@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Behind:
     """Files of the source that differ from the snapshot.
 
-    settings : the source's own settings changed, so that every file is chunked again.
+    settings : the source's own settings changed, or how this release reads it, so that every file is chunked again.
     error : why the source could not be looked at; the counts say nothing then.
     """
 
@@ -42,7 +42,7 @@ class Behind:
         counts = {"added": self.added, "changed": self.changed, "moved": self.moved, "deleted": self.deleted}
         said = [f"{count} {name}" for name, count in counts.items() if count]
         if self.settings:
-            said.append("settings changed")
+            said.append("settings or release changed")
         return ", ".join(said) or "up to date"
 
 

@@ -201,7 +201,7 @@ def _reason(snapshot: Snapshot | None, source: Source, changes: FileChanges) -> 
     if snapshot is None:
         return "never chunked"
     if snapshot.source_fingerprint != source.fingerprint():
-        return "the settings of its source changed"
+        return "the settings of its source changed, or how this release reads it"
     counts = {
         "added": len(changes.added),
         "changed": len(changes.changed),
