@@ -8,7 +8,7 @@ from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_linked
 from xtr_assets.storage.lock import committing
 from xtr_assets.storage.seal import is_sealed, read_manifest
-from xtr_assets.storage.temporary_files import scratch
+from xtr_assets.storage.temporary_files import put_away, scratch
 from xtr_assets.storage.vector_files import embeddings_file, embeddings_listing, names_folder, tokens_folder
 
 # Folders that are derived from rows and encodings, by what their names begin with.
@@ -45,11 +45,10 @@ def entries(names: Iterable[str]) -> set[str]:
 
 def drop(layout: Layout, paths: Sequence[Path]) -> list[str]:
     """Remove files and folders of segments that nothing names any more; their names. Runs under the writer lock."""
-    # Out of sight in one rename each, so that a crash never leaves half a folder under its name.
     with scratch(layout) as folder, committing(layout, "what drafts wrote"):
         for number, path in enumerate(paths):
             refuse_linked(layout, path)
-            path.replace(folder / str(number))
+            put_away(path, folder / str(number))
             fsync_dir(path.parent)
     return [layout.relative(path) for path in paths]
 

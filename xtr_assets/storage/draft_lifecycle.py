@@ -30,7 +30,7 @@ from xtr_assets.storage.manifest import (
 from xtr_assets.storage.seal import is_sealed, named_numbers, read_manifest
 from xtr_assets.storage.segment import Segment
 from xtr_assets.storage.snapshot import Snapshot, read_snapshot, snapshot_record
-from xtr_assets.storage.temporary_files import remove_dead_scratch, scratch
+from xtr_assets.storage.temporary_files import put_away, remove_dead_scratch, scratch
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +170,7 @@ def read_next(layout: Layout) -> int | None:
 def drop_generation(layout: Layout, number: int) -> None:
     """Remove a generation's own folder: out of sight in one rename, then from the disk."""
     with scratch(layout) as folder:
-        layout.generation(number).replace(folder / str(number))
+        put_away(layout.generation(number), folder / str(number))
         fsync_dir(layout.generations)
 
 

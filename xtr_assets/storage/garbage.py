@@ -22,7 +22,7 @@ from xtr_assets.storage.remembrance import remember_contents
 from xtr_assets.storage.retired_shards import forsaken, unused
 from xtr_assets.storage.seal import is_sealed, read_manifest
 from xtr_assets.storage.snapshot import current_version, read_snapshot
-from xtr_assets.storage.temporary_files import scratch
+from xtr_assets.storage.temporary_files import put_away, scratch
 from xtr_assets.storage.vector_files import embeddings_file, embeddings_listing, names_folder, tokens_folder
 from xtr_assets.storage.warehouse_info import read_info
 
@@ -137,7 +137,7 @@ def _sweep(
             for (parent, _), paths in groupby(spare(leaving=retired), lambda one: (one.parent, one.suffix == ".json")):
                 for path in paths:
                     removed[layout.relative(path)] = _size(path)
-                    path.replace(folder / str(next(numbers)))
+                    put_away(path, folder / str(next(numbers)))
                 fsync_dir(parent)
     stay = tuple(shard for shard in lone if shard not in retired)
     return CollectReport(dry_run, tuple(kept), tuple(pinned), tuple(gone), removed, retired, stay)
@@ -269,8 +269,7 @@ def _remove(layout: Layout, path: Path, removed: dict[str, int], dry_run: bool) 
     removed[layout.relative(path)] = _size(path)
     if not dry_run:
         with scratch(layout) as folder:
-            # In one rename, so that a crash never leaves half a folder under its name.
-            path.replace(folder / path.name)
+            put_away(path, folder / path.name)
             fsync_dir(path.parent)
 
 

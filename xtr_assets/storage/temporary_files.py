@@ -1,5 +1,6 @@
 """Temporaries inside the warehouse, so that moving them into place is a rename; a dead writer's are recognizable."""
 
+import errno
 import fcntl
 import os
 import shutil
@@ -8,8 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from xtr_assets.core.files import fsync_dir
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import open_descriptor, refuse_linked, refuse_links
+from xtr_assets.storage.segment import LISTING_NAME, SEGMENT_NAME
 
 
 @contextmanager
@@ -29,6 +32,31 @@ def scratch(layout: Layout) -> Iterator[Path]:
             lock.unlink(missing_ok=True)
         finally:
             os.close(descriptor)
+
+
+def put_away(path: Path, hidden: Path) -> None:
+    """Take a file or folder out of sight, to `hidden` inside a `scratch`: in one rename, so that a crash never leaves
+    half a folder under its name. Whoever asks makes the rename durable.
+
+    overlayfs renames no folder of a lower layer, as a warehouse has that came with an image. There it is removed where
+    it stands, in such an order that what a crash leaves is no segment, encoding or model any more, and a generation
+    still that the next collection takes.
+    """
+    try:
+        path.replace(hidden)
+    except OSError as error:
+        if error.errno != errno.EXDEV or not path.is_dir():
+            raise
+        for name in (SEGMENT_NAME, LISTING_NAME):
+            (path / name).unlink(missing_ok=True)
+        fsync_dir(path)
+        # manifest.json, and its seal before it.
+        for child in sorted(path.iterdir(), key=lambda one: (one.name.startswith("manifest."), -len(one.name))):
+            if child.is_dir() and not child.is_symlink():
+                shutil.rmtree(child)
+            else:
+                child.unlink()
+        path.rmdir()
 
 
 def remove_dead_scratch(layout: Layout) -> list[Path]:

@@ -1,5 +1,7 @@
 """Collection removes what nothing kept needs, never what something does."""
 
+import errno
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +49,48 @@ def test_the_newest_generations_and_all_they_need_are_kept(four: Warehouse) -> N
     assert four.verify().ok
     assert len(four.segments()) == 2 and len(list(four.root.glob("shards/s/*.json"))) == 3
     assert four.rollback().number == 3
+
+
+@pytest.fixture
+def of_an_image(four: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
+    """The same in the lower layer of an overlayfs, which renames no folder of that."""
+    rename = Path.replace
+
+    def replace(path: Path, target: Path) -> Path:
+        if path.is_dir() and "tmp" not in path.relative_to(four.root).parts:
+            raise OSError(errno.EXDEV, "Invalid cross-device link", str(path))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    return four
+
+
+def test_folders_of_an_image_are_collected_where_they_stand(of_an_image: Warehouse) -> None:
+    report = of_an_image.collect(keep=2)
+    assert (report.kept, report.generations, numbers(of_an_image)) == ((3, 4), (1, 2), [3, 4])
+    assert len(report.removed) > 2 and not any((of_an_image.root / name).exists() for name in report.removed)
+    assert of_an_image.verify().ok and of_an_image.rollback().number == 3
+
+
+def test_a_draft_of_an_image_is_discarded(of_an_image: Warehouse) -> None:
+    made = draft(of_an_image)
+    of_an_image.discard(made.number)
+    assert not made.directory.exists() and numbers(of_an_image) == [1, 2, 3, 4]
+
+
+def test_what_a_crash_leaves_of_an_image_is_collected(of_an_image: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A generation that lost a part is one still, which the next collection takes; so is a segment without its list."""
+    folder = of_an_image.root / "generations" / "1" / "xtr"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(shutil, "rmtree", _killed)
+        of_an_image.collect(keep=1)
+    assert folder.is_dir()
+    of_an_image.collect(keep=1)
+    assert numbers(of_an_image) == [4] and of_an_image.verify().ok and len(of_an_image.segments()) == 1
+
+
+def _killed(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_dry_run_says_the_same_and_removes_nothing(four: Warehouse) -> None:
