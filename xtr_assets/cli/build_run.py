@@ -13,7 +13,7 @@ import typer
 from xtr_assets.cli.app import FAILED
 from xtr_assets.cli.console import emit, literal, note, say
 from xtr_assets.cli.locate import HOME_VARIABLE, dagster_home, shown
-from xtr_assets.core.errors import StorageError
+from xtr_assets.core.errors import StorageError, XtrAssetsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,33 +79,29 @@ def run_in(
 
         return open_instance()
 
-    reader = None
-    if has_assets(config):
+    def reader() -> Any:
+        if not has_assets(config):
+            return None
         from xtr_assets.defs.project_definitions import shell_reader
 
-        reader = shell_reader(config, instance(), home_folder)
-    with progress.silence() if quiet else nullcontext(), lending(reader):
+        return shell_reader(config, instance(), home_folder)
+
+    with progress.silence() if quiet else nullcontext():
         try:
-            return work(config, instance), perf_counter() - started
+            with lending(reader()):
+                return work(config, instance), perf_counter() - started
+        except XtrAssetsError:
+            raise
         except Exception as error:
-            if (trouble := _database_trouble(error)) is None:
+            from xtr_assets.defs.home_instance import database_trouble
+
+            if (trouble := database_trouble(error)) is None:
                 raise
             raise StorageError(
-                f"Dagster's database in {shown(home)} failed: {trouble}; mend that (a full or read-only disk, another "
-                "process that holds it) and build again: what was chunked and encoded is kept"
+                f"Dagster's database in {home} failed: {trouble}; mend that (a full or read-only disk, files of "
+                "another user, a limit of open files, another process that holds it, a server that is down) and build "
+                "again: what was chunked and encoded is kept"
             ) from error
-
-
-def _database_trouble(error: BaseException) -> str | None:
-    """What SQLite said, in whatever a library wrapped it; None where it was something else."""
-    import sqlite3
-
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, sqlite3.DatabaseError):
-            return str(cause)
-        cause = cause.__cause__ or cause.__context__
-    return None
 
 
 def finish(done: tuple["BuildResult | SetResult", float], as_json: bool) -> None:
