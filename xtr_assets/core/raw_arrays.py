@@ -1,4 +1,4 @@
-"""Raw .npy arrays opened: the header and the size are compared with what is expected before anything is mapped."""
+"""Raw .npy arrays saved, and opened: header and size are compared with what is expected before anything is mapped."""
 
 import math
 import re
@@ -43,6 +43,18 @@ def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         return tuple(int(one) for one in shape.split(",") if one.strip()), order == "True", np.dtype(kind)
     except TypeError as error:
         raise ValueError(f"the type {kind!r}") from error
+
+
+def save_array(path: Path, array: npt.NDArray[Any]) -> None:
+    """Write an array as .npy, in C order. Raises OSError as the system says it.
+
+    NumPy writes to a file by a stream of C whose end it does not look at: on a full disk the last bytes of an array
+    were lost without a word, or an error said how many were and not why.
+    """
+    held = np.ascontiguousarray(array)
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(held))
+        file.write(held.data)
 
 
 def open_array(

@@ -1,17 +1,49 @@
 """One way of opening raw arrays: what the header and the size say is compared before a byte is mapped."""
 
+import errno
 import os
+import re
+import resource
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import xtr_assets
 from xtr_assets.core.errors import CorruptFile
 from xtr_assets.core.files import commit_folder
-from xtr_assets.core.raw_arrays import open_array
+from xtr_assets.core.raw_arrays import open_array, save_array
+
+
+@pytest.mark.parametrize(
+    "array", [np.eye(3, 2), np.asfortranarray(np.eye(3, 2, dtype=np.float16)), np.zeros((0, 4), bool)]
+)
+def test_what_is_saved_is_what_numpy_saves(tmp_path: Path, array: npt.NDArray[Any]) -> None:
+    save_array(tmp_path / "a.npy", array)
+    np.save(tmp_path / "b.npy", np.ascontiguousarray(array))
+    assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
+
+
+@pytest.mark.parametrize("count", [16_300, 20_000])
+def test_a_file_that_may_grow_no_further_is_told_as_the_system_tells_it(tmp_path: Path, count: int) -> None:
+    """As a full disk is. NumPy loses the last bytes without a word, or says how many were and no number of the system."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 14, hard))
+    try:
+        with pytest.raises(OSError) as full:
+            save_array(tmp_path / "a.npy", np.ones(count, np.int8))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert full.value.errno == errno.EFBIG
+
+
+def test_nothing_saves_by_another_way() -> None:
+    package = Path(xtr_assets.__file__).parent
+    assert not [path for path in package.rglob("*.py") if re.search(r"\bnp\.save\(|\.tofile\(", path.read_text())]
 
 
 @pytest.mark.parametrize("mmap", [True, False])

@@ -39,8 +39,10 @@ class Stored:
 
 
 def write_index(index: Any, path: Path) -> None:
-    """Write the FAISS file."""
-    faiss.write_index(index, str(path))
+    """Write the FAISS file. Raises OSError as the system says it: FAISS's own way to a file does not look whether it
+    could be closed, and on a full disk the end of an index was lost without a word."""
+    with path.open("wb") as file:
+        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
 
 
 def stored_bytes(index: Any) -> int:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from xtr_assets.core.errors import CorruptFile
 from xtr_assets.core.files import FileRecord, check, commit_folder, fsync_dir, fsync_file, record
 from xtr_assets.core.json_document import read_described
-from xtr_assets.core.raw_arrays import open_array
+from xtr_assets.core.raw_arrays import open_array, save_array
 from xtr_assets.core.types import Bytes8, Floats
 
 # Version 3 has more centroids than 16 bits count: a release that reads 2 alone would cut their numbers short.
@@ -174,7 +174,7 @@ class TokenModel:
     def write(self, directory: Path) -> None:
         """Write the arrays and model.json into an existing folder, durable."""
         for name in ARRAYS:
-            np.save(directory / f"{name}.npy", getattr(self, name))
+            save_array(directory / f"{name}.npy", getattr(self, name))
             fsync_file(directory / f"{name}.npy")
         files = {f"{name}.npy": record(directory / f"{name}.npy") for name in ARRAYS}
         described = {

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from xtr_assets.core.errors import CorruptFile, InvalidInput
 from xtr_assets.core.json_document import read_described
-from xtr_assets.core.raw_arrays import open_array
+from xtr_assets.core.raw_arrays import open_array, save_array
 from xtr_assets.core.row_store import TokenPart
 from xtr_assets.core.types import Int32s, Ints
 from xtr_assets.index.late.centroid_assignment import assign
@@ -45,9 +45,9 @@ class Postings:
 
     def save(self, directory: Path, model: TokenModel, part: TokenPart) -> None:
         """Write into an existing folder."""
-        np.save(directory / "lists.npy", self.lists)
-        np.save(directory / "documents.npy", self.documents)
-        np.save(directory / "numbers.npy", self.numbers)
+        save_array(directory / "lists.npy", self.lists)
+        save_array(directory / "documents.npy", self.documents)
+        save_array(directory / "numbers.npy", self.numbers)
         described = {
             "format_version": postings_format(model),
             "kind": "xtr-postings",

@@ -27,7 +27,7 @@ from xtr_assets.core.arguments import check_offsets
 from xtr_assets.core.errors import CorruptFile, InvalidInput, UnknownFormat
 from xtr_assets.core.files import FileRecord, check, commit_folder, record, replacing, write_atomic
 from xtr_assets.core.json_document import read_described
-from xtr_assets.core.raw_arrays import open_array
+from xtr_assets.core.raw_arrays import open_array, save_array
 from xtr_assets.core.row_store import TokenPart
 from xtr_assets.core.token_codec import TOKEN_CODEC
 from xtr_assets.core.types import Mask
@@ -75,8 +75,8 @@ def save_folder(directory: Path, saved: SavedIndex) -> None:
         mask = f"live.{hashlib.sha256(live.tobytes()).hexdigest()[:8]}.npy"
         if mask not in known:
             # Whole or not at all: one that a crash had cut short would be taken for this one from then on.
-            with replacing(directory / mask) as temporary, temporary.open("wb") as file:
-                np.save(file, live)
+            with replacing(directory / mask) as temporary:
+                save_array(temporary, live)
         wanted.append(directory / mask)
     files = {}
     for path in wanted:
@@ -168,7 +168,7 @@ def _save_segment(segments: Path, model: TokenModel, part: TokenPart, postings: 
     try:
         temporary.chmod(0o755)
         for name, array in arrays.items():
-            np.save(temporary / name, array)
+            save_array(temporary / name, array)
         (temporary / postings_name).mkdir()
         postings.save(temporary / postings_name, model, part)
         if not commit_folder(temporary, target):

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.raw_arrays import save_array
 from xtr_assets.core.types import Int32s, Ints
 from xtr_assets.index.lexical.postings import (
     LEXICAL_FILE,
@@ -107,4 +108,4 @@ def _bounds(sizes: npt.NDArray[np.int64]) -> Ints:
 
 
 def _save(folder: Path, name: str, values: npt.NDArray[np.generic]) -> None:
-    np.save(folder / f"{name}.npy", values, allow_pickle=False)
+    save_array(folder / f"{name}.npy", values)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xtr_assets.core.raw_arrays import open_array
+from xtr_assets.core.raw_arrays import open_array, save_array
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation
@@ -47,7 +47,7 @@ def read_neighbors(generation: Generation, space: str) -> Neighbors:
 def write_neighbors(draft: Draft, space: str, found: Neighbors) -> None:
     """Keep exact neighbours in the draft's evaluation folder."""
     rows, scores = neighbor_files(space)
-    with draft.writing(rows) as path, path.open("wb") as file:
-        np.save(file, found.rows)
-    with draft.writing(scores) as path, path.open("wb") as file:
-        np.save(file, found.scores)
+    with draft.writing(rows) as path:
+        save_array(path, found.rows)
+    with draft.writing(scores) as path:
+        save_array(path, found.scores)

@@ -11,6 +11,7 @@ import numpy as np
 
 from xtr_assets.core.errors import InvalidInput, UnusableText
 from xtr_assets.core.files import replacing
+from xtr_assets.core.raw_arrays import save_array
 from xtr_assets.core.types import Halves, Ints, encoded_text
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.pipeline.ingest.encode_blocks import Block, block_name
@@ -146,8 +147,8 @@ class FreshBlocks:
         assert vectors is not None, "what is not left is encoded"
         if not self._staged:
             return vectors
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.save(file, vectors, allow_pickle=False)
+        with replacing(path) as temporary:
+            save_array(temporary, vectors)
         return _mapped(path)
 
     def _remember(self, number: int, block: Block) -> None:

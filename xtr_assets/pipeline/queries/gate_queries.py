@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from xtr_assets.core.errors import ConfigError, InvalidInput
 from xtr_assets.core.json_document import read_json
-from xtr_assets.core.raw_arrays import open_array
+from xtr_assets.core.raw_arrays import open_array, save_array
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.encoders.base import EncodedQueries, Encoder
 from xtr_assets.pipeline.queries.likeness import different
@@ -186,8 +186,8 @@ def write_queries(draft: Draft, gate: GateQueries, token_dim: int) -> None:
     tokens = np.concatenate(gate.tokens) if gate.tokens else np.empty((0, token_dim), np.float32)
     arrays: dict[str, Any] = {EMBEDDINGS_FILE: gate.embeddings, TOKENS_FILE: tokens, OFFSETS_FILE: offsets}
     for name, array in arrays.items():
-        with draft.writing(name) as path, path.open("wb") as file:
-            np.save(file, np.ascontiguousarray(array))
+        with draft.writing(name) as path:
+            save_array(path, array)
 
 
 def read_queries(generation: Generation) -> GateQueries:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from xtr_assets.config import RecallConfig
-from xtr_assets.core.raw_arrays import open_array
+from xtr_assets.core.raw_arrays import open_array, save_array
 from xtr_assets.core.types import Floats, Space
 from xtr_assets.encoders.base import EncodedQueries
 from xtr_assets.pipeline.queries.likeness import different
@@ -67,7 +67,7 @@ def keep_tuning(warehouse: Warehouse, draft: Draft, queries: EncodedQueries) -> 
 
     def write(folder: Path) -> None:
         for name, array in arrays.items():
-            np.save(folder / name, array)
+            save_array(folder / name, array)
 
     _use(draft, warehouse.layout.relative(warehouse.add_model(write, made_by="tuning queries")), len(lengths), 0)
 

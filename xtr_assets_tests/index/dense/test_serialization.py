@@ -1,3 +1,4 @@
+import errno
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -175,3 +176,13 @@ def test_a_profile_that_makes_no_sense_is_refused(
     index.save_index(tmp_path / "dense.faiss")
     with pytest.raises(InvalidInput, match=complaint):
         DenseIndex.open(tmp_path / "dense.faiss", index.vectors, "Flat", profile)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is Linux's")
+@pytest.mark.parametrize("rows", [10, 400])
+def test_an_index_on_a_full_disk_is_no_index(vectors: Floats, rows: int) -> None:
+    """FAISS said nothing of a small one, whose bytes are written as the file is closed; of others a RuntimeError."""
+    index = DenseIndex.build(vectors[:rows], "Flat")
+    with pytest.raises(OSError) as full:
+        index.save_index("/dev/full")
+    assert full.value.errno == errno.ENOSPC
