@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from pathlib import Path
+from urllib.parse import unquote
 
 import dagster as dg
 import yaml
@@ -19,8 +20,8 @@ _MOST_WORDS = 600
 
 
 def open_instance() -> dg.DagsterInstance:
-    """The instance of DAGSTER_HOME. ConfigError where that is not set, or names none; StorageError where its database
-    is another user's. What the database itself says is raised as it is (see `database_trouble`)."""
+    """The instance of DAGSTER_HOME. ConfigError where that is not set, or names none that can be used; StorageError where
+    its database is another user's. What the database itself says is raised as it is (see `database_trouble`)."""
     if not (named := os.environ.get(HOME)):
         raise ConfigError(f"{HOME} is not set; set it to the folder of dagster.yaml, so that builds are recorded")
     home = named_path(named, HOME)
@@ -29,7 +30,9 @@ def open_instance() -> dg.DagsterInstance:
             f"${HOME} is {named}, and Dagster takes the absolute path of a folder that is there; make the folder, or "
             "correct or unset the variable"
         )
-    _refuse_unwritable(home)
+    if _own_databases(home):
+        _refuse_misread(home)
+        _refuse_unwritable(home)
     try:
         return dg.DagsterInstance.get()
     except Exception as error:
@@ -60,15 +63,29 @@ def database_trouble(error: BaseException) -> str | None:
     return None
 
 
-def _refuse_unwritable(home: Path) -> None:
-    """Before SQLite opens them: it would leave files of this user beside them, with which their owner could not write
-    them any more."""
+def _own_databases(home: Path) -> bool:
+    """Whether they are files below the folder, as without a word of dagster.yaml."""
     try:
         document = yaml.safe_load((home / "dagster.yaml").read_bytes())
     except (OSError, ValueError, yaml.YAMLError):
-        document = None  # Dagster says what is wrong with it.
-    if isinstance(document, dict) and any(field in document for field in _ELSEWHERE):
-        return
+        return True  # Dagster says what is wrong with it.
+    return not (isinstance(document, dict) and any(field in document for field in _ELSEWHERE))
+
+
+def _refuse_misread(home: Path) -> None:
+    """Dagster makes an address of the path as it is: what follows a `?` were no part of it, and `%20` a space, so that
+    the databases would lie elsewhere, all in one file."""
+    path = str(home.absolute())
+    if "?" in path or unquote(path) != path:
+        raise ConfigError(
+            f"Dagster would keep its databases elsewhere than in {path}: it reads a `?`, and a `%` before two hex "
+            f"digits, as an address has them; rename the folder, or set {HOME} to another one"
+        )
+
+
+def _refuse_unwritable(home: Path) -> None:
+    """Before SQLite opens them: it would leave files of this user beside them, with which their owner could not write
+    them any more."""
     for name in _DATABASES:
         for path in (home / name, home / f"{name}-wal", home / f"{name}-shm"):
             if path.exists() and not os.access(path, os.W_OK):

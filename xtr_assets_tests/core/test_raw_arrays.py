@@ -30,7 +30,7 @@ def test_what_is_saved_is_what_numpy_saves(tmp_path: Path, array: npt.NDArray[An
 
 @pytest.mark.parametrize("count", [16_300, 20_000])
 def test_a_file_that_may_grow_no_further_is_told_as_the_system_tells_it(tmp_path: Path, count: int) -> None:
-    """As a full disk is. NumPy loses the last bytes without a word, or says how many were and no number of the system."""
+    """As a full disk is. NumPy loses the last bytes without a word, or says no number of the system."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 14, hard))
     try:

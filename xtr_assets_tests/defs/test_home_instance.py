@@ -42,6 +42,25 @@ def test_a_wrong_file_is_told_in_a_line(home: Path, text: bytes, told: str) -> N
         open_instance()
 
 
+@pytest.mark.parametrize("name", ["what?", "a%20b", "per%cent"])
+def test_a_folder_that_dagster_misreads_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Its databases would lie in `what`, in `a b`, or nowhere."""
+    (tmp_path / name).mkdir()
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / name))
+    with pytest.raises(ConfigError, match=r"elsewhere than in .*; rename the folder, or set DAGSTER_HOME"):
+        open_instance()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_other_signs_in_the_name_of_a_folder_are_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "100% of #1 [a]@b:c;&'"
+    home.mkdir()
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    with open_instance() as instance:
+        assert instance.get_runs_count() == 0
+    assert (home / "history" / "runs.db").is_file() and [path.name for path in tmp_path.iterdir()] == [home.name]
+
+
 def _not_his(name: str) -> Callable[..., bool]:
     return lambda path, mode, **_: Path(path).name != name
 
@@ -54,7 +73,7 @@ def test_databases_of_another_user_are_not_opened(home: Path, monkeypatch: pytes
     path.touch()
     monkeypatch.setattr(os, "access", _not_his(path.name))
     monkeypatch.setattr(dg.DagsterInstance, "get", _never)
-    with pytest.raises(StorageError, match=f"{name} cannot be written by this user.*set DAGSTER_HOME"):
+    with pytest.raises(StorageError, match=rf"{name} cannot be written by this user.*set DAGSTER_HOME"):
         open_instance()
 
 
