@@ -8,12 +8,16 @@ from xtr_assets.core.errors import ConfigError
 
 
 def cache_folder() -> Path:
-    """XTR_ASSETS_CACHE, else XDG_CACHE_HOME/xtr-assets, else ~/.cache/xtr-assets. ConfigError for a home of nobody."""
+    """XTR_ASSETS_CACHE, else XDG_CACHE_HOME/xtr-assets, else ~/.cache/xtr-assets. ConfigError for a home of nobody.
+
+    A relative XDG_CACHE_HOME counts for nothing, as the XDG Base Directory Specification has it: there would be a cache
+    in each folder that a command is run in.
+    """
     if given := os.environ.get("XTR_ASSETS_CACHE"):
         return named_path(given, "XTR_ASSETS_CACHE")
     cache = os.environ.get("XDG_CACHE_HOME")
     try:
-        return (Path(cache) if cache else Path.home() / ".cache") / "xtr-assets"
+        return (Path(cache) if cache and Path(cache).is_absolute() else Path.home() / ".cache") / "xtr-assets"
     except RuntimeError:
         # A container whose user has no name has no home either.
         return Path(tempfile.gettempdir()) / f"xtr-assets-{os.geteuid()}"
