@@ -12,7 +12,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 
-from xtr_assets.core.errors import XtrAssetsError
+from xtr_assets.core.errors import ConfigError, XtrAssetsError
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.neighbourhood import neighbourhood
 from xtr_assets.server import overview
@@ -54,11 +54,16 @@ def agent_server(
     """An MCP server over these indexes; `run("stdio")` answers until its input ends.
 
     look : each tool looks at the pointer first; not where something else follows it, as a server does. witnesses : are
-    told of each search.
+    told of each search. Raises ConfigError under `python -OO`.
     """
     tools = AgentTools(indexes, limits or Limits(k=MOST_HITS), look, witnesses)
     server = ToolServer("xtr-assets", instructions=INSTRUCTIONS)
     for tool in (tools.search, tools.read_chunk, tools.list_sources, tools.index_status):
+        if tool.__doc__ is None:
+            raise ConfigError(
+                "Python runs with -OO (PYTHONOPTIMIZE=2), which leaves out what the tools say of themselves to agents; "
+                "run it without, or with -O"
+            )
         server.tool(annotations=READS)(tool)
     return server
 

@@ -12,9 +12,10 @@ import pytest
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
+from xtr_assets.core.errors import ConfigError
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.server.agent_mistakes import nothing_passes
-from xtr_assets.server.agent_tools import SHOWN_TEXT, agent_server
+from xtr_assets.server.agent_tools import SHOWN_TEXT, AgentTools, agent_server
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets_tests.fixtures import make_chunk, new_warehouse, publish_chunks
 from xtr_assets_tests.server.site import version
@@ -51,6 +52,13 @@ def test_an_agent_is_told_what_was_asked_where_the_spelling_was_corrected(folder
         found["corrected"] == "zebra" and found["hits"] == call(folder, "search", query="zebra", mode="lexical")["hits"]
     )
     assert "corrected" not in call(folder, "search", query="zebra", mode="lexical")
+
+
+def test_tools_that_say_nothing_of_themselves_are_not_offered(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python -OO` takes the docstrings, which are what an agent is told of a tool."""
+    monkeypatch.setattr(AgentTools.read_chunk, "__doc__", None)
+    with pytest.raises(ConfigError, match="PYTHONOPTIMIZE"):
+        agent_server([HostedIndex("docs", folder, "cpu")])
 
 
 def test_a_chunk_is_read_whole_with_its_neighbours(tmp_path: Path) -> None:
