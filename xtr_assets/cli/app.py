@@ -100,6 +100,8 @@ def error_line(error: Exception) -> str:
 
     if isinstance(error, OSError) and (short := shortage(error)) is not None:
         return short
+    if isinstance(error, FileNotFoundError) and error.filename is None and not _stands():
+        return "the current folder was removed, or made anew, since this shell went there; `cd` to it or another one"
     said = " ".join(str(error).split()) or type(error).__name__
     cause: BaseException | None = error
     while cause is not None:
@@ -109,6 +111,14 @@ def error_line(error: Exception) -> str:
             return f"{said}; {REMEDIES[cause.errno]}"
         cause = cause.__cause__
     return said
+
+
+def _stands() -> bool:
+    """Whether the folder that the process stands in is there."""
+    try:
+        return Path.cwd().is_absolute()
+    except FileNotFoundError:
+        return False
 
 
 app = typer.Typer(
@@ -187,6 +197,9 @@ def main() -> None:
         app()
     except BrokenPipeError:
         sys.stderr.close()
+        raise SystemExit(FAILED) from None
+    except OSError as error:  # Of what click writes by itself, `--help` and `--version`: a full disk.
+        typer.secho(f"error: {escaped(error_line(error))}", fg="red", err=True)
         raise SystemExit(FAILED) from None
     except SystemExit as ended:
         _leave(ended)

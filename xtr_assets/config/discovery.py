@@ -26,14 +26,21 @@ def demo_config(folder: Path) -> IndexConfig:
 
 def config_file(explicit: Path | None, folder: Path) -> Path | None:
     """The config that counts: the one named, else $XTR_ASSETS_CONFIG, else xtr.yaml in `folder`, else the component of
-    the Dagster project that `folder` lies in, else none. ConfigError where the project has several."""
+    the Dagster project that `folder` lies in, else none. ConfigError where the project has several, or `folder` is
+    closed to this user."""
     if explicit is not None:
         return explicit
     if named := os.environ.get(CONFIG_VARIABLE):
         return named_path(named, CONFIG_VARIABLE)
     here = folder / CONFIG_NAME
-    if here.is_file():
-        return here
+    try:
+        if here.is_file():
+            return here
+    except PermissionError as error:
+        raise ConfigError(
+            f"this user may not look into {folder}, so that no {CONFIG_NAME} is found there; run this in another "
+            "folder, or name one with --config"
+        ) from error
     project = project_of(folder)
     found = [] if project is None else [path for path in project.component_files() if is_component(path)]
     if len(found) > 1:

@@ -20,8 +20,8 @@ _MOST_WORDS = 600
 
 
 def open_instance() -> dg.DagsterInstance:
-    """The instance of DAGSTER_HOME. ConfigError where that is not set, or names none that can be used; StorageError where
-    its database is another user's. What the database itself says is raised as it is (see `database_trouble`)."""
+    """The instance of DAGSTER_HOME. ConfigError where that is not set, or names none that can be used; StorageError
+    where its database is another user's. What a database says is raised as it is (see `database_trouble`)."""
     if not (named := os.environ.get(HOME)):
         raise ConfigError(f"{HOME} is not set; set it to the folder of dagster.yaml, so that builds are recorded")
     home = named_path(named, HOME)

@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -107,6 +108,24 @@ def test_a_command_may_open_the_files_that_it_needs() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "True"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is Linux's")
+def test_help_onto_a_full_disk_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "xtr_assets", "--help"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1) and "free some on that disk" in done.stderr
+
+
+def test_a_current_folder_that_was_removed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (gone := tmp_path / "gone").mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    for command in (("status",), ("search", "zebra", "-w", str(tmp_path)), ("build",), ("init",)):
+        result = CliRunner().invoke(app, command)
+        assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
+        assert "the current folder was removed" in result.stderr and "`cd` to it" in result.stderr
 
 
 def test_what_the_system_refuses_says_what_helps() -> None:

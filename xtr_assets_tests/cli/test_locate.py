@@ -1,3 +1,4 @@
+import errno
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,26 @@ def test_a_named_config_that_is_missing_is_an_error(monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv(f"XTR_ASSETS_{variable}", "~nobody_here/x")
         with pytest.raises(ConfigError, match=rf"\$XTR_ASSETS_{variable} is ~nobody_here/x, .* write the folder out"):
             asked()
+
+
+def test_a_folder_that_is_closed_to_this_user_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`sudo -u` keeps the folder: another user's home."""
+
+    def closed(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", closed)
+    with pytest.raises(ConfigError, match=f"this user may not look into {tmp_path},.* run this in another folder"):
+        find_place(None, tmp_path / "other")
+
+
+def test_a_relative_cache_of_xdg_counts_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XTR_ASSETS_CACHE", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+    assert cache_folder() == tmp_path / "home" / ".cache" / "xtr-assets"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert cache_folder() == tmp_path / "cache" / "xtr-assets"
 
 
 def test_another_warehouse_is_not_held_against_the_sources_of_this_folder(tmp_path: Path) -> None:
