@@ -96,7 +96,7 @@ def error_line(error: Exception) -> str:
     """One line: what an error says, or its name where it says nothing (`assert`-like errors of libraries)."""
     if isinstance(error, PublishRefused):
         return str(error)
-    from xtr_assets.core.address_space import shortage
+    from xtr_assets.core.address_space import shortage, shortage_remedy
 
     if isinstance(error, OSError) and (short := shortage(error)) is not None:
         return short
@@ -110,7 +110,9 @@ def error_line(error: Exception) -> str:
         if isinstance(cause, OSError) and cause.errno in REMEDIES and not told:
             return f"{said}; {REMEDIES[cause.errno]}"
         cause = cause.__cause__
-    return said
+    # A step that failed says what it raised, which may be anything of a library.
+    helps = shortage_remedy(error) if type(error) is XtrAssetsError else None
+    return said if helps is None else f"{said}; {helps}"
 
 
 def _stands() -> bool:

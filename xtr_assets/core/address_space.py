@@ -35,18 +35,32 @@ def refuse_narrow(what: str) -> None:
 
 def shortage(error: BaseException) -> str | None:
     """What to say of an error that came of too little memory, or of threads that could not be made; None of others."""
+    cause = _cause(error)
+    if cause is None:
+        return None
+    helps = _remedy()
+    return helps if _limit() is not None else f"{' '.join(str(cause).split()) or 'memory ran out'}; {helps}"
+
+
+def shortage_remedy(error: BaseException) -> str | None:
+    """What helps against it, for who has said it in words of its own; None of others."""
+    return None if _cause(error) is None else _remedy()
+
+
+def _cause(error: BaseException) -> BaseException | None:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, MemoryError) or any(said in str(cause) for said in _SAID):
-            break
+            return cause
         cause = cause.__cause__ or cause.__context__
-    else:
-        return None
+    return None
+
+
+def _remedy() -> str:
     limit = _limit()
     if limit is not None:
         return f"the limit of address space is {limit // 1024} kB (`ulimit -v`), which is too little here; {ENOUGH}"
-    told = " ".join(str(cause).split()) or "memory ran out"
-    return f"{told}; give the process more memory, or more threads (`ulimit -u`, the limits of its container)"
+    return "give the process more memory, or more threads (`ulimit -u`, the limits of its container)"
 
 
 def _limit() -> int | None:

@@ -140,11 +140,17 @@ def test_what_the_system_refuses_says_what_helps() -> None:
     def other() -> None:
         raise XtrAssetsError("step x: no space") from OSError(errno.ENOSPC, "No space left on device")
 
-    said = [CliRunner().invoke(failing, [name]).stderr for name in ("build", "other")]
+    @failing.command()
+    def threads() -> None:
+        raise XtrAssetsError("step x: no thread") from RuntimeError("Failed to launch worker thread: try again")
+
+    said = [CliRunner().invoke(failing, [name]).stderr for name in ("build", "other", "threads")]
     assert said == [
         "error: step x: too many; raise the limit of open files, `ulimit -n 1024`\n",
         "error: step x: no space; free some on that disk and run it again; `xtr-assets gc` removes what no generation "
         "needs\n",
+        "error: step x: no thread; give the process more memory, or more threads (`ulimit -u`, the limits of its "
+        "container)\n",
     ]
 
 
