@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from xtr_assets.core.errors import ConfigError, StorageError
-from xtr_assets.defs import home_instance
 from xtr_assets.defs.home_instance import database_trouble, open_instance
 
 
@@ -82,7 +81,7 @@ def test_what_lies_beside_another_storage_is_not_looked_at(home: Path, monkeypat
     (home / "history" / "runs.db").touch()
     (home / "dagster.yaml").write_text("storage: {postgres: {}}\n")
     monkeypatch.setattr(os, "access", _not_his("runs.db"))
-    monkeypatch.setattr(home_instance.dg.DagsterInstance, "get", lambda: "opened")
+    monkeypatch.setattr(dg.DagsterInstance, "get", lambda: "opened")
     assert str(open_instance()) == "opened"
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-import tempfile
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -162,10 +162,10 @@ class TokenModel:
         if target.exists():
             return target
         models.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{self.fingerprint8}.", suffix=".tmp", dir=models))
+        temporary = models / f".{self.fingerprint8}.{uuid.uuid4().hex[:8]}.tmp"
+        temporary.mkdir()
         try:
             self.write(temporary)
-            temporary.chmod(0o755)
             commit_folder(temporary, target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -14,7 +14,7 @@ the index as it was.
 import hashlib
 import json
 import shutil
-import tempfile
+import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -164,9 +164,9 @@ def _save_segment(segments: Path, model: TokenModel, part: TokenPart, postings: 
     if (target / postings_name / POSTINGS_FILE).exists():
         return target
     segments.mkdir(exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=segments))
+    temporary = segments / f".{target.name}.{uuid.uuid4().hex[:8]}.tmp"
+    temporary.mkdir()
     try:
-        temporary.chmod(0o755)
         for name, array in arrays.items():
             save_array(temporary / name, array)
         (temporary / postings_name).mkdir()

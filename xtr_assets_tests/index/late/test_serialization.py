@@ -1,5 +1,7 @@
 import json
+import os
 import shutil
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +49,18 @@ def test_every_file_is_listed_and_no_path_is_absolute(folder: Path) -> None:
     moved = folder.parent / "elsewhere"
     shutil.move(folder, moved)
     assert len(TokenIndex.load(moved, verify="full")) == 80
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o700), (0o022, 0o755), (0o002, 0o775)])
+def test_folders_are_as_the_umask_says(tmp_path: Path, corpus: TokenCorpus, umask: int, mode: int) -> None:
+    index = TokenIndex.build(corpus.tokens, corpus.offsets)
+    before = os.umask(umask)
+    try:
+        index.save(tmp_path / "index")
+    finally:
+        os.umask(before)
+    made = [path for path in (tmp_path / "index").rglob("*") if path.is_dir()]
+    assert made and {stat.S_IMODE(path.stat().st_mode) for path in made} == {mode}
 
 
 def test_saving_again_writes_only_what_is_new(folder: Path, corpus: TokenCorpus) -> None:
