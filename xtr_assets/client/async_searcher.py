@@ -11,6 +11,7 @@ from xtr_assets.client.destination import Connected, Destination
 from xtr_assets.client.exchange import Exchange, Question, Send, Wait
 from xtr_assets.client.wire import modes_of
 from xtr_assets.core.errors import GenerationError
+from xtr_assets.core.http_environment import made_here
 from xtr_assets.core.per_process import PerProcess
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.search.hit_table import Hits
@@ -28,7 +29,9 @@ class AsyncRemoteSearcher(Connected):
         self._destination, self._pin = destination, pin
         # Connections belong to the loop that opened them: another one, of `asyncio.run` again, has its own.
         self._client = PerProcess(
-            lambda: httpx.AsyncClient(headers=destination.headers, timeout=destination.timeout), _loop, _is_closed
+            lambda: made_here(lambda: httpx.AsyncClient(headers=destination.headers, timeout=destination.timeout)),
+            _loop,
+            _is_closed,
         )
         self._closed = False
         self._pinned: int | None = None

@@ -11,6 +11,7 @@ from xtr_assets.client.destination import Connected, Destination
 from xtr_assets.client.exchange import Exchange, Question, Send, Wait
 from xtr_assets.client.wire import modes_of
 from xtr_assets.core.errors import GenerationError
+from xtr_assets.core.http_environment import made_here
 from xtr_assets.core.per_process import PerProcess
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.search.hit_table import Hits
@@ -29,7 +30,9 @@ class RemoteSearcher(Connected):
     def __init__(self, destination: Destination, pin: bool = False) -> None:
         self._destination, self._pin = destination, pin
         # A server that connects and then forks must not give one child the answer to the question of another.
-        self._client = PerProcess(lambda: httpx.Client(headers=destination.headers, timeout=destination.timeout))
+        self._client = PerProcess(
+            lambda: made_here(lambda: httpx.Client(headers=destination.headers, timeout=destination.timeout))
+        )
         self._closed = False
         self._pinned: int | None = None
         try:

@@ -12,6 +12,7 @@ import numpy as np
 from xtr_assets.core import errors
 from xtr_assets.core.arguments import check_finite, real_array
 from xtr_assets.core.errors import InvalidInput, QuestionTimeout, RemoteError, ServerBusy, Unauthorized, XtrAssetsError
+from xtr_assets.core.http_environment import proxy_hint
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Explanation, Hit, SpaceExplanation, TermMatch, TokenMatch
@@ -92,7 +93,8 @@ def unreachable(url: str, error: httpx.HTTPError, seconds: float) -> XtrAssetsEr
     """What to raise where no answer came."""
     if isinstance(error, httpx.TimeoutException):
         return QuestionTimeout(f"no answer of {url} within {seconds:g} s; give more `timeout`, or ask for less")
-    return RemoteError(f"no server at {url} ({type(error).__name__}: {error}); `xtr-assets serve` starts one")
+    said = f"no server at {url} ({type(error).__name__}: {error}); `xtr-assets serve` starts one"
+    return RemoteError(said + proxy_hint(url))
 
 
 def _error(answer: httpx.Response, document: Any) -> XtrAssetsError:

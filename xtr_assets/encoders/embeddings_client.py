@@ -16,6 +16,7 @@ import numpy as np
 
 from xtr_assets.config import EndpointConfig
 from xtr_assets.core.errors import ConfigError, ProviderError
+from xtr_assets.core.http_environment import made_here, proxy_hint
 from xtr_assets.core.per_process import PerProcess
 from xtr_assets.core.types import Floats
 
@@ -46,7 +47,7 @@ class EmbeddingsClient:
         self._config, self._wait = config, wait
         # Redirects are not followed: they would take the key elsewhere.
         self._http = PerProcess(
-            lambda: httpx.Client(transport=transport, timeout=config.timeout, follow_redirects=False)
+            lambda: made_here(lambda: httpx.Client(transport=transport, timeout=config.timeout, follow_redirects=False))
         )
         self._pace = Pace(config.rate, wait)
         self._format = "base64"
@@ -85,7 +86,7 @@ class EmbeddingsClient:
                 self._wait(min(asked, LONGEST_WAIT))
         raise ProviderError(
             f"{config.url} gave no embeddings in {TRIES} tries, at last {problem}; look at the server, or lower "
-            "`encoder.rate` and `encoder.concurrency`"
+            f"`encoder.rate` and `encoder.concurrency`{proxy_hint(config.url)}"
         ) from None
 
     def _headers(self) -> dict[str, str]:

@@ -12,6 +12,7 @@ import httpx
 from xtr_assets.client.destination import Destination
 from xtr_assets.client.wire import GENERATION_HEADER, VERSION_HEADER, document_of
 from xtr_assets.core.errors import InvalidInput, XtrAssetsError
+from xtr_assets.core.http_environment import made_here
 from xtr_assets.server.answers import encoded
 
 # What a server says that has not the generation, or not this one of its number; 503 is one that has no room.
@@ -52,7 +53,8 @@ class PartRequest:
 def part_client() -> httpx.AsyncClient:
     """A client for them. As many connections as a front has questions for parts: httpx lets a hundred be open, and what
     waits for one of these counts as slow, so that the next replica is asked as well, which takes one more."""
-    return httpx.AsyncClient(limits=httpx.Limits(max_connections=None, max_keepalive_connections=100))
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+    return made_here(lambda: httpx.AsyncClient(limits=limits))
 
 
 class PartServers:
