@@ -165,6 +165,10 @@ def loss_of(kind: str, before: Holding | None, now: Holding, limit: float) -> Lo
     unit, held_now, least = ("records", rows, LEAST_RECORDS) if kind == "records" else ("files", files, LEAST_FILES)
     unusable = now.unusable / (now.unusable + held_now) if now.unusable else 0.0
     if before is None or not before.rows:
+        known = 0 if before is None else before.unusable
+        if known and now.unusable - known < least:
+            # It was let pass as what serves was published: each later build of the other sources would ask again.
+            return Loss(0.0, "")
         if not rows and now.unusable:
             return Loss(1.0, f"nothing of it can be used, {now.unusable} {unit} are in quarantine or were never read")
         if now.unusable >= least and unusable >= FIRST_UNUSABLE:

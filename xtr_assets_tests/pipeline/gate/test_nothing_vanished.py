@@ -322,6 +322,23 @@ def test_a_first_build_of_which_more_is_unusable_than_usable_waits(world: World)
     assert "source tools: nothing of it can be used, 8 files are in quarantine" in found.summary
 
 
+def test_a_source_of_which_nothing_can_be_used_is_asked_about_once(world: World) -> None:
+    for n in range(MODULES):
+        world.write(f"tools/m{n}.py", "print 'of Python 2'\n")
+    assert not look(world).passed
+    assert accept(world.warehouse, world.config, ["tools"], "Python 2") == ["tools"]
+    world.publish()
+    world.write("tools/m0.py", "print 'and changed'\n")
+    world.write("tools/more.py", "print 'and new'\n")
+    world.write("guide/0.md", "# Page 0\n\nAnother text.\n\n## More 0\n\nNothing 0 else.\n")
+    assert look(world).passed
+    world.publish()
+    for n in range(5):
+        world.write(f"tools/new{n}.py", "print 'a folder of them'\n")
+    found = look(world)
+    assert not found.passed and "source tools: nothing of it can be used, 14 files are in quarantine" in found.summary
+
+
 def test_an_export_cut_at_a_line_waits(served: World) -> None:
     served.write("papers/a.jsonl", records(range(15)))
     found = look(served)
