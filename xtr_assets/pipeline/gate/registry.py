@@ -152,6 +152,7 @@ CHECKS: tuple[GateCheck, ...] = (
         token_drift.check,
         "How far tokens that came since lie from the centroids, beside those the centroids were learnt from.",
         (TOKEN_FILE,),
+        ("xtr",),
         blocking=False,
     ),
     GateCheck(

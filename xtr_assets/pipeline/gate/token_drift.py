@@ -49,7 +49,7 @@ def check(session: DraftSession) -> Finding:
         training = Training(folder, tuple(one.segment_id for one in draft.manifest.segments), residual(model, tokens))
     new = tokens_beside(draft, training.segments)
     value, reason = None, "no token came since the centroids were learnt"
-    if tokens.token_count <= SCAN_TOKENS:
+    if tokens.token_count <= SCAN_TOKENS or draft.manifest.profile.get("xtr", {}).get("scan"):
         reason = f"{tokens.token_count} tokens are read whole by every search"
     elif 0 < new.token_count < NEW_SHARE * tokens.token_count:
         reason = f"only {new.token_count} of {tokens.token_count} tokens came since the centroids were learnt"

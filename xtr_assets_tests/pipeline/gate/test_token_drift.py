@@ -31,12 +31,15 @@ def prose(topic: str, count: int, first: int = 0) -> list[Chunk]:
     return [make_chunk(f"{topic}{first + i}.py", "f", text) for i, text in enumerate(texts)]
 
 
-def published(warehouse: Warehouse, chunks: list[Chunk], *, afresh: bool = False) -> tuple[Generation, CheckRecord]:
+def published(
+    warehouse: Warehouse, chunks: list[Chunk], *, afresh: bool = False, scan: bool = False
+) -> tuple[Generation, CheckRecord]:
     """A generation of these chunks, with its token drift."""
     write_shard(warehouse, "code", chunks)
     draft = drafted(warehouse)
     if afresh:
         derive_tokens(DraftSession(warehouse, draft, IndexConfig(sources=SOURCES), afresh=True))
+    draft.set_profile("xtr", {**draft.manifest.profile["xtr"], "scan": scan})
     parent = None if draft.parent is None else warehouse.generation(draft.parent)
     record = run(draft, "token_drift")
     drift = measured_drift(draft, parent)
@@ -94,6 +97,18 @@ def test_few_new_tokens_and_small_corpora_are_not_measured(
     assert record.value is None
     assert "are read whole by every search" in record.details["summary"]
     assert read_drift(generation) is None
+
+
+def test_an_index_that_scans_by_plan_does_not_drift(warehouse: Warehouse) -> None:
+    corpus = prose("a", ROWS)
+    published(warehouse, corpus, scan=True)
+    generation, record = published(warehouse, corpus + prose("b", 200), scan=True)
+    assert (record.passed, record.value) == (True, None)
+    assert "15000 tokens are read whole by every search" in record.details["summary"]
+    assert read_drift(generation) is None
+    # Measured once it does not, beside what the centroids were learnt from.
+    _, other = published(warehouse, corpus + prose("b", 201))
+    assert other.value is not None and other.value > token_drift.LIMIT
 
 
 def test_a_residual_is_the_distance_to_the_nearest_centroid() -> None:
