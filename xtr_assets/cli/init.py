@@ -95,7 +95,10 @@ def init(
     for note in found.notes:
         say(f"  [yellow]note[/yellow] {escape(one_line(note))}")
     if found.unread:
-        say(f"  [yellow]note[/yellow] no source reads {escape(_counted(found.unread))}")
+        say(
+            f"  [yellow]note[/yellow] no source reads {escape(_counted(found.unread))}; what of that is text a source "
+            "of kind text reads where `include` names its suffix"
+        )
     step = "" if directory.resolve() == Path.cwd() else f"cd {shown(directory)} && "
     say(f'next: look at xtr.yaml, then `{literal(step)}xtr-assets build` and `xtr-assets search "..."`')
 

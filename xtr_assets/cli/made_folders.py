@@ -1,4 +1,5 @@
-"""Folders that hold other people's code or what tools made: by name, by what lies beside them, by what lies in them."""
+"""Folders that hold other people's code or what tools made: by name, by what lies beside them, by what lies in them;
+and files that tools made, by name."""
 
 import os
 from collections.abc import Collection
@@ -13,6 +14,11 @@ NAMES = (
     *("warehouse", "build", "dist", "venv", "env", "_build", "htmlcov", "*.egg-info", "*.dist-info", "__pypackages__"),
     *("bower_components", "jspm_packages", "elm-stuff", "storybook-static", "DerivedData", "cmake-build-*", "_deps"),
     *("zig-out", "zig-cache", "dist-newstyle", "buck-out", "nimcache", "_opam", "_esy"),
+)
+# Minified JavaScript, and code that generators name as theirs: of protobuf, of Dart's packages, of Visual Studio.
+FILES = (
+    *("*.min.js", "*.min.mjs", "*.min.cjs", "*_pb2.py", "*_pb2_grpc.py", "*.pb.go", "*.pb.h", "*.pb.cc"),
+    *("*.g.dart", "*.freezed.dart", "*.[Dd]esigner.cs"),
 )
 # A name that people use too -> what lies beside it where a tool did.
 BESIDE = {
@@ -38,6 +44,15 @@ CACHE_TAG, CACHE_SIGNATURE = "CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06
 def named(name: str) -> str:
     """The pattern of NAMES that a folder's name is of; "" where it is of none."""
     return next((pattern for pattern in NAMES if fnmatchcase(name, pattern)), "")
+
+
+def named_file(name: str) -> str:
+    """The pattern of FILES that a file's name is of; "" where it is of none.
+
+    >>> named_file("jquery.min.js"), named_file("admin.js")
+    ('*.min.js', '')
+    """
+    return next((pattern for pattern in FILES if fnmatchcase(name, pattern)), "")
 
 
 def is_made(folder: Path, beside: Collection[str]) -> bool:

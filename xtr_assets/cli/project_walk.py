@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from xtr_assets.cli.made_folders import is_made, named
+from xtr_assets.cli.made_folders import is_made, named, named_file
 from xtr_assets.core.errors import ProviderError
 from xtr_assets.sources.file_scan import is_folder, is_utf8, walk_folders
 from xtr_assets.sources.git_exclusions import ignored
@@ -93,7 +93,11 @@ def _look(folder: Path, here: str, entries: list[os.DirEntry[str]], seen: _Seen)
             continue
         if not is_folder(entry):
             # Of a closed folder pathlib would raise.
-            if os.path.isfile(entry.path) and not (not here and entry.name in OWN):  # noqa: PTH113
+            if not os.path.isfile(entry.path) or (not here and entry.name in OWN):  # noqa: PTH113
+                continue
+            if pattern := named_file(entry.name):
+                seen.names.add(f"**/{pattern}")
+            else:
                 seen.files.append(path)
         elif pattern := named(entry.name):
             seen.names.add(f"**/{pattern}/**")

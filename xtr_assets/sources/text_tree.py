@@ -17,16 +17,19 @@ from xtr_assets.sources.installed_version import installed_version
 from xtr_assets.sources.place import SourceFile
 from xtr_assets.sources.text_decoder import declared_encoding, decode, page_encoding
 
-# Of what documents are read to say: 2 reads notes, headers and footers of DOCX, and no PDF whose letters are guessed.
-DOCUMENTS_VERSION = 2
+# Of what documents are read to say: 2 reads notes, headers and footers of DOCX, and no PDF whose letters are guessed; 3
+# finds the headings of Markdown by other suffixes.
+DOCUMENTS_VERSION = 3
+# Markdown with JSX (MDX), and with cells of code (Quarto, R Markdown).
+MARKDOWN = (".md", ".markdown", ".mdx", ".qmd", ".rmd")
 # A suffix that is not here, brought in by an include pattern of its own, is plain text.
-_STYLES: dict[str, TextStyle] = {".md": "markdown", ".markdown": "markdown", ".rst": "rst"}
+_STYLES: dict[str, TextStyle] = {**dict.fromkeys(MARKDOWN, "markdown"), ".rst": "rst"}
 
 
 class TextTree(FileSource):
     """Kind `text`. UTF-8, or UTF-16 with a byte order mark; HTML also in the encoding that it declares."""
 
-    suffixes: ClassVar[tuple[str, ...]] = (".md", ".markdown", ".txt", ".rst", ".ipynb", *LIBRARIES)
+    suffixes: ClassVar[tuple[str, ...]] = (*MARKDOWN, ".txt", ".rst", ".ipynb", *LIBRARIES)
 
     def settings(self) -> dict[str, Any]:
         # Another release may read another text; and what was refused for want of a library comes up when it is there.

@@ -144,6 +144,20 @@ def test_what_builders_and_package_managers_made_is_left_out(tmp_path: Path) -> 
     assert sorted(path for path in listed["documents"] if path.endswith(".md")) == sorted([*mine, "untagged/a.md"])
 
 
+def test_what_generators_write_is_left_out_and_markup_is_proposed(tmp_path: Path) -> None:
+    made = ("jquery.min.js", "web/app.min.mjs", "api_pb2.py", "api.pb.go", "user.g.dart", "Form1.Designer.cs")
+    mine = ("web/admin.js", "api.py", "api.go", "user.dart", "Form1.cs")
+    prose = ("book.adoc", "notes.org", "paper.tex", "guide.mdx")
+    for path in (*made, *mine, *prose, "ch01.asc"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text("x\n")
+    said = " ".join(run(app, ["init", str(tmp_path)]).stderr.split())
+    listed = {source.name: open_source(source).listing().files for source in load_config(tmp_path / "xtr.yaml").sources}
+    assert {path for files in listed.values() for path in files} == {*mine, *prose}
+    assert "left out, as tools made it: **/*.[Dd]esigner.cs, **/*.g.dart, **/*.min.js, **/*.min.mjs" in said
+    assert "no source reads 1 .asc; what of that is text a source of kind text reads where `include` names" in said
+
+
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 def test_what_git_ignores_is_left_out_and_said(tmp_path: Path) -> None:
     """Folders and files, at every level, of a repository within another, but for what is tracked all the same; in a

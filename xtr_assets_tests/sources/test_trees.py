@@ -58,8 +58,12 @@ def test_text_is_read_by_suffix_and_byte_order_mark(tmp_path: Path, opened: Open
     write(tmp_path, "b.txt", "# no héad".encode("utf-16"))
     write(tmp_path, "c.rst", "Head\n====\n\ntext")
     write(tmp_path, "d.adoc", "= plain")
+    for name in ("e.mdx", "f.qmd", "g.Rmd"):
+        write(tmp_path, name, "import Tabs from './tabs'\n\n# Head\n\n<Tabs>\n\ntext\n\n</Tabs>\n")
     source = opened("text")
-    assert list(source.scan("lib", {})) == ["a.md", "b.txt", "c.rst"]
+    assert list(source.scan("lib", {})) == ["a.md", "b.txt", "c.rst", "e.mdx", "f.qmd", "g.Rmd"]
+    for name in ("e.mdx", "f.qmd", "g.Rmd"):
+        assert [(c.symbol, c.start_line, c.end_line) for c in chunks(source, name)] == [("", 1, 1), ("Head", 3, 9)]
     assert [(c.symbol, c.text) for c in chunks(source, "a.md")] == [("Head", "# Head\n\ntext")]
     assert [(c.symbol, c.text) for c in chunks(source, "b.txt")] == [("", "# no héad")]
     assert [(c.symbol, c.text) for c in chunks(source, "c.rst")] == [("Head", "Head\n====\n\ntext")]

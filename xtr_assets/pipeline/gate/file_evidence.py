@@ -157,7 +157,7 @@ class FileEvidence:
         yield from text_evidence.whole_faults(lines, text_evidence.runs_of(rows), source.max_chars)
         if kind == "text":
             yield from text_evidence.section_faults(path, lines, rows)
-            if path.lower().endswith((".md", ".markdown")):
+            if path.lower().endswith(text_evidence.MARKDOWN):
                 yield from heading_order.order_faults(lines, text_evidence.runs_of(rows))
         elif kind == "code":
             yield from code_evidence.code_faults(path, lines, rows)

@@ -17,7 +17,10 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
         *(".m", ".mm", ".jl", ".pl", ".pm", ".zig", ".proto", ".graphql", ".gql", ".tf", ".hcl", ".ps1", ".psm1"),
         *(".erl", ".hrl", ".ml", ".sol"),
     ),
-    "text": (".md", ".markdown", ".txt", ".rst", ".ipynb", ".html", ".htm", ".xhtml", ".docx", ".pdf"),
+    "text": (
+        *(".md", ".markdown", ".mdx", ".qmd", ".rmd", ".txt", ".rst", ".ipynb"),
+        *(".html", ".htm", ".xhtml", ".docx", ".pdf"),
+    ),
     "records": (".jsonl", ".ndjson", ".parquet", ".pq"),
 }
 SUFFIXES["mixed"] = (*SUFFIXES["python"], *SUFFIXES["code"], *SUFFIXES["text"])

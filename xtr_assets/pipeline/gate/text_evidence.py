@@ -15,7 +15,8 @@ from xtr_assets.pipeline.gate.heading_evidence import Paths, begins_at, is_plain
 # A row of a file: the chunk columns by name, lines as they are served.
 Row = Mapping[str, Any]
 
-_SECTIONED = frozenset({".md", ".markdown", ".rst"})
+MARKDOWN = (".md", ".markdown", ".mdx", ".qmd", ".rmd")
+_SECTIONED = frozenset({*MARKDOWN, ".rst"})
 _FRONT = "<front matter>"
 # Chunks that a text of n times the longest one is cut into, for each of n + 1: parts of about half are common, and what
 # a chunk must not tear apart makes smaller ones.
