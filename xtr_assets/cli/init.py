@@ -97,7 +97,7 @@ def init(
     if found.unread:
         say(
             f"  [yellow]note[/yellow] no source reads {escape(_counted(found.unread))}; what of that is text a source "
-            "of kind text reads where `include` names its suffix"
+            'of kind text reads where its `include` names it: \\["**", "**/*.SUFFIX"]'
         )
     step = "" if directory.resolve() == Path.cwd() else f"cd {shown(directory)} && "
     say(f'next: look at xtr.yaml, then `{literal(step)}xtr-assets build` and `xtr-assets search "..."`')

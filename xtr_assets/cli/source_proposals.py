@@ -103,9 +103,11 @@ def _trees(suffixes: Counter[str], exclude: list[str]) -> list[Proposal]:
     ):
         held = [suffix for suffix in known if suffixes[suffix]]
         if held:
-            include = [f"**/*{suffix}" for suffix in held]
+            # All that the kind reads (`**`), also what comes later: a project changes its language, or its markup.
+            plain = [f"**/*{suffix}" for suffix in held if suffix in PLAIN_SUFFIXES]
+            include = ["**", *plain] if plain else []
             fields = {"name": name, "kind": kind, "path": ".", "include": include, "exclude": exclude}
-            found.append(Proposal(fields, f"{sum(suffixes[suffix] for suffix in held)} {said}"))
+            found.append(Proposal(fields, f"{sum(suffixes[one] for one in held)} {said} ({', '.join(held)})"))
     return found
 
 

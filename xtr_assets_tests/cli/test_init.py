@@ -38,7 +38,6 @@ def test_init_proposes_what_lies_in_the_folder(tmp_path: Path) -> None:
         ("papers", "records"),
     ]
     assert "definitions.py" in sources["code"].exclude
-    assert sources["documents"].include == ("**/*.md",)
     assert (sources["2020"].id, sources["2020"].text, sources["2020"].metadata) == ("doc_id", "body", ("year",))
     assert (sources["papers"].id, sources["papers"].title) == ("_id", "title")
 
@@ -154,8 +153,14 @@ def test_what_generators_write_is_left_out_and_markup_is_proposed(tmp_path: Path
     said = " ".join(run(app, ["init", str(tmp_path)]).stderr.split())
     listed = {source.name: open_source(source).listing().files for source in load_config(tmp_path / "xtr.yaml").sources}
     assert {path for files in listed.values() for path in files} == {*mine, *prose}
+    # What the project changes to is read too.
+    for path in ("api.kt", "guide.rst"):
+        (tmp_path / path).write_text("x\n")
+    sources = [open_source(source) for source in load_config(tmp_path / "xtr.yaml").sources]
+    assert {"api.kt", "guide.rst"} < {path for source in sources for path in source.listing().files}
     assert "left out, as tools made it: **/*.[Dd]esigner.cs, **/*.g.dart, **/*.min.js, **/*.min.mjs" in said
-    assert "no source reads 1 .asc; what of that is text a source of kind text reads where `include` names" in said
+    assert "no source reads 1 .asc; what of that is text a source of kind text reads where its `include`" in said
+    assert '["**", "**/*.SUFFIX"]' in said
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
@@ -294,8 +299,8 @@ def test_code_of_other_languages_is_proposed_and_the_rest_is_counted(tmp_path: P
         "other_code": "code",
         "documents": "text",
     }
-    assert sources["other_code"].include == ("**/*.go", "**/*.rs")
     said = " ".join(result.stderr.split())
+    assert "2 files of code in other languages (.go, .rs)" in said
     assert "no source reads 1 .png, 1 no suffix" in said
     assert "xtr-assets[code]" not in said
 
@@ -360,7 +365,7 @@ def test_documents_are_proposed_as_text(tmp_path: Path) -> None:
         (tmp_path / name).write_text("x\n")
     found = propose(tmp_path)
     (source,) = found.sources
-    assert (source.fields["kind"], source.fields["include"]) == ("text", ["**/*.html", "**/*.docx", "**/*.pdf"])
+    assert (source.fields["kind"], source.seen) == ("text", "3 text files (.html, .docx, .pdf)")
     assert found.unread == {".odt": 1}
     assert not found.notes
 
