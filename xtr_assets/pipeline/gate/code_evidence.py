@@ -2,7 +2,9 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from importlib.util import find_spec
+from itertools import accumulate
 from pathlib import PurePosixPath
 
 from xtr_assets.pipeline.gate.text_evidence import Row, part_faults, place_id, runs_of
@@ -16,6 +18,11 @@ LEAST_FUNCTIONS, MOST_OPEN = 5, 0.8
 # Files of a suffix of which most have chunks of fewer than so many of the names that they define. In 29 real files of
 # headers, scripts and modules each name had one.
 LEAST_FILES, LEAST_NAMED = 3, 0.6
+# Brackets inside each other beyond which a file is in quarantine for them. A string that one reader passes over and the
+# other does not makes a difference of some; the deepest of 559 real files had 37.
+DEEP = 128
+_STRING = re.compile(r"\\[\\\"']|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'")
+_OPENS, _CLOSES = frozenset("([{"), frozenset(")]}")
 # A name of more letters may be cut where it stands in a title.
 LONG_NAME = 100
 # What begins a definition in most languages, at the beginning of a line: a word for it, a name, and what follows one.
@@ -98,6 +105,26 @@ def _stands(symbol: str, own: Sequence[str]) -> bool:
     return all(word in written for word in name.split(":"))
 
 
+def refusal_faults(text: str, lines: Collection[int], reasons: Collection[str]) -> Iterator[str]:
+    """Whether a file that is text may be in quarantine. `lines` are those that it is told of: that its parser takes too
+    long is told of none, and not tried again."""
+    if "not-installed" in reasons:
+        if find_spec("tree_sitter_language_pack"):
+            yield "it is in quarantine for want of a library that is installed"
+    elif 0 not in lines and deepest(text) < DEEP:
+        yield "it is in quarantine and can be read"
+
+
+def deepest(text: str) -> int:
+    """How many brackets are open at once at most, strings of one line aside.
+
+    >>> deepest("f(a[0], '((((')")
+    2
+    """
+    steps = ((one in _OPENS) - (one in _CLOSES) for one in _STRING.sub("", text))
+    return max(accumulate(steps, lambda depth, step: max(depth + step, 0), initial=0))
+
+
 class NamedFiles:
     """Of the files of each suffix that were read, how many have definitions that any reader finds, and how many of
     these name few of them: a parser that finds nothing leaves every line where it was."""
@@ -106,6 +133,12 @@ class NamedFiles:
         self._files: dict[str, list[bool]] = defaultdict(list)
         # Paths of the latter.
         self.nameless: list[str] = []
+        # Whether each file came to no end of its parser, by suffix.
+        self._endless: dict[str, list[bool]] = defaultdict(list)
+
+    def end(self, path: str, *, reached: bool) -> None:
+        """Take into account whether a file's parser came to its end."""
+        self._endless[PurePosixPath(path).suffix.lower()].append(not reached)
 
     def count(self, path: str, lines: Sequence[str], rows: Sequence[Row]) -> None:
         """Take a file into account."""
@@ -119,6 +152,9 @@ class NamedFiles:
 
     def faults(self) -> Iterator[str]:
         """Where most of several files are so: one may be a template, or broken."""
+        for suffix, endless in sorted(self._endless.items()):
+            if len(endless) >= LEAST_FILES and 2 * sum(endless) > len(endless):
+                yield f"{sum(endless)} of {len(endless)} files of {suffix} are in quarantine, and can be read"
         for suffix, nameless in sorted(self._files.items()):
             if len(nameless) >= LEAST_FILES and 2 * sum(nameless) > len(nameless):
                 told = f"{sum(nameless)} of {len(nameless)} files of {suffix} have definitions"

@@ -149,6 +149,12 @@ class FileEvidence:
                 yield from notebook_evidence.notebook_faults(path, cells, rows, source.max_chars)
             return
         text = python_evidence.python_text_of(data) if kind == "python" else text_evidence.text_of(data)
+        if kind == "code" and text is not None:
+            reasons = self._reasons.get(place, set())
+            self.named.end(path, reached="unparsable" not in reasons or 0 not in quarantined)
+            if quarantined and not rows:
+                yield from code_evidence.refusal_faults(text, quarantined, reasons)
+                return
         if text is None or quarantined:
             yield from self._refused(text, kind, rows, quarantined)
             return

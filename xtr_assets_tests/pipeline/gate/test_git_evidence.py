@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from xtr_assets.config import parse_config
+from xtr_assets.core.errors import ProviderError
 from xtr_assets.core.types import Chunk, Quarantined
-from xtr_assets.pipeline.gate import git_evidence
+from xtr_assets.pipeline.gate import code_evidence, git_evidence
 from xtr_assets.pipeline.gate.source_agrees import check
-from xtr_assets.sources import git_commit
+from xtr_assets.sources import git_commit, mixed_tree
 from xtr_assets.sources.base import FileSource
 from xtr_assets.sources.git_place import GitPlace
 from xtr_assets.storage.warehouse import Warehouse
@@ -70,6 +71,23 @@ def test_healthy_repositories_pass_and_a_change_reads_little(git_world: World, r
     found = check(git_world.build())
     assert found.passed, found.summary
     assert found.details["files_changed_read"] == 3
+
+
+def test_code_that_waits_for_its_parsers_is_no_fault_until_they_are_there(
+    git_world: World, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> None:
+        raise ProviderError("no parsers")
+
+    monkeypatch.setattr(mixed_tree, "require", missing)
+    monkeypatch.setattr(code_evidence, "find_spec", lambda name: None)
+    repository.commit({"a.go": "package a\n\nfunc F() int {\n\treturn 1\n}\n"})
+    session = git_world.build()
+    assert [one.reason for one in session.draft.snapshots()["tools"].quarantine] == ["not-installed", "pointer"]
+    found = check(session)
+    assert found.passed, found.summary
+    monkeypatch.setattr(code_evidence, "find_spec", lambda name: name)
+    assert "for want of a library that is installed" in check(session).summary
 
 
 def test_a_ref_that_moves_while_it_is_built_is_no_fault(git_world: World, repository: Repository) -> None:

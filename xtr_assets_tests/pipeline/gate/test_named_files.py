@@ -48,6 +48,36 @@ def test_definitions_that_a_parser_loses(
     assert not found.passed and "4 of 4 files of .js have definitions" in str(found.details["faults"]), found.summary
 
 
+def test_code_that_no_parser_reads_is_in_quarantine_and_the_gate_agrees(
+    scripts: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripts.write("scripts/deep.js", f"f({'[' * 300}{']' * 300})\n")
+    found = check(scripts.build())
+    assert found.passed, found.summary
+    # One that is not deep is refused.
+    monkeypatch.setattr(code_parser, "MOST_NESTED", 1)
+    scripts.write("scripts/flat.js", "f([0])\n")
+    found = check(scripts.build())
+    assert found.details["faults"] == ["scripts/flat.js: it is in quarantine and can be read"]
+
+
+def test_a_file_whose_parser_comes_to_no_end_is_no_fault_and_most_of_a_suffix_are(
+    scripts: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: Callable[..., Any] = code_parser._parsed
+    monkeypatch.setattr(code_parser, "_parsed", lambda data, *more: None if b"slow" in data else parsed(data, *more))
+    scripts.write("scripts/slow.js", "slow()\n")
+    session = scripts.build()
+    assert [one.detail[:40] for one in session.draft.snapshots()["scripts"].quarantine] == [
+        "the parser of javascript took more than "
+    ]
+    found = check(session)
+    assert found.passed, found.summary
+    monkeypatch.setattr(code_parser, "_parsed", lambda *_: None)
+    found = check(scripts.build(full=True))
+    assert found.details["faults"] == ["5 of 5 files of .js are in quarantine, and can be read"]
+
+
 def test_a_file_that_holds_code_as_a_text_is_listed_and_no_fault(scripts: World) -> None:
     held = script(9).replace("/**", "//").replace(". */", ".")
     scripts.write("scripts/templates.js", f"export const page = `\n{held}`;\n")
