@@ -12,7 +12,8 @@ from pathlib import Path
 from xtr_assets.core.files import fsync_dir
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import open_descriptor, refuse_linked, refuse_links
-from xtr_assets.storage.segment import LISTING_NAME, SEGMENT_NAME
+from xtr_assets.storage.segment import SEGMENT_NAME
+from xtr_assets.storage.vector_files import LISTING_NAME
 
 
 @contextmanager
