@@ -122,7 +122,8 @@ def test_a_release_that_reads_16_bits_alone_builds_anew_what_it_cannot_open(
     def before(generation: Generation) -> dict[str, Any]:
         return dict(generation.manifest.notes[SETTINGS_NOTE])
 
-    monkeypatch.setattr("xtr_assets.pipeline.plan.decide.noted_settings", before)
+    for module in ("decide", "wanted_generation"):
+        monkeypatch.setattr(f"xtr_assets.pipeline.plan.{module}.noted_settings", before)
     decided = decide(warehouse, world.config, want, again=False)
     assert decided.build and "in other formats" in decided.reason
 
