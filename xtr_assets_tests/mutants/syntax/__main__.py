@@ -33,6 +33,12 @@ LEFT_OUT = ("pipeline/gate/", "telemetry/", "cli/", "config/", "core/errors.py",
 # Seconds that a build may take: one that takes more is stopped by whoever waits for it.
 PATIENCE = 600
 COUNT, SEED = 60, 1
+# An editable install finds the package before PYTHONPATH does: a copy with a fault was never imported.
+BEGIN = """
+import runpy, sys
+sys.meta_path[:] = [one for one in sys.meta_path if not type(one).__module__.startswith("_editable")]
+runpy.run_module("xtr_assets_tests.mutants.syntax.child", run_name="__main__", alter_sys=True)
+"""
 COMPILED = ("xtr_assets.index._kernels", "xtr_assets.sources._listing", "xtr_assets.encoders._forward")
 
 
@@ -82,7 +88,7 @@ class Plant:
         """What `child` says of a build of a project."""
         run, lists, papers = story
         words = [str(project), run, "1" if lists else "", "1" if papers else "", str(truth), str(lines or "")]
-        command = [sys.executable, "-m", "xtr_assets_tests.mutants.syntax.child", *words]
+        command = [sys.executable, "-c", BEGIN, *words]
         environment = os.environ | {"PYTHONPATH": str(self.tree), "PYTHONDONTWRITEBYTECODE": "1"}
         try:
             done = subprocess.run(
@@ -95,6 +101,8 @@ class Plant:
             message = done.stderr[-600:]
             return {"published": False, "stopped": [f"ended with {done.returncode}"], "message": message, "harm": []}
         found: dict[str, Any] = json.loads(told[0].removeprefix("RESULT "))
+        package = Path(found["package"])
+        assert package.is_relative_to(self.tree.resolve()), f"{package} was built with, not the copy in {self.tree}"
         return found
 
     def story(self, bases: trial.Bases, run: Run, lists: bool, papers: bool) -> Story:

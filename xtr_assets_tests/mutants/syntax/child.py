@@ -21,11 +21,11 @@ from xtr_assets_tests.life import steps
 from xtr_assets_tests.mutants import trial
 from xtr_assets_tests.mutants.corpus import Corpus
 
-PACKAGE = str(Path(sys.modules["xtr_assets"].__file__ or "").parent) + os.sep
+PACKAGE = str(Path(sys.modules["xtr_assets"].__file__ or "").resolve().parent) + os.sep
 
 
 def main(folder: str, run: str, lists: str, papers: str, truth: str, lines: str) -> None:
-    found: dict[str, Any] = {"published": False, "stopped": [], "message": "", "harm": []}
+    found: dict[str, Any] = {"published": False, "stopped": [], "message": "", "harm": [], "package": PACKAGE}
     ran: set[tuple[str, int]] = set()
     if lines:
         _trace(ran)
