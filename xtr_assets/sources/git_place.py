@@ -15,10 +15,7 @@ from xtr_assets.sources.git_commit import Blob, commit_tree, find_commit, select
 from xtr_assets.sources.git_folder import git_folder
 from xtr_assets.sources.git_mirror import MIRRORED, updated_mirror
 from xtr_assets.sources.globs import Globs
-from xtr_assets.sources.place import Refused, too_large
-
-# Git LFS keeps such a pointer in place of a file, of less than this many bytes.
-LFS_POINTER, LFS_BYTES = b"version https://git-lfs.github.com/spec/v1\n", 1024
+from xtr_assets.sources.place import LFS_BYTES, Refused, is_pointer, too_large
 
 
 class GitPlace:
@@ -111,7 +108,7 @@ class GitPlace:
         if most is not None and blob.size > most:
             raise too_large(blob.size, most)
         file = BlobFile(path, blob, self._reader)
-        if blob.size < LFS_BYTES and file.read_bytes().startswith(LFS_POINTER):
+        if blob.size < LFS_BYTES and is_pointer(file.read_bytes()):
             detail = "its content is in Git LFS, and the repository holds a pointer to it; leave it out by `exclude`"
             raise Refused("pointer", detail)
         return file

@@ -9,6 +9,14 @@ from xtr_assets.sources.file_scan import Listing
 from xtr_assets.sources.globs import Globs
 from xtr_assets.sources.reason import Reason
 
+# Git LFS keeps such a pointer in place of a file, of less than this many bytes.
+LFS_POINTER, LFS_BYTES = b"version https://git-lfs.github.com/spec/v1\n", 1024
+
+
+def is_pointer(data: bytes) -> bool:
+    """Whether the bytes of a file are a pointer of Git LFS."""
+    return len(data) < LFS_BYTES and data.startswith(LFS_POINTER)
+
 
 class SourceFile(Protocol):
     """One file, to be read."""

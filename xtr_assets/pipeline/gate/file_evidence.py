@@ -119,12 +119,13 @@ class FileEvidence:
         if len({row["chunk_id"] for row in rows}) < len(rows):
             yield "a chunk_id stands twice"
         quarantined = self._quarantine.get(place, set())
-        if source.kind == "git" and (found := list(_pointer_faults(file, self._reasons.get(place, set()), rows))):
+        kind = kind_of(source, path)
+        held_as_text = source.kind == "git" or kind == "text"
+        if held_as_text and (found := list(_pointer_faults(file, self._reasons.get(place, set()), rows))):
             yield from found
             return
         if "pointer" in self._reasons.get(place, ()):
             return
-        kind = kind_of(source, path)
         if kind == "own":
             yield from own_faults(file, rows, quarantined)
             return

@@ -36,6 +36,14 @@ STRANGE: dict[str, tuple[bytes, str | None]] = {
     "guide/a\\b.md": (b"# Back\n\na backslash in its name\n", None),
     "guide/dir.md/in.md": (b"# In\n\na folder with a suffix\n", None),
     "guide/packed.md": (b"x\x9c\xed\xc1\x01\x01\x00\x00", "undecodable"),
+    "guide/large.md": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"4" * 64 + b"\nsize 9\n",
+        "pointer",
+    ),
+    "guide/large.pdf": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"5" * 64 + b"\nsize 9\n",
+        "pointer",
+    ),
     "guide/ticks.md": (b"`" * 9001 + b"\n", None),
     "guide/nested.md": (b">" * 3000 + b" x\n", None),
     "guide/blank.pdf": (pdf([""] * 200 + ["the last"]), None),
