@@ -26,6 +26,8 @@ from xtr_assets.telemetry.tracing import Span, span
 
 # What rows are listed under that only hold what is demanded, beside the lists of the spaces.
 DEMANDED = "demanded"
+# What pieces of other tokenizers than BERT's begin words with.
+BEGINS = "\u2581\u0120"
 # Of each call of an index for hits of different symbols, how many more candidates than the one before it asks for.
 COLLAPSE_GROWTH = 4
 # How many candidates a list has for each one that is read. One space: its list is the order, and in code every fifth
@@ -82,7 +84,11 @@ def _corrections(
 
     def whole(query: QueryVectors) -> set[str]:
         ids = query.token_ids
-        return set() if ids is None else {piece.lower() for piece in encoder.surface(opened.generation, ids)}
+        return (
+            set()
+            if ids is None
+            else {piece.lstrip(BEGINS).lower() for piece in encoder.surface(opened.generation, ids)}
+        )
 
     return [
         "" if query.phrases or query.required else corrected(query.text, vocabulary, partial(whole, one))

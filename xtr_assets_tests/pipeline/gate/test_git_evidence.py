@@ -194,7 +194,7 @@ def test_where_nothing_says_what_a_ref_named_nothing_is_concluded(git_world: Wor
 
 
 def test_a_pointer_that_has_rows_is_found(git_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xtr_assets.sources.git_place.LFS_POINTER", b"never")
+    monkeypatch.setattr("xtr_assets.sources.place.LFS_POINTER", b"never")
     found = check(git_world.build())
     assert not found.passed and "big.md: 1 rows of a pointer of Git LFS" in found.summary
 
