@@ -47,6 +47,9 @@ class Hits(list[Hit]):
         was asked as it is.
     """
 
+    # Of hits that an earlier release pickled.
+    corrected: str = ""
+
     def __init__(self, hits: Iterable[Hit] = (), corrected: str = "") -> None:
         super().__init__(hits)
         self.corrected = corrected
