@@ -40,8 +40,8 @@ def is_garbled(text: str) -> bool:
 _ASKED = re.compile(r"\?[^\W\d_]")
 # Of fifty words one: more than a text has by mistake.
 _WORDS_OF_ASKED = 50
-# An entity of HTML, an escape of JSON, a byte of an address.
-_ESCAPES = re.compile(r"&(?:#[0-9]+|#x[0-9a-fA-F]+|[a-zA-Z]{2,8});|\\(?:u[0-9a-fA-F]{4}|[nrt\"])|%[0-9A-F]{2}")
+# An entity of HTML, an escape of JSON (and no command of LaTeX, as of nu or theta), a byte of an address.
+_ESCAPES = re.compile(r"&(?:#[0-9]+|#x[0-9a-fA-F]+|[a-zA-Z]{2,8});|\\(?:u[0-9a-fA-F]{4}|[nrt\"](?![a-z]))|%[0-9A-F]{2}")
 _ESCAPED = 0.03
 # Longer than words of any language that has blanks; scripts without them have other letters.
 _RUNS = re.compile(r"[A-Za-z0-9+/]{40,}")
@@ -68,10 +68,10 @@ def _is_asked_word(word: str) -> bool:
 def is_escaped(text: str) -> bool:
     r"""Whether three letters of a hundred, in three places at least, are escapes of HTML, JSON or addresses.
 
-    >>> is_escaped("a&nbsp;door&nbsp;and&nbsp;a&nbsp;window"), is_escaped("one\\ntwo\\nthree\\nfour")
+    >>> is_escaped("a&nbsp;door&nbsp;and&nbsp;a&nbsp;window"), is_escaped("One\\nTwo\\nThree\\nFour")
     (True, True)
-    >>> is_escaped("R&D; &c; 100%")
-    False
+    >>> is_escaped("R&D; &c; 100%"), is_escaped("\\nu of \\theta and \\rho in \\textbf{b}")
+    (False, False)
     """
     found = _ESCAPES.findall(text)
     return len(found) > 2 and sum(map(len, found)) >= _ESCAPED * len(text)
