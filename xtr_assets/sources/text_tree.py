@@ -43,9 +43,7 @@ class TextTree(FileSource):
     def read_file(self, path: str, file: SourceFile) -> Iterator[Chunk | Quarantined]:
         data = file.read_bytes()
         if is_pointer(data):
-            detail = (
-                "its content is in Git LFS, and a pointer to it lies here: `git lfs pull`, or leave it out by `exclude`"
-            )
+            detail = "its content is in Git LFS, and a pointer to it lies here: `git lfs pull`, or `exclude` it"
             raise Refused("pointer", detail)
         suffix = Path(path).suffix.lower()
         if suffix in LIBRARIES:
