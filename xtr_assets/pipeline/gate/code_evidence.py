@@ -34,6 +34,11 @@ _DEFINES = re.compile(
     r"([A-Za-z_]\w*)\s*(?:[(<{:]|$|(?:extends|implements)\b)"
 )
 
+# Suffixes that two languages share, and how lines begin that are of the one which no parser of the suffix reads: MATLAB
+# beside Objective-C, Raku beside Perl. Such a file is plain text, and its definitions are nobody's.
+_RAKU = re.compile(r"use v6\b|unit (?:module|class|role|grammar)\b")
+_OTHER_LANGUAGE = {".m": re.compile(r"function\b|classdef\b"), ".pl": _RAKU, ".pm": _RAKU}
+
 
 def code_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
     """Symbols, kinds, titles and ids of a file of code, or of plain text where it fell into paragraphs."""
@@ -142,12 +147,16 @@ class NamedFiles:
 
     def count(self, path: str, lines: Sequence[str], rows: Sequence[Row]) -> None:
         """Take a file into account."""
+        suffix = PurePosixPath(path).suffix.lower()
+        other = _OTHER_LANGUAGE.get(suffix)
+        if other is not None and any(map(other.match, lines)):
+            return
         owner = {number: row for row in rows for number in range(row["start_line"], row["end_line"] + 1)}
         begun = [(number, found[1]) for number, line in enumerate(lines, 1) if (found := _DEFINES.match(line))]
         own = sum(number in owner and _stands(name, [owner[number]["symbol"]]) for number, name in begun)
         if len(begun) >= LEAST_FUNCTIONS:
             few = own < LEAST_NAMED * len(begun)
-            self._files[PurePosixPath(path).suffix.lower()].append(few)
+            self._files[suffix].append(few)
             self.nameless += [path] if few else []
 
     def faults(self) -> Iterator[str]:

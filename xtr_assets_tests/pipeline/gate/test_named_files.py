@@ -83,3 +83,21 @@ def test_a_file_that_holds_code_as_a_text_is_listed_and_no_fault(scripts: World)
     scripts.write("scripts/templates.js", f"export const page = `\n{held}`;\n")
     found = check(scripts.build())
     assert found.passed and found.details["files_nameless"] == ["templates.js"], found.summary
+
+
+@pytest.mark.parametrize(
+    ("name", "begin", "define", "end"),
+    [
+        ("show{}.m", "% Shows things.", "function show_{}(x)", "end"),
+        ("Show{}.pm", "use v6;", "sub show_{}($x) {{", "}"),
+        ("Other{}.pm", "unit module Other;", "sub show_{}($x) {{", "}"),
+    ],
+)
+def test_another_language_under_a_suffix_is_plain_text_and_no_fault(
+    scripts: World, name: str, begin: str, define: str, end: str
+) -> None:
+    for number in range(4):
+        said = "\n".join(f"{define.format(n)}\n  if x > {n}\n    say(x, {n})\n  end\n{end}\n" for n in range(6))
+        scripts.write(f"scripts/{name.format(number)}", f"{begin}\n{said}")
+    found = check(scripts.build())
+    assert found.passed, found.summary
