@@ -48,7 +48,9 @@ def test_a_source_excludes_what_a_filter_allows(wild: str, names: list[str]) -> 
     taken = Globs(["**/*"], [wild], [], "lib").matches("/".join(names))
     # What sources add to the language: a last name without wildcards may be a folder, a suffix is in any case.
     asked = [wild] if re.search(r"[*?\[]", wild.rpartition("/")[2]) else [wild, f"{wild}/**"]
-    allowed = any(holds(PathColumn, one, ["/".join(names).replace(".PY", ".py")])[0] for one in asked)
+    # A name that begins with its dot has no suffix.
+    lowered = re.sub(r"(?<=[^/])\.PY", ".py", "/".join(names))
+    allowed = any(holds(PathColumn, one, [lowered])[0] for one in asked)
     assert taken is not allowed, (wild, names)
 
 
