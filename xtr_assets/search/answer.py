@@ -80,7 +80,7 @@ def _corrections(
     words = [space for space in opened.spaces(ask.mode) if isinstance(space, LexicalSpace)]
     if ask.syntax == "plain" or not words:
         return [""] * len(queries)
-    vocabulary = Vocabulary(words[0], opened.hydrator, opened.allowed(ask.where))
+    vocabulary = Vocabulary(words[0], opened.hydrator, partial(opened.allowed, ask.where))
 
     def whole(query: QueryVectors) -> set[str]:
         ids = query.token_ids

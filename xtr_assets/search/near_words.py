@@ -24,11 +24,11 @@ _TERMS_READ = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Vocabulary:
-    """The words of the rows that may be seen. allowed : bool [end_row]."""
+    """The words of the rows that may be seen. allowed : gives bool [end_row], asked where a word is not known."""
 
     space: LexicalSpace
     hydrator: Hydrates
-    allowed: Mask
+    allowed: Callable[[], Mask]
 
     def unknown(self, words: Collection[str]) -> list[str]:
         """Those that no live row holds, whoever may see it."""
@@ -48,7 +48,7 @@ class Vocabulary:
     def _written(self, term: str, words: Sequence[str]) -> str:
         """Which of the words with this stem rows hold, most often; "" where they hold others alone."""
         rows = self.space.index.matching([term])
-        read = self.hydrator.rows(rows[self.allowed[rows]][:_ROWS_READ].tolist())
+        read = self.hydrator.rows(rows[self.allowed()[rows]][:_ROWS_READ].tolist())
         counts = Counter(word for row in read for word in _said(row) if word in words)
         return max(counts, key=lambda word: (counts[word], word), default="")
 
