@@ -14,7 +14,7 @@ from xtr_assets.search.explain import explain_hits
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.lexical_space import LexicalSpace
-from xtr_assets.search.near_words import Vocabulary, corrected
+from xtr_assets.search.near_words import Vocabulary, asked_about, corrected, doubted, nearest
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Ranker, Ranking
@@ -77,23 +77,30 @@ def _corrections(
 ) -> list[str]:
     """What is asked in place of each query; "" where it is asked as it is: in a mode that looks at no words, in the
     syntax "plain", and where it demands what a text must hold."""
+    vocabulary = vocabulary_of(opened, ask)
+    if vocabulary is None:
+        return [""] * len(queries)
+    said = []
+    for query, own in zip(queries, vectors, strict=True):
+        unknown = vocabulary.unknown(doubted(query))
+        wrong = asked_about(unknown, known_whole(opened, encoder, own)) if unknown else []
+        said.append(corrected(query.text, {word: nearest([vocabulary.near(word)]) for word in wrong}))
+    return said
+
+
+def vocabulary_of(opened: OpenGeneration, ask: Ask) -> Vocabulary | None:
+    """The words that a spelling is held against; None in a mode that looks at no words, and in the syntax "plain"."""
     words = [space for space in opened.spaces(ask.mode) if isinstance(space, LexicalSpace)]
     if ask.syntax == "plain" or not words:
-        return [""] * len(queries)
-    vocabulary = Vocabulary(words[0], opened.hydrator, partial(opened.allowed, ask.where))
+        return None
+    return Vocabulary(words[0], opened.hydrator, partial(opened.allowed, ask.where))
 
-    def whole(query: QueryVectors) -> set[str]:
-        ids = query.token_ids
-        return (
-            set()
-            if ids is None
-            else {piece.lstrip(BEGINS).lower() for piece in encoder.surface(opened.generation, ids)}
-        )
 
-    return [
-        "" if query.phrases or query.required else corrected(query.text, vocabulary, partial(whole, one))
-        for query, one in zip(queries, vectors, strict=True)
-    ]
+def known_whole(opened: OpenGeneration, encoder: QueryEncoder, query: QueryVectors) -> set[str]:
+    """The words of a query that the encoder knows as one piece; none where it was not asked for tokens."""
+    if query.token_ids is None:
+        return set()
+    return {piece.lstrip(BEGINS).lower() for piece in encoder.surface(opened.generation, query.token_ids)}
 
 
 def ranked(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from xtr_assets.core.edits import edits, typed_as, typed_words
 from xtr_assets.core.lexical_terms import word_term
+from xtr_assets.core.query_syntax import Query
 from xtr_assets.core.types import Mask
 from xtr_assets.search.lexical_space import LexicalSpace
 from xtr_assets.search.reader import Hydrates
@@ -17,9 +18,18 @@ from xtr_assets.search.reader import Hydrates
 # A pasted page is not looked at. And each word that nobody knows asks for some 500 others.
 MOST_WORDS = 16
 MOST_UNKNOWN = 3
-# Rows that are read for the word that a term is the stem of, of each of so many terms.
-_ROWS_READ = 8
+# Rows that are read for the word that a term is the stem of, and how many of the commonest terms may be meant.
+ROWS_READ = 8
 _TERMS_READ = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A term that words one edit away have. rows : how many live rows hold it; written : of the first of those that may
+    be seen, which of the words stands in each how often."""
+
+    rows: int
+    written: tuple[Mapping[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,42 +43,68 @@ class Vocabulary:
     def unknown(self, words: Collection[str]) -> list[str]:
         """Those that no live row holds, whoever may see it."""
         terms = {word: word_term(word) for word in words}
-        held = self.space.index.rarity(list(terms.values()))
+        held = self._held(list(terms.values()))
         return [word for word, term in terms.items() if term not in held]
 
-    def nearest(self, word: str) -> str:
-        """Of the words one edit away the one that most rows hold, "" where none is held."""
+    def near(self, word: str) -> dict[str, Near]:
+        """Terms of words one edit away that live rows hold."""
         by_term: dict[str, list[str]] = {}
         for near in edits(word):
             by_term.setdefault(word_term(near), []).append(near)
-        rarity = self.space.index.rarity(list(by_term))
-        commonest = sorted(rarity, key=lambda term: (rarity[term], term))[:_TERMS_READ]
-        return next((found for term in commonest if (found := self._written(term, by_term[term]))), "")
+        held = self._held(list(by_term))
+        return {term: Near(rows, self._written(term, by_term[term])) for term, rows in held.items()}
 
-    def _written(self, term: str, words: Sequence[str]) -> str:
-        """Which of the words with this stem rows hold, most often; "" where they hold others alone."""
+    def _held(self, terms: Sequence[str]) -> Mapping[str, int]:
+        return self.space.index.counted(terms).frequencies
+
+    def _written(self, term: str, words: Sequence[str]) -> tuple[Mapping[str, int], ...]:
         rows = self.space.index.matching([term])
-        read = self.hydrator.rows(rows[self.allowed()[rows]][:_ROWS_READ].tolist())
-        counts = Counter(word for row in read for word in _said(row) if word in words)
-        return max(counts, key=lambda word: (counts[word], word), default="")
+        read = self.hydrator.rows(rows[self.allowed()[rows]][:ROWS_READ].tolist())
+        return tuple(dict(Counter(word for word in _said(row) if word in words)) for row in read)
 
 
-def corrected(text: str, vocabulary: Vocabulary, whole: Callable[[], Collection[str]]) -> str:
-    """The query with its spelling corrected; "" where each word is known, or none is near.
+def nearest(near: Sequence[Mapping[str, Near]]) -> str:
+    """Of the words one edit away the one that most rows hold, "" where none is held.
 
-    whole : the words of the query that the encoder knows as one piece, asked where the rows do not know a word: a word
-    of the language that this index does not speak of is well written.
+    near : of an index, or of each part of one in the order of their rows
+
+    >>> nearest([{"gather": Near(2, ({"gather": 1},))}, {"gather": Near(1, ({"gathers": 2},)), "gate": Near(2, ())}])
+    'gathers'
     """
-    words = typed_words(text)
-    if not words or len(words) > MOST_WORDS:
-        return ""
-    unknown = vocabulary.unknown({word for _, _, word in words})
-    if unknown:
-        known = whole()
-        unknown = sorted(word for word in unknown if word not in known)
-    meant = {word: vocabulary.nearest(word) for word in unknown[:MOST_UNKNOWN]}
+    rows: Counter[str] = Counter()
+    written: dict[str, list[Mapping[str, int]]] = {}
+    for part in near:
+        for term, own in part.items():
+            rows[term] += own.rows
+            written.setdefault(term, []).extend(own.written)
+    for term in sorted(rows, key=lambda term: (-rows[term], term))[:_TERMS_READ]:
+        counts: Counter[str] = Counter()
+        for one in written[term][:ROWS_READ]:
+            counts.update(one)
+        if counts:
+            return max(counts, key=lambda word: (counts[word], word))
+    return ""
+
+
+def doubted(query: Query) -> set[str]:
+    """The words of a query whose spelling is looked at; none where it demands what a text must hold."""
+    words = typed_words(query.text)
+    return set() if query.phrases or query.required or len(words) > MOST_WORDS else {word for _, _, word in words}
+
+
+def asked_about(unknown: Collection[str], whole: Collection[str]) -> list[str]:
+    """Which words that no row holds are taken for mistakes, in order.
+
+    whole : those that the encoder knows as one piece: a word of the language that this index does not speak of is well
+    written
+    """
+    return sorted(set(unknown) - set(whole))[:MOST_UNKNOWN]
+
+
+def corrected(text: str, meant: Mapping[str, str]) -> str:
+    """The query with these words in place of those; "" where that is the query."""
     said = text
-    for start, end, word in reversed(words):
+    for start, end, word in reversed(typed_words(text)):
         if found := meant.get(word):
             said = said[:start] + typed_as(found, text[start:end]) + said[end:]
     return said if said != text else ""

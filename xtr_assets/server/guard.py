@@ -37,6 +37,7 @@ ROUTES = (
     "/v1/generations",
     "/v1/state",
     "/v1/part/prepare",
+    "/v1/part/near",
     "/v1/part/legs",
     "/v1/part/ranks",
     "/v1/part/chunks",

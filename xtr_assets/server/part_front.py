@@ -116,7 +116,7 @@ class PartFront:
         question = parse_question(await json_object(request, self._limits), self._limits)
         ask, explain = front_ask(question)
         started, timing = perf_counter(), Timing()
-        told, lists = await self._in_time(self._answer(moves, question, ask, explain))
+        told, found = await self._in_time(self._answer(moves, question, ask, explain))
         timing.observe(question.mode, len(question.asked))
         missing = sorted(set(told.move.parts) - set(told.names))
         named = {name: told.move.parts[name].generation for name in told.names}
@@ -128,8 +128,7 @@ class PartFront:
             "parts": named,
             "partial": missing,
         }
-        found: dict[str, Any] = {"hits": lists[0]} if question.single else {"results": [{"hits": o} for o in lists]}
-        response = json_response({**head, **found})
+        response = json_response({**head, **(found[0] if question.single else {"results": found})})
         response.headers[GENERATION_HEADER] = str(told.move.number)
         response.headers[PARTS_HEADER] = " ".join(f"{name}={number}" for name, number in named.items())
         if missing:
@@ -281,12 +280,12 @@ class PartFront:
 
     async def _answer(
         self, moves: Candidates, question: Question, ask: Ask, explain: bool
-    ) -> tuple[Told, list[list[dict[str, Any]]]]:
-        told, lists = await self._first_of(
+    ) -> tuple[Told, list[dict[str, Any]]]:
+        told, found = await self._first_of(
             moves, lambda move: self._from(Told(move, question, ask, explain, tuple(move.parts)))
         )
         self._known.answered = max(self._known.answered, told.move.number)
-        return told, lists
+        return told, found
 
     async def _looked_up(
         self, moves: Candidates, ids: Sequence[int], before: int = 0, after: int = 0
@@ -313,7 +312,7 @@ class PartFront:
 
         return await self._first_of(moves, of)
 
-    async def _from(self, told: Told) -> tuple[Told, list[list[dict[str, Any]]]]:
+    async def _from(self, told: Told) -> tuple[Told, list[dict[str, Any]]]:
         """All texts of a question from one move and the same parts."""
         while True:
             try:

@@ -8,11 +8,14 @@ import numpy as np
 from pydantic import Field
 
 from xtr_assets.core.arguments import query_tokens
+from xtr_assets.core.edits import LEAST_LETTERS, MOST_LETTERS
 from xtr_assets.core.lexical_terms import query_terms
 from xtr_assets.core.query_syntax import parse_query
 from xtr_assets.core.search_options import SearchOptions
+from xtr_assets.search.answer import vocabulary_of
 from xtr_assets.search.explain import explain_terms, explain_tokens
 from xtr_assets.search.lexical_space import LexicalSpace
+from xtr_assets.search.near_words import MOST_UNKNOWN
 from xtr_assets.search.neighbourhood import neighbourhood
 from xtr_assets.search.part_legs import part_asked, within
 from xtr_assets.search.reader import OpenGeneration
@@ -46,6 +49,8 @@ from xtr_assets.storage.warehouse import Warehouse
 LIMITS = Limits()
 ChunkId = Annotated[int, Field(ge=0, lt=2**63)]
 Ids = Annotated[list[ChunkId], Field(max_length=LIMITS.hits)]
+# What a front asks about is a word of a query as `typed_words` cuts it.
+Word = Annotated[str, Field(pattern=rf"^[a-z]{{{LEAST_LETTERS},{MOST_LETTERS}}}$")]
 # int32, as encoders write them.
 TokenId = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -87,6 +92,28 @@ class Whole(Strict):
 
     generation: Annotated[int, Field(ge=1)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Nearby(Strict):
+    """Body of POST /v1/part/near: which words one edit away from these do the rows of this part hold.
+
+    where, mode : of the question, whose filter hides words as it hides rows
+    """
+
+    generation: Annotated[int, Field(ge=1)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    words: Annotated[list[Word], Field(max_length=MOST_UNKNOWN)]
+    mode: Mode
+    where: dict[str, Any] | None = None
+
+
+def nearby(index: HostedIndex, body: Nearby) -> dict[str, Any]:
+    """What POST /v1/part/near answers, in a worker thread."""
+    with held(index, body.generation, body.sha256) as searcher, searcher.opened() as opened:
+        vocabulary = vocabulary_of(opened, Ask.checked(SearchOptions(1), body.mode, body.where))
+        found = {} if vocabulary is None else {word: vocabulary.near(word) for word in body.words}
+        near = {word: {term: asdict(one) for term, one in own.items()} for word, own in found.items()}
+        return {"generation": opened.number, "near": near}
 
 
 def facets_of(index: HostedIndex, body: Whole) -> dict[str, Any]:
@@ -160,6 +187,7 @@ PartAnswer = Callable[[HostedIndex, Any], dict[str, Any]]
 # Every route of a part by its path: the body that it takes, and what answers it.
 PART_ROUTES: Mapping[str, tuple[type[Strict], PartAnswer]] = {
     "/v1/part/prepare": (Prepare, prepared),
+    "/v1/part/near": (Nearby, nearby),
     "/v1/part/legs": (Legs, legs_of),
     "/v1/part/ranks": (Ranks, ranks_of),
     "/v1/part/chunks": (Chunks, chunks_of),

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,14 @@ from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.search.confidence import LowestConfidence
 from xtr_assets.search.filter_masks import no_column
 from xtr_assets.search.legs import LEGS, Blend
+from xtr_assets.search.near_words import Near, asked_about, corrected, nearest
 from xtr_assets.search.part_legs import PartCandidates
 from xtr_assets.search.part_merge import Merged, MergedHit, first_lists, merged_hits
 from xtr_assets.search.part_ranks import Asked, Counts, RankedParts, added, first_most, placed, wanted_ranks
 from xtr_assets.search.request import Ask
 from xtr_assets.server.answers import numbered
 from xtr_assets.server.limits import RETRY_AFTER
-from xtr_assets.server.part_call import PartRequest, PartServers, together
+from xtr_assets.server.part_call import PartDown, PartRequest, PartServers, together
 from xtr_assets.server.part_route import MOST_LISTED, candidates_of
 from xtr_assets.server.problem import Problem, refused
 from xtr_assets.server.question import Question
@@ -47,12 +48,40 @@ class PartRounds:
 
     servers: PartServers
 
-    async def answered(self, told: Told, text: str) -> list[dict[str, Any]]:
-        """The hits of one text as JSON-able values. Raises PartAbsent, PartDown, Problem, InvalidInput."""
+    async def answered(self, told: Told, text: str) -> dict[str, Any]:
+        """The hits of one text as JSON-able values, and as what it was asked where its spelling was corrected. Raises
+        PartAbsent, PartDown, Problem, InvalidInput."""
         if not parse_query(text, told.ask.syntax).text.strip():
             await self._check(told, text)
-            return []
+            return {"hits": []}
         prepared = await self._prepared(told, text)
+        if not (said := await self._corrected(told, text, prepared)):
+            return {"hits": await self._hits(told, text, prepared)}
+        told = replace(told, ask=replace(told.ask, syntax="plain"))
+        return {"hits": await self._hits(told, said, await self._prepared(told, said)), "corrected": said}
+
+    async def _corrected(self, told: Told, text: str, prepared: Mapping[str, Mapping[str, Any]]) -> str:
+        """The text with the words that no part holds as the nearest that some hold; "" where it is asked as it is."""
+        # A part of an earlier release does not say what it does not hold.
+        lacking = [set(one.get("unheld", ())) for one in prepared.values()]
+        words = asked_about(set.intersection(*lacking), _first(prepared).get("whole", ()))
+        if not words:
+            return ""
+        body = {"words": words, "mode": told.ask.mode, "where": told.question.where}
+        try:
+            found = await self.of_parts(told.move, told.names, "/v1/part/near", lambda _: body)
+        except PartDown as error:
+            if error.outdated:
+                # One replica of an earlier release, beside another that said what it does not hold.
+                return ""
+            raise
+        near = [found[name]["near"] for name in told.names]
+        meant = {
+            word: nearest([{term: Near(**one) for term, one in own[word].items()} for own in near]) for word in words
+        }
+        return corrected(parse_query(text, told.ask.syntax).text, meant)
+
+    async def _hits(self, told: Told, text: str, prepared: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
         body, blend = _asked(told, text, prepared), Blend.of(_first(prepared)["blend"])
         confidence = LowestConfidence.of([one["confidence"] for one in prepared.values()])
         best = await self._best(told, body, blend, confidence)
@@ -61,8 +90,8 @@ class PartRounds:
             return documents
         return await self._explained(told, {**body, "token_ids": _first(prepared).get("token_ids")}, best, documents)
 
-    async def answered_all(self, told: Told) -> list[list[dict[str, Any]]]:
-        """The hits of each text, vector or query of tokens. Raises as `answered`, and EncoderMismatch."""
+    async def answered_all(self, told: Told) -> list[dict[str, Any]]:
+        """What is answered to each text, vector or query of tokens. Raises as `answered`, and EncoderMismatch."""
         question = told.question
         if question.kind == "queries":
             if not question.asked:
@@ -83,13 +112,13 @@ class PartRounds:
             ]
         else:
             given = [{"tokens": one.tolist()} for one in token_batch(question.asked, first["token_dim"])]
-        lists: list[list[dict[str, Any]]] = []
+        lists: list[dict[str, Any]] = []
         for one in given:
             if one.get("tokens") == []:
-                lists.append([])
+                lists.append({"hits": []})
                 continue
             best = await self._best(told, {**_asked(told, "", prepared), **one, "raw": True}, blend, None)
-            lists.append(await self._numbered(told, best.hits))
+            lists.append({"hits": await self._numbered(told, best.hits)})
         return lists
 
     async def _check(self, told: Told, text: str) -> None:

@@ -23,8 +23,10 @@ from xtr_assets.core.query_syntax import parse_query
 from xtr_assets.core.search_options import Collapse, Fusion, SearchOptions
 from xtr_assets.core.where_syntax import parse_where
 from xtr_assets.index.lexical.collection import Collection
+from xtr_assets.search.answer import known_whole, vocabulary_of
 from xtr_assets.search.confidence import PROFILE_KEY
 from xtr_assets.search.legs import ADDED, AS_IT_IS
+from xtr_assets.search.near_words import doubted
 from xtr_assets.search.part_legs import PartCandidates, Place, part_candidates, part_scan
 from xtr_assets.search.part_ranks import part_ranks
 from xtr_assets.search.reader import OpenGeneration
@@ -138,7 +140,8 @@ def parsed(kind: type[Body], document: Mapping[str, Any], limits: Limits) -> Bod
 def prepared(index: HostedIndex, body: Prepare) -> dict[str, Any]:
     """What POST /v1/part/prepare answers, in a worker thread."""
     with held(index, body.generation, body.sha256) as searcher, searcher.opened() as opened:
-        text = parse_query(body.query, body.syntax).text
+        query = parse_query(body.query, body.syntax)
+        text = query.text
         names = [space.name for space in opened.spaces(body.mode)]
         told: dict[str, Any] = {
             "generation": opened.number,
@@ -154,11 +157,16 @@ def prepared(index: HostedIndex, body: Prepare) -> dict[str, Any]:
         if body.where:
             unknown = opened.filters.unknown(parse_where(body.where))
             told |= {"unknown": unknown, "fields": opened.filters.fields() if unknown else ()}
+        vocabulary = vocabulary_of(opened, Ask.checked(SearchOptions(1), body.mode, None, body.syntax))
+        unheld = [] if vocabulary is None else vocabulary.unknown(doubted(query))
+        told["unheld"] = unheld
         if body.encode:
             vectors = searcher.encoder.encode(opened.generation, [text], names)[0]
             told["embedding"] = None if vectors.embedding is None else vectors.embedding.tolist()
             told["tokens"] = None if vectors.tokens is None else vectors.tokens.tolist()
             told["token_ids"] = None if vectors.token_ids is None else vectors.token_ids.tolist()
+            whole = known_whole(opened, searcher.encoder, vectors) if unheld else set()
+            told["whole"] = sorted(whole.intersection(unheld))
         return told
 
 

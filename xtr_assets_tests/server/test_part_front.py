@@ -240,6 +240,70 @@ def test_a_front_answers_as_the_whole_set_in_one_process_does(parts: PartSet) ->
     tried(parts, act)
 
 
+def test_a_front_corrects_the_spelling_that_the_whole_set_in_one_process_does(parts: PartSet) -> None:
+    """A word of one part alone is known; of near ones that of most rows of all parts is meant; a filter hides words."""
+    for part, word, count in (("a", "cabinet", 2), ("b", "cabiner", 3), ("a", "cabinet", 2), ("b", "pelican", 1)):
+        chunks = [make_chunk(f"{part}/{word}{i}.py", "", f"a {word} of {i}", source=part) for i in range(count)]
+        warehouse = parts.warehouse(part)
+        write_shard(warehouse, f"{word}{count}", chunks)
+        draft = drafted(warehouse, recipe="Flat")
+        warehouse.publish(draft.number, force_reason=FORCE)
+    parts.publish(force_reason=FORCE)
+    asked = [
+        ("cabinex zebrra", None, "cabiner zebra"),
+        ("cabinex", {"source": "a"}, "cabinet"),
+        ("a pelicn of zebra", None, "a pelican of zebra"),
+        ("pelicn", {"source": "a"}, ""),
+        ("cabinet pelican zebra", None, ""),
+        ("+zebrra", None, ""),
+    ]
+
+    async def act(site: Site) -> None:
+        with xa.open(parts.root, "cpu") as whole_set:
+            for query, where, meant in asked:
+                for mode in ("lexical", "exact", "hybrid", "dense"):
+                    answer = await site.ask(query, 9, mode, where=where)
+                    found = whole_set.search(query, 9, mode, where)
+                    assert answer.json().get("corrected", "") == found.corrected, (query, where, mode)
+                    assert hits(answer) == local(whole_set, query, 9, mode, where), (query, where, mode)
+                    assert mode != "lexical" or found.corrected == meant
+        plain = await site.ask("cabinex", 9, "lexical", syntax="plain")
+        assert (hits(plain), "corrected" in plain.json()) == ([], False)
+        (first, second) = (
+            await site.web.post("/v1/search", json={"queries": ["zebra", "zebrra"], "k": 4, "mode": "lexical"})
+        ).json()["results"]
+        assert (first["hits"], second.pop("corrected")) == (second["hits"], "zebra") and "corrected" not in first
+
+    tried(parts, act)
+
+
+@pytest.mark.parametrize("lacks", ["unheld", "near"])
+def test_a_front_asks_as_it_was_typed_where_a_server_of_an_earlier_release_answers(parts: PartSet, lacks: str) -> None:
+    """It says nothing of words, or it is a replica of one that does and does not know what it is asked then."""
+
+    async def act(site: Site) -> None:
+        sent = site.client.send
+
+        async def send(request: httpx.Request, **more: Any) -> httpx.Response:
+            if request.url.path == "/v1/part/near":
+                request.url = request.url.copy_with(path="/v1/part/of-a-later-release")
+            answer = await sent(request, **more)
+            if lacks == "near":
+                answer.headers["xtr-version"] = "0.0.1"
+            elif request.url.path == "/v1/part/prepare" and request.url.host.startswith("b"):
+                told = answer.json()
+                del told["unheld"]
+                return httpx.Response(200, json=told, request=request)
+            return answer
+
+        site.client.send = send  # type: ignore[method-assign]
+        answer = await site.ask("list zebrra", 5, "lexical")
+        assert "corrected" not in answer.json()
+        assert hits(answer) == hits(await site.ask("list zebrra", 5, "lexical", syntax="plain")) != []
+
+    tried(parts, act)
+
+
 def test_what_a_front_does_not_answer_is_refused_by_name_with_the_remedy(parts: PartSet) -> None:
     async def act(site: Site) -> None:
         for body, told in (
