@@ -17,7 +17,7 @@ from xtr_assets.search.lexical_space import LexicalSpace
 from xtr_assets.search.near_words import Vocabulary, asked_about, corrected, doubted, nearest
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.query_encoder import QueryEncoder
-from xtr_assets.search.ranker import Ranker, Ranking
+from xtr_assets.search.ranker import Pooled, Ranker, Ranking
 from xtr_assets.search.reader import OpenGeneration
 from xtr_assets.search.request import SUMMED, Ask
 from xtr_assets.search.retrievers import Listed, QueryVectors
@@ -49,7 +49,7 @@ def answer(
     hits = [Hits() for _ in queries]
     asked = [i for i, query in enumerate(parsed) if query.text.strip()]
     if asked and opened.generation.live_rows:
-        spaces = [space.name for space in opened.spaces(ask.mode)]
+        spaces = compared(opened, ask)
         with timing.phase("encode"):
             vectors = encoder.encode(opened.generation, [parsed[i].text for i in asked], spaces)
         with timing.phase("spell"):
@@ -86,6 +86,19 @@ def _corrections(
         wrong = asked_about(unknown, known_whole(opened, encoder, own)) if unknown else []
         said.append(corrected(query.text, {word: nearest([vocabulary.near(word)]) for word in wrong}))
     return said
+
+
+def compared(opened: OpenGeneration, ask: Ask) -> list[str]:
+    """The names of the spaces that a query is scored in: those of the mode, and what adds to the one that ranks
+    alone."""
+    pooled = pooled_of(opened, ask)
+    return [*(space.name for space in opened.spaces(ask.mode)), *([] if pooled is None else [pooled.space.name])]
+
+
+def pooled_of(opened: OpenGeneration, ask: Ask) -> Pooled | None:
+    """What adds to MaxSim where it ranks alone, None where nothing does."""
+    dense = opened.dense
+    return Pooled(dense, opened.legs.blend.pooled) if dense is not None and ask.adds_pooled(opened.legs.blend) else None
 
 
 def vocabulary_of(opened: OpenGeneration, ask: Ask) -> Vocabulary | None:
@@ -169,7 +182,8 @@ class Asked:
         self.count = int(np.count_nonzero(allowed))
         legs = opened.legs if ask.mode in SUMMED else None
         alone = opened.legs.shortened_alone if ask.shortens(opened.legs.blend) else None
-        self.ranker = Ranker(opened.spaces(ask.mode), opened.chunk_ids, legs, ask.options.fusion, alone)
+        spaces, pooled = opened.spaces(ask.mode), pooled_of(opened, ask)
+        self.ranker = Ranker(spaces, opened.chunk_ids, legs, ask.options.fusion, alone, pooled)
         self.options: SearchOptions = replace(ask.options, allowed=allowed if masked or demanded else None)
         # Collapsing reads on behind the k best: all candidates are put in order.
         self.kept = None if ask.options.collapse is None else max(1, self.count)

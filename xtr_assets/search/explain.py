@@ -65,12 +65,16 @@ def explain_spaces(candidates: Candidates, chunk_ids: Ints, row: int, legs: Legs
         listed = np.flatnonzero(candidates.lists.get(name, NO_ROWS) == row)
         moments = candidates.moments.get(name)
         summed = moments is not None and name in candidates.legs
+        weight = legs.blend.factors[name] if summed else None
+        if name == "dense" and "xtr" in candidates.scores and not candidates.legs:
+            # MaxSim ranks alone, and this adds to it.
+            weight = legs.blend.pooled
         spaces[name] = SpaceExplanation(
             score=float(scores[at]),
             z=float(moments.standardize(candidates.legs[name][at : at + 1])[0]) if moments and summed else None,
             rank=1 + int(better.sum()),
             listed=1 + int(listed[0]) if len(listed) else None,
-            weight=legs.blend.factors[name] if summed else None,
+            weight=weight,
             length=_length(legs, row, joined=name in candidates.legs) if name == "xtr" else None,
         )
     return spaces

@@ -51,7 +51,8 @@ class SpaceExplanation:
     rank : exact rank among the candidates, from 1
     listed : rank in the list that the index retrieved, from 1; None where another list, or a scan of all allowed rows,
         brought the candidate
-    weight : the factor of z in the hit's score; length : what was taken off the score for the chunk's length before z
+    weight : the factor of z in the hit's score, of the score itself where it adds to MaxSim that ranks alone
+    length : what was taken off the score for the chunk's length before z
     """
 
     score: float
@@ -70,9 +71,10 @@ class SpaceExplanation:
         shortened = f", {self.length:.4f} off for its length" if self.length else ""
         retrieved = "" if self.listed is None else f", retrieved at {self.listed}"
         weighed = "" if self.weight is None or self.weight == 1 else f" x {self.weight:.2f}"
-        return f"{self.score:.4f}{shortened}, rank {self.rank} of {candidates}{retrieved}" + (
-            "" if self.z is None else f", z {self.z:+.2f}{weighed}"
-        )
+        shown = f"{self.score:.4f}{shortened}"
+        if self.z is None:
+            return f"{shown}{weighed}, rank {self.rank} of {candidates}{retrieved}"
+        return f"{shown}, rank {self.rank} of {candidates}{retrieved}, z {self.z:+.2f}{weighed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +116,13 @@ class Explanation:
 class Hit:
     """A chunk that was found.
 
-    `score` orders the hits of one query: the cosine (mode dense), MaxSim per query token less what length takes off
-    (xtr), the weighted sum of z-scores or that of reciprocal ranks (hybrid, exact). `scores` are exact: {"dense":
-    cosine, "name": cosine of the name, "xtr": MaxSim per query token, "lexical": BM25}, those that the mode compares
-    and the chunk has, "symbol": 1 where the query is the chunk's name and nothing else, and "called": the share of the
-    query that its path and symbol say; all but BM25 are comparable between queries. A chunk that was asked for by its
-    id has neither: NaN, {}. `confidence` is how likely such a hit is right, from 0 to 1 (docs/searching.md,
-    "Confidence"); None where nothing says so.
+    `score` orders the hits of one query: the cosine (mode dense), MaxSim per query token less what length takes off,
+    with a share of the cosine (xtr), the weighted sum of z-scores or that of reciprocal ranks (hybrid, exact). `scores`
+    are exact: {"dense": cosine, "name": cosine of the name, "xtr": MaxSim per query token, "lexical": BM25}, those that
+    the mode compares and the chunk has, "symbol": 1 where the query is the chunk's name and nothing else, and "called":
+    the share of the query that its path and symbol say; all but BM25 are comparable between queries. A chunk that was
+    asked for by its id has neither: NaN, {}. `confidence` is how likely such a hit is right, from 0 to 1
+    (docs/searching.md, "Confidence"); None where nothing says so.
     """
 
     chunk_id: int

@@ -41,6 +41,10 @@ LENGTH = 0.025
 # sum takes, since there no other leg makes up for a chunk that says little: with .025 prose loses .014, with .03 surely
 # .026 (docs/measurements.md, "Late interaction alone").
 ALONE = 0.0125
+# What the cosine of the whole texts adds to MaxSim where it ranks alone: a token for the text, as ColBERT's [CLS] is
+# one, that meets its own kind. Chosen on CosQA dev and CoNaLa train, confirmed on SciFact train
+# (docs/measurements.md, "The pooled embedding").
+POOLED = 0.6
 # Kinds of encoder whose token embeddings no model learnt to rank by MaxSim as it is: of these alone it is known.
 UNTAUGHT = frozenset({"minilm", "static", "hashing"})
 # What a row gains where the query is its name and nothing else, in standard deviations: the best sums are 4 to 7. Of
@@ -60,7 +64,8 @@ class Blend:
     taken off MaxSim for each unit of ln(tokens of the chunk). names : whether the dense leg is the better of the
     chunk's and of the name's cosine; what the name weighs besides is among the weights. symbol : what a row gains that
     bears the name that a query is. alone : taken off MaxSim for each unit of ln(tokens) where it ranks alone. called :
-    what a row with a name gains whose path and symbol say all of the query.
+    what a row with a name gains whose path and symbol say all of the query. pooled : what the cosine of the embeddings
+    adds to MaxSim where it ranks alone.
     """
 
     candidates: int
@@ -70,6 +75,7 @@ class Blend:
     symbol: float = 0.0
     alone: float = 0.0
     called: float = 0.0
+    pooled: float = 0.0
 
     @property
     def factors(self) -> Mapping[str, float]:
@@ -85,6 +91,7 @@ class Blend:
             SYMBOL: self.symbol,
             "alone": self.alone,
             CALLED: self.called,
+            "pooled": self.pooled,
         }
 
     @classmethod
@@ -96,8 +103,8 @@ class Blend:
             weights, alone = {"xtr": 1.0, "lexical": WEIGHTS["lexical"]}, 0.0
         elif "tokens" not in there:
             del weights["xtr"]
-        called = SAID if "dense" in there else 0.0
-        return cls(CANDIDATES, weights, LENGTH, names=True, symbol=BORNE, alone=alone, called=called)
+        called, pooled = SAID if "dense" in there else 0.0, POOLED if alone and "tokens" in there else 0.0
+        return cls(CANDIDATES, weights, LENGTH, names=True, symbol=BORNE, alone=alone, called=called, pooled=pooled)
 
     @classmethod
     def of(cls, kept: Any) -> "Blend":
@@ -117,18 +124,19 @@ class Blend:
         if weights is None:
             return cls(candidates, {"dense": 1.0, "xtr": 1.0}, 0.0, names=False)
         length, symbol, alone = told.get("length", 0.0), told.get(SYMBOL, 0.0), told.get("alone", 0.0)
-        called = told.get(CALLED, 0.0)
+        called, pooled = told.get(CALLED, 0.0), told.get("pooled", 0.0)
         known = isinstance(weights, Mapping) and all(_known(*one) for one in weights.items())
-        known = known and all(map(_number, (length, symbol, alone, called))) and min(symbol, called) >= 0
+        known = known and all(map(_number, (length, symbol, alone, called, pooled)))
+        known = known and min(symbol, called, pooled) >= 0
         if not known or not (weights.get("dense") or weights.get("xtr")):
             raise UnknownFormat(
                 f"the manifest's profile sets hybrid weights {weights!r}, length {length!r}, symbol {symbol!r}, "
-                f"alone {alone!r} and called {called!r}; this release "
+                f"alone {alone!r}, called {called!r} and pooled {pooled!r}; this release "
                 f"follows weights from 0 for {', '.join(WEIGHTS)}, not all of vectors 0, "
-                "numbers, symbol and called from 0; open it with the release that wrote it"
+                "numbers, symbol, called and pooled from 0; open it with the release that wrote it"
             )
         own = {name: float(weights[name]) for name in WEIGHTS if name in weights}
-        return cls(candidates, own, float(length), True, float(symbol), float(alone), float(called))
+        return cls(candidates, own, float(length), True, float(symbol), float(alone), float(called), float(pooled))
 
 
 def _known(name: Any, weight: Any) -> bool:

@@ -16,7 +16,7 @@ from xtr_assets.search.legs import ADDED, CALLED, NAME, SYMBOL, Blend, Legs
 from xtr_assets.search.part_legs import PartCandidates, Place
 from xtr_assets.search.part_spaces import merged
 from xtr_assets.search.phase_times import Timing
-from xtr_assets.search.ranker import Ranker
+from xtr_assets.search.ranker import Pooled, Ranker
 from xtr_assets.search.request import SUMMED, Ask
 from xtr_assets.search.retrievers import Listed, QueryVectors
 
@@ -99,7 +99,8 @@ def first_lists(ask: Ask, blend: Blend) -> int:
     """How long the lists of the parts are at first."""
     legs = ToldLegs(blend, None, None, None, None, np.empty(0), None, None, None) if ask.mode in SUMMED else None
     shortened = (lambda rows: np.zeros(len(rows))) if ask.shortens(blend) else None
-    return first_most(Ranker((), np.empty(0, np.int64), legs, ask.options.fusion, shortened), ask)
+    pooled = Pooled(ToldSpace("dense", np.empty(0, np.float32)), blend.pooled) if ask.adds_pooled(blend) else None
+    return first_most(Ranker((), np.empty(0, np.int64), legs, ask.options.fusion, shortened, pooled), ask)
 
 
 def merged_hits(
@@ -126,13 +127,10 @@ def merged_hits(
     length = np.concatenate([one.length for one in told])
     legs = ToldLegs(blend, None, None, None, None, length, *(_besides(name, told) for name in (NAME, *ADDED)))
     shortened = legs.shortened if ask.shortens(blend) else None
-    ranker = Ranker(
-        tuple(ToldSpace(name, scores[name]) for name in spaces),
-        ids,
-        legs if summed else None,
-        ask.options.fusion,
-        shortened,
-    )
+    beside = scores.pop("dense") if "dense" in scores and ask.adds_pooled(blend) else None
+    pooled = None if beside is None else Pooled(ToldSpace("dense", beside), blend.pooled)
+    compared = tuple(ToldSpace(name, values) for name, values in scores.items())
+    ranker = Ranker(compared, ids, legs if summed else None, ask.options.fusion, shortened, pooled)
     allowed = sum(one.allowed for one in told)
     first = first_most(ranker, ask)
     most = most or first

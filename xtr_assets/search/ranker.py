@@ -73,15 +73,25 @@ class Candidates:
 
 
 @dataclass(frozen=True, slots=True)
+class Pooled:
+    """What the scores of another space add, by weight, to those of the one that ranks alone; it brings no rows."""
+
+    space: Space
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class Ranker:
     """Ranks over the spaces of a mode. chunk_ids : int64 [end_row], they decide ties. legs : how the spaces make one
-    score; None in a mode of one space, whose score it is, less what `shortened` gives for each of the rows."""
+    score; None in a mode of one space, whose score it is, less what `shortened` gives for each of the rows, and more by
+    what `pooled` says."""
 
     spaces: tuple[Space, ...]
     chunk_ids: Ints
     legs: Legs | None = None
     fusion: Fusion = "zsum"
     shortened: Callable[[Ints], Doubles] | None = None
+    pooled: Pooled | None = None
 
     def retrieve(
         self, queries: Sequence[QueryVectors], options: SearchOptions, most: int | None = None
@@ -107,17 +117,22 @@ class Ranker:
         return allowed_rows <= max(most, CANDIDATES)
 
     def listed(self, k: int) -> int:
-        """The length of the lists. One space: the list is the answer, unless length changes its order. Legs: each is
+        """The length of the lists. One space: the list is the answer, unless something changes its order. Legs: each is
         cut where the fusion does not see further."""
         if self.legs is None:
-            return k if self.shortened is None else max(k, CANDIDATES)
+            return k if self.shortened is None and self.pooled is None else max(k, CANDIDATES)
         return max(k, self.legs.blend.candidates)
+
+    def beside(self, query: QueryVectors, rows: Ints) -> dict[str, Floats]:
+        """What else a score that ranks alone is made of: exact scores float32 [len(rows)] by space."""
+        return {} if self.pooled is None else {self.pooled.space.name: self.pooled.space.score(query, rows)}
 
     def _rank(
         self, query: QueryVectors, k: int, rows: Ints, lists: Mapping[str, Listed], timing: Timing, kept: int
     ) -> Ranking:
         with timing.phase("rescore"), span("rescore", rows=len(rows), spaces=len(self.spaces)):
             scores = {space.name: scored(space, query, rows, lists.get(space.name)) for space in self.spaces}
+            scores |= self.beside(query, rows)
             if self.legs is not None:
                 scores |= self.legs.names_of(query, rows)
                 if self.fusion == "zsum":
@@ -137,9 +152,7 @@ class Ranker:
         self, scores: Mapping[str, Floats], legs: dict[str, Doubles], rows: Ints, k: int
     ) -> tuple[Doubles, Mapping[str, Moments]]:
         if self.legs is None:
-            (only,) = scores.values()
-            alone = only.astype(np.float64)
-            return (alone if self.shortened is None else alone - self.shortened(rows)), {}
+            return self._alone(scores, rows), {}
         ids = self.chunk_ids[rows]
         if self.fusion == "rrf":
             fused_ids, fused = rrf([ids[ranked(space.name, legs[space.name], ids)] for space in self.spaces])
@@ -152,6 +165,13 @@ class Ranker:
         top = distinct(np.concatenate([ranked(space.name, scores[space.name], ids, n) for space in self.spaces]))
         moments = moments_of(legs, top)
         return z_sum(legs, moments, self.legs.blend.factors), moments
+
+    def _alone(self, scores: Mapping[str, Floats], rows: Ints) -> Doubles:
+        (space,) = self.spaces
+        alone = scores[space.name].astype(np.float64)
+        if self.shortened is not None:
+            alone = alone - self.shortened(rows)
+        return alone if self.pooled is None else alone + self.pooled.weight * scores[self.pooled.space.name]
 
 
 def ranked(leg: str, values: Floats | Doubles, ids: Ints, n: int | None = None) -> Ints:

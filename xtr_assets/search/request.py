@@ -50,6 +50,11 @@ class Ask:
         """Whether length takes something off a score that ranks alone: off MaxSim, where the generation says so."""
         return self.mode == "xtr" and not self.raw and blend.alone != 0.0
 
+    def adds_pooled(self, blend: Blend) -> bool:
+        """Whether the cosine of the whole texts adds to a score that ranks alone: to MaxSim, where the generation says
+        so."""
+        return self.mode == "xtr" and not self.raw and blend.pooled != 0.0
+
     @classmethod
     def checked(
         cls, options: SearchOptions, mode: str, where: Mapping[str, Any] | None, syntax: str = "terms"

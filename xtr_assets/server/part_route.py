@@ -23,7 +23,7 @@ from xtr_assets.core.query_syntax import parse_query
 from xtr_assets.core.search_options import Collapse, Fusion, SearchOptions
 from xtr_assets.core.where_syntax import parse_where
 from xtr_assets.index.lexical.collection import Collection
-from xtr_assets.search.answer import known_whole, vocabulary_of
+from xtr_assets.search.answer import compared, known_whole, vocabulary_of
 from xtr_assets.search.confidence import PROFILE_KEY
 from xtr_assets.search.legs import ADDED, AS_IT_IS
 from xtr_assets.search.near_words import doubted
@@ -142,7 +142,8 @@ def prepared(index: HostedIndex, body: Prepare) -> dict[str, Any]:
     with held(index, body.generation, body.sha256) as searcher, searcher.opened() as opened:
         query = parse_query(body.query, body.syntax)
         text = query.text
-        names = [space.name for space in opened.spaces(body.mode)]
+        ask = Ask.checked(SearchOptions(1), body.mode, None, body.syntax)
+        names = compared(opened, ask)
         told: dict[str, Any] = {
             "generation": opened.number,
             "fingerprint": opened.generation.fingerprint,
@@ -157,7 +158,7 @@ def prepared(index: HostedIndex, body: Prepare) -> dict[str, Any]:
         if body.where:
             unknown = opened.filters.unknown(parse_where(body.where))
             told |= {"unknown": unknown, "fields": opened.filters.fields() if unknown else ()}
-        vocabulary = vocabulary_of(opened, Ask.checked(SearchOptions(1), body.mode, None, body.syntax))
+        vocabulary = vocabulary_of(opened, ask)
         unheld = [] if vocabulary is None else vocabulary.unknown(doubted(query))
         told["unheld"] = unheld
         if body.encode:
@@ -177,7 +178,7 @@ def legs_of(index: HostedIndex, body: Legs) -> dict[str, Any]:
         options = SearchOptions(body.k, **settings, fusion=body.fusion, collapse=body.collapse)
         ask = replace(Ask.checked(options, body.mode, body.where, body.syntax), raw=body.raw)
         text = parse_query(body.query, body.syntax)
-        collection, vectors = collection_of(body.collection), _vectors(opened, body, text.text)
+        collection, vectors = collection_of(body.collection), _vectors(opened, ask, body, text.text)
         if body.mode == "exact":
             found = part_scan(opened, ask, vectors, text, collection, _moments(opened, body), body.most)
         else:
@@ -192,7 +193,7 @@ def ranks_of(index: HostedIndex, body: Ranks) -> dict[str, Any]:
     with held(index, body.generation, body.sha256) as searcher, searcher.opened() as opened:
         ask = Ask.checked(SearchOptions(body.k, fusion=body.fusion), body.mode, body.where, body.syntax)
         text = parse_query(body.query, body.syntax)
-        collection, vectors = collection_of(body.collection), _vectors(opened, body, text.text)
+        collection, vectors = collection_of(body.collection), _vectors(opened, ask, body, text.text)
         scores, legs = part_ranks(opened, ask, vectors, text, collection, body.scores, body.legs)
         return {"generation": opened.number, "scores": scores, "legs": legs}
 
@@ -259,16 +260,16 @@ def _moments(opened: OpenGeneration, body: Legs) -> dict[str, Moments] | None:
     return found
 
 
-def _vectors(opened: OpenGeneration, body: Legs, text: str) -> QueryVectors:
+def _vectors(opened: OpenGeneration, ask: Ask, body: Legs, text: str) -> QueryVectors:
     """The vectors of a question, held against the index as those of any caller; refused where a space lacks one."""
     encoder = opened.generation.manifest.encoder
     embedding, tokens = None, None
-    for space in opened.spaces(body.mode):
-        if space.name == "dense":
+    for name in compared(opened, ask):
+        if name == "dense":
             if body.embedding is None:
                 raise refused(400, "`embedding` is missing, which the mode compares")
             embedding = query_vectors([body.embedding], encoder.dim)[0]
-        if space.name == "xtr":
+        if name == "xtr":
             if body.tokens is None:
                 raise refused(400, "`tokens` are missing, which the mode compares")
             tokens = query_tokens(body.tokens, encoder.token_dim)

@@ -79,6 +79,7 @@ PROFILE = {
     "length": 0.04,
     "symbol": 2.5,
     "alone": 0.03,
+    "pooled": 0.4,
     "called": 1.2,
 }
 

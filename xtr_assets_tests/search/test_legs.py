@@ -123,20 +123,37 @@ def test_the_score_is_the_weighted_sum_over_all_legs(legs: Searcher, slow: Slow,
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_maxsim_that_ranks_alone_is_short_of_what_length_takes_off(legs: Searcher, slow: Slow, query: str) -> None:
-    scores = slow.scores(query)["xtr"]
+def test_maxsim_that_ranks_alone_is_short_of_its_length_and_has_the_whole_text_added(
+    legs: Searcher, slow: Slow, query: str
+) -> None:
+    scores, cosines = (slow.scores(query)[name] for name in ("xtr", "dense"))
     length = 0.03 * np.log([len(one) for one in slow.tokens])
+    total = scores - length + 0.4 * cosines
     at = {row["chunk_id"]: i for i, row in enumerate(slow.rows)}
     hits = legs.search(query, 10, "xtr", explain=True)
     found = [at[hit.chunk_id] for hit in hits]
-    np.testing.assert_allclose([hit.score for hit in hits], (scores - length)[found], atol=2e-3)
+    np.testing.assert_allclose([hit.score for hit in hits], total[found], atol=2e-3)
     np.testing.assert_allclose([hit.scores["xtr"] for hit in hits], scores[found], atol=2e-3)
-    np.testing.assert_allclose([hit.score for hit in hits], np.sort(scores - length)[::-1][:10], atol=2e-3)
-    # The term decides: the best by MaxSim as it is come in another order.
-    assert found != np.argsort(-scores, kind="stable")[:10].tolist()
+    np.testing.assert_allclose([hit.scores["dense"] for hit in hits], cosines[found], atol=1e-3)
+    # Of the rows that MaxSim lists.
+    listed = np.argsort(-scores, kind="stable")[:100]
+    np.testing.assert_allclose([hit.score for hit in hits], np.sort(total[listed])[::-1][:10], atol=2e-3)
+    # Each term decides: without it they come in another order.
+    for without in (scores, scores - length, scores + 0.4 * cosines):
+        assert found != listed[np.argsort(-without[listed], kind="stable")][:10].tolist()
     for hit, i in zip(hits, found, strict=True):
         assert hit.explanation is not None
-        assert hit.explanation.spaces["xtr"].length == pytest.approx(length[i], abs=1e-6)
+        spaces = hit.explanation.spaces
+        assert spaces["xtr"].length == pytest.approx(length[i], abs=1e-6) and spaces["xtr"].weight is None
+        assert set(spaces) == {"xtr", "dense"} and (spaces["dense"].weight, spaces["dense"].length) == (0.4, None)
+        of_all = hit.explanation.candidates
+        assert 100 <= of_all < 200 and 1 <= spaces["dense"].rank <= of_all and spaces["dense"].listed is None
+    (first, *_) = hits
+    assert first.explanation is not None
+    said = str(first.explanation)
+    assert f"dense: {first.scores['dense']:.4f} x 0.40, rank " in said and " off for its length, rank " in said
+    (dense,) = legs.search(query, 1, "dense", explain=True)
+    assert dense.explanation is not None and dense.explanation.spaces["dense"].weight is None
 
 
 def test_tokens_of_ones_own_are_ranked_by_maxsim_as_it_is(legs: Searcher, slow: Slow) -> None:
@@ -262,7 +279,8 @@ def test_collapsing_leaves_of_the_order_the_first_of_each_symbol(legs: Searcher,
     overrides = {"nprobe": 16} if mode == "dense" else {}
     for query in QUERIES:
         first: dict[tuple[str, str, str], int] = {}
-        for hit in legs.search(query, 60, mode, **overrides):  # type: ignore[arg-type]
+        # Twice as many symbols as lists are long would ask for longer ones.
+        for hit in legs.search(query, 50, mode, **overrides):  # type: ignore[arg-type]
             first.setdefault((hit.source, hit.path, hit.symbol), hit.chunk_id)
         hits = legs.search(query, len(first), mode, collapse="symbol", **overrides)  # type: ignore[arg-type]
         assert [hit.chunk_id for hit in hits] == list(first.values())
@@ -327,6 +345,7 @@ def test_a_generation_without_weights_is_ranked_as_it_was_published(searcher: Se
         {"weights": {"dense": 1.0}, "symbol": "first"},
         {"weights": {"dense": 1.0}, "alone": float("inf")},
         {"weights": {"dense": 1.0}, "called": -2.0},
+        {"weights": {"dense": 1.0}, "pooled": -0.1},
         {"weights": {"lexical": 1.0}},
     ],
 )
@@ -360,4 +379,6 @@ def test_length_takes_nothing_off_alone_where_a_model_learnt_to_rank_by_maxsim()
     taught = [IndexConfig.model_validate(one).token_kind for one in configs]
     assert taught == ["minilm", "static", "xtr", ""]
     assert [Blend.standard(tokens_by=kind).alone > 0 for kind in taught] == [True, True, False, False]
+    assert [Blend.standard(tokens_by=kind).pooled for kind in taught] == [0.6, 0.6, 0.0, 0.0]
+    assert Blend.standard(frozenset({"dense"})).pooled == Blend.standard(frozenset({"tokens"})).pooled == 0.0
     assert {Blend.standard(tokens_by=kind).length for kind in taught} == {0.025}

@@ -13,7 +13,7 @@ from xtr_assets.encoders.base import Tolerance
 from xtr_assets.pipeline.gate.answer_truth import Doubles, Places, StoredVectors
 from xtr_assets.pipeline.gate.drawn_filters import shown
 from xtr_assets.pipeline.gate.drawn_questions import Question
-from xtr_assets.pipeline.gate.leg_truth import LEGS, Told, summed
+from xtr_assets.pipeline.gate.leg_truth import LEGS, Listed, Told, summed
 from xtr_assets.pipeline.gate.name_truth import named_rows, said_of
 from xtr_assets.pipeline.gate.where_truth import Row
 from xtr_assets.search.hits import Hit
@@ -105,7 +105,8 @@ class Judge:
         tokens = self.stored.tokens(rows)
         # As docs/searching.md says: where MaxSim ranks alone its own length term is taken off.
         length = self.told.alone * np.log(np.maximum(tokens, 1)) if case.mode == "xtr" else np.zeros(len(rows))
-        if wrong := _shown_scores(hits, legs, None if names is None else names[at], borne[at], called[at], length[at]):
+        adds, of_names = self._adds(case.mode), None if names is None else names[at]
+        if wrong := _shown_scores(case.mode, hits, legs, of_names, borne[at], called[at], length[at], adds):
             verdict.problems.append(f"{wrong} ({case})")
             return
         # What the words scored now and when they were drawn: the same encoder, another batch.
@@ -133,7 +134,13 @@ class Judge:
         return len(case.rows) <= max(case.k, depth)
 
     def _legs(self, mode: Mode) -> tuple[str, ...]:
-        return tuple(leg for leg in LEGS if self.told.weights.get(leg)) if mode in ("hybrid", "exact") else (mode,)
+        if mode in ("hybrid", "exact"):
+            return tuple(leg for leg in LEGS if self.told.weights.get(leg))
+        return (mode, "dense") if self._adds(mode) else (mode,)
+
+    def _adds(self, mode: Mode) -> float:
+        """What a unit of the embeddings' cosine adds in a mode that sums no legs: where MaxSim ranks alone."""
+        return self.told.pooled if mode == "xtr" else 0.0
 
     def _named(self, mode: Mode) -> bool:
         return mode in ("hybrid", "exact") and self.told.named and self.stored.named
@@ -205,9 +212,15 @@ class Judge:
         total: Doubles
         brought = np.ones(len(rows), np.bool_)
         if case.mode not in ("hybrid", "exact"):
-            ((name, alone),) = scores.items()
-            total = alone - length
-            room = slack[name]
+            total = scores[case.mode] - length
+            room = slack[case.mode]
+            if adds := self._adds(case.mode):
+                total += adds * scores["dense"]
+                room += adds * slack["dense"]
+                if not self.whole(case):
+                    # The embeddings bring no rows.
+                    of_tokens = Listed.of(case.mode, scores[case.mode], max(case.k, SCANNED), slack[case.mode])
+                    brought = np.isin(np.arange(len(rows)), of_tokens.surely)
         else:
             made = summed(scores, names, tokens, self.places.ids_of(rows), self.told, case.k, slack)
             total = made.total + added
@@ -260,11 +273,18 @@ def _scores(question: Question, stored: StoredVectors, leg: str, rows: Ints) -> 
 
 
 def _shown_scores(
-    hits: Sequence[Hit], legs: Sequence[str], names: Floats | None, borne: Mask, called: Doubles, length: Doubles
+    mode: Mode,
+    hits: Sequence[Hit],
+    legs: Sequence[str],
+    names: Floats | None,
+    borne: Mask,
+    called: Doubles,
+    length: Doubles,
+    adds: float,
 ) -> str:
     """What an answer says of its own scores. names : float32 [hits], 0 where a hit has none; borne : bool [hits];
     called : float64 [hits], how much of the question it is called; length : float64 [hits], what is off a score that
-    ranks alone."""
+    ranks alone; adds : what a unit of the embeddings' cosine adds to it."""
     for at, hit in enumerate(hits):
         compared = {*legs, *(("name",) if names is not None and names[at] != 0 else ())}
         compared |= {"symbol"} if borne[at] else set()
@@ -275,10 +295,10 @@ def _shown_scores(
             return f"a hit bears the name that was asked for and scores {hit.scores['symbol']:.4f} for it, not 1"
         if not abs(hit.scores.get("called", 0.0) - called[at]) <= SAME_SHARE:
             return f"a hit is called {called[at]:.4f} of the question and scores {hit.scores['called']:.4f} for it"
-        if len(legs) == 1 and legs[0] in hit.scores and names is None:
-            ranked = hit.scores[legs[0]] - float(length[at])
+        if mode in hit.scores:
+            ranked = hit.scores[mode] - float(length[at]) + (adds * hit.scores["dense"] if adds else 0.0)
             if not abs(hit.score - ranked) <= 1e-6:
-                return f"score {hit.score:.4f} is not that of {legs[0]}, {ranked:.4f}"
+                return f"score {hit.score:.4f} is not that of {mode}, {ranked:.4f}"
     order = [hit.score for hit in hits]
     if not all(before >= after for before, after in pairwise(order)):
         return "a better hit stands behind a worse one"

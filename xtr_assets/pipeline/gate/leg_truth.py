@@ -21,6 +21,7 @@ LENGTH = 0.025
 BORNE = 5.0
 CALLED = 2.0
 ALONE = 0.0125
+POOLED = 0.6
 LEAST_SPREAD = 1e-6
 
 
@@ -28,7 +29,8 @@ LEAST_SPREAD = 1e-6
 class Told:
     """What a manifest says of hybrid. weights : by leg; length : a unit of log tokens; named : whether names count;
     symbol : what a row gains that bears the name that the question is; alone : as length, where MaxSim ranks alone;
-    called : what a row gains whose path and symbol say all of the question."""
+    called : what a row gains whose path and symbol say all of the question; pooled : what a unit of the embeddings'
+    cosine adds where MaxSim ranks alone."""
 
     depth: int
     weights: Mapping[str, float]
@@ -37,6 +39,7 @@ class Told:
     symbol: float = 0.0
     alone: float = 0.0
     called: float = 0.0
+    pooled: float = 0.0
 
     @classmethod
     def read(cls, generation: Generation) -> "Told":
@@ -46,8 +49,8 @@ class Told:
         if "weights" not in said:
             return cls(depth, {"dense": 1.0, "xtr": 1.0}, 0.0, False)
         weights = {leg: float(weight) for leg, weight in said["weights"].items()}
-        symbol, alone, called = (float(said.get(key, 0.0)) for key in ("symbol", "alone", "called"))
-        return cls(depth, weights, float(said["length"]), True, symbol, alone, called)
+        more = (float(said.get(key, 0.0)) for key in ("symbol", "alone", "called", "pooled"))
+        return cls(depth, weights, float(said["length"]), True, *more)
 
     @classmethod
     def documented(cls, legs: Collection[str], tokens_by: str) -> "Told":
@@ -58,7 +61,8 @@ class Told:
             weights, alone = {"xtr": 1.0, "lexical": WEIGHTS["lexical"]}, 0.0
         elif "tokens" not in legs:
             del weights["xtr"]
-        return cls(DEPTH, weights, LENGTH, True, BORNE, alone, CALLED if "dense" in legs else 0.0)
+        called, pooled = CALLED if "dense" in legs else 0.0, POOLED if alone and "tokens" in legs else 0.0
+        return cls(DEPTH, weights, LENGTH, True, BORNE, alone, called, pooled)
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,9 @@ export function legs({ explanation }) {
     const [name, space] = one;
     const gave = given(one);
     const listed = space.listed === null ? "" : `, retrieved at ${space.listed}`;
-    const sum = gave === null ? "" : ` gave ${gave < 0 ? "−" : "+"}${Math.abs(gave).toFixed(2)}`;
+    // What adds to MaxSim that ranks alone is weighed, and has no standard score.
+    const share = space.z === null && space.weight !== null && space.weight !== undefined ? ` × ${space.weight.toFixed(2)}` : "";
+    const sum = gave === null ? share : ` gave ${gave < 0 ? "−" : "+"}${Math.abs(gave).toFixed(2)}`;
     return el("li", {}, gave === null ? null : bar(name, gave, most),
       el("span", {}, `${name} ${space.score.toFixed(3)}${sum}, rank ${space.rank} of ${explanation.candidates}${listed}`));
   }));

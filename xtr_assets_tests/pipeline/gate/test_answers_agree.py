@@ -27,7 +27,9 @@ from xtr_assets.search.filter_columns import TextColumn
 from xtr_assets.search.filter_masks import RowFilters
 from xtr_assets.search.legs import Blend, Legs
 from xtr_assets.search.query_encoder import QueryEncoder
+from xtr_assets.search.ranker import Pooled
 from xtr_assets.search.reader import OpenGeneration
+from xtr_assets.search.request import Ask
 from xtr_assets.search.retrievers import Listed
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.draft import Draft
@@ -99,6 +101,29 @@ def test_a_length_term_that_is_left_out_where_maxsim_ranks_alone_is_seen(
     monkeypatch.setattr(Legs, "shortened_alone", lambda self, rows: np.zeros(len(rows)))
     found = look(warehouse, draft)
     assert not found.passed and any("is not that of xtr" in one for one in found.details["problems"])
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.3, -0.6, 1.2])
+def test_another_share_of_the_whole_text_where_maxsim_ranks_alone_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weight: float
+) -> None:
+    warehouse, draft = ranked(tmp_path / "w", 60)
+    assert draft.manifest.profile["hybrid"]["pooled"] == 0.6
+    right = answer.pooled_of
+
+    def wrong(opened: OpenGeneration, ask: Ask) -> Pooled | None:
+        found = right(opened, ask)
+        return None if found is None or not weight else replace(found, weight=weight)
+
+    monkeypatch.setattr(answer, "pooled_of", wrong)
+    found = look(warehouse, draft)
+    said = "the mode compares in ['dense', 'xtr']" if not weight else "is not that of xtr"
+    assert not found.passed and any(said in one for one in found.details["problems"])
+
+
+def test_a_healthy_draft_of_more_rows_than_the_tokens_list_passes(tmp_path: Path) -> None:
+    found = look(*ranked(tmp_path / "w", 400))
+    assert found.passed, found.details["problems"]
 
 
 def test_rows_at_the_end_of_a_list_leave_a_sum_open() -> None:
