@@ -65,6 +65,10 @@ def test_nothing_of_a_generation_that_answered_before_stays(tmp_path: Path, monk
         answers(1)
         publish_chunks(warehouse, version(2))
         answers(2)
+        # Moves back are counted from the first one on.
+        for number in (1, 2):
+            warehouse.rollback(number, who="a test")
+            answers(number)
         first = Footprint(root)
         for number in range(3, 2 + PUBLISHED):
             publish_chunks(warehouse, version(number))
