@@ -14,6 +14,9 @@ yet folded, which gives .710, .554, .393:
 
 Stop words stay: leaving them out of queries gives -.001, +.017, -.011, and a phrase may consist of them.
 
+A chunk also has the language of its file as a term, and a query those that it names: `python` of a query is not what
+`.py` files say of themselves (docs/measurements.md, "Languages").
+
 Scripts without spaces, and Korean, whose endings are written on to their words, are read as pairs of neighbouring
 characters; a Han character of a document is a term by itself too, so that a word of one is found.
 """
@@ -27,11 +30,14 @@ from threading import local
 import regex
 from snowballstemmer.english_stemmer import EnglishStemmer
 
+from xtr_assets.core.file_language import language_of, languages_named
 from xtr_assets.core.text_fold import SPACELESS, fold, fold_form
 
 # Terms of one version are compared with no other's. Also raised where another release of the stemmer stems otherwise:
 # a test holds it to known stems.
-TERMS_VERSION = 1
+TERMS_VERSION = 2
+# Versions that a query is looked up in: 1 has no languages, all else is the same.
+READ_TERMS = (1, 2)
 
 # A longer run is read as several words: nobody types 129 characters, and a megabyte of base64 is no term.
 MAX_WORD = 128
@@ -72,7 +78,8 @@ def _stem(part: str) -> str:
 
 
 def document_terms(path: str, symbol: str | None, title: str | None, text: str) -> list[str]:
-    """The terms of a chunk, in order and with repeats. A symbol is also a term behind its module and its package.
+    """The terms of a chunk, in order and with repeats. A symbol is also a term behind its module and its package. The
+    language of the file comes last: a dot, with which no other term begins, and its name.
 
     >>> document_terms("asyncio/tasks.py", "gather", None, "def gather(*coros)")[4:8]
     ['gather', 'asyncio.gather', 'tasks.gather', 'def']
@@ -84,6 +91,7 @@ def document_terms(path: str, symbol: str | None, title: str | None, text: str) 
     if title:
         terms += _terms(title, document=True)
     terms += _terms(text, document=True)
+    terms += _written_in(path)
     return terms
 
 
@@ -94,10 +102,15 @@ def query_terms(text: str) -> list[str]:
     as often as it is asked: +.0215 [.016, .027] on CoNaLa train, +.003 and +.001 on SciFact train and CosQA dev, +.010
     on known items of the standard library.
 
+    A language that it names is a word, of whatever capitals, and asks for files in it too.
+
     >>> query_terms("asyncio.gather raises HTTP_404")
     ['asyncio.gather', 'asyncio', 'gather', 'rais', 'http_404', 'http', '404']
+    >>> query_terms("zip in JavaScript")
+    ['zip', 'in', 'javascript', '.javascript']
     """
-    return list(dict.fromkeys(_terms(text, document=False)))
+    said, languages = languages_named(text)
+    return list(dict.fromkeys([*_terms(said, document=False), *(f".{language}" for language in languages)]))
 
 
 def word_term(word: str) -> str:
@@ -122,7 +135,12 @@ def called_terms(path: str, symbol: str) -> frozenset[str]:
 # All chunks of a file share its path.
 @lru_cache(maxsize=1 << 10)
 def _path_terms(path: str) -> frozenset[str]:
-    return frozenset(_terms(path, document=True))
+    return frozenset([*_terms(path, document=True), *_written_in(path)])
+
+
+def _written_in(path: str) -> list[str]:
+    language = language_of(path)
+    return [f".{language}"] if language else []
 
 
 def needed_terms(text: str) -> list[tuple[str, ...]]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, UnknownFormat
 from xtr_assets.core.json_document import read_json
-from xtr_assets.core.lexical_terms import TERMS_VERSION
+from xtr_assets.core.lexical_terms import READ_TERMS, TERMS_VERSION
 from xtr_assets.index import DenseIndex, TokenIndex
 from xtr_assets.index.late.options import SearchProfile
 from xtr_assets.storage.draft import LEXICAL_INDEX, TOKEN_INDEX
@@ -215,7 +215,7 @@ def lexical_lack(generation: Generation) -> str:
     else:
         name = generation.file_name(LEXICAL_FILE)
         terms = LexicalIndexFile.from_bytes(generation.path(LEXICAL_FILE).read_bytes(), name).terms
-        if terms == TERMS_VERSION:
+        if terms in READ_TERMS:
             return ""
         why = f"its terms are of version {terms}, this release splits words by version {TERMS_VERSION}"
     return (

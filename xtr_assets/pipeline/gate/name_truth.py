@@ -13,7 +13,7 @@ import numpy.typing as npt
 from xtr_assets.core.text_fold import fold
 from xtr_assets.core.types import Ints, Mask
 from xtr_assets.pipeline.gate.drawn_questions import Question
-from xtr_assets.pipeline.gate.term_truth import called, tellable
+from xtr_assets.pipeline.gate.term_truth import called, tellable, written_in
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 
 Doubles = npt.NDArray[np.float64]
@@ -64,7 +64,7 @@ def said_of(rarity: Mapping[str, float], rows: Ints, columns: Mapping[int, Mappi
     whole, found = sum(rarity.values()), []
     for row in rows.tolist():
         path, symbol = columns[row]["path"], columns[row]["symbol"]
-        own = _called(path) | _called(symbol) if symbol else _called("")
+        own = _called(path) | _called(symbol) | {*written_in(path)} if symbol else _called("")
         found.append(sum(rarity[term] for term in own & rarity.keys()))
     return np.array(found, np.float64) / (whole or 1.0)
 

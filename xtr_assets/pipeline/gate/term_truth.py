@@ -16,6 +16,17 @@ from snowballstemmer import stemmer
 WORD, NAME, PARTS = 128, 8, 16
 # So many marks on one letter are read.
 MARKS = 30
+# How files of a language end that is not called so, and what else it is called.
+ENDINGS = {
+    "python": "py pyi pyw pyx", "javascript": "js jsx mjs cjs", "typescript": "ts tsx mts cts", "rust": "rs",
+    "ruby": "rb", "kotlin": "kt kts", "c++": "cpp cc cxx hpp hh hxx ipp", "c#": "cs csx", "f#": "fs fsi fsx",
+    "haskell": "hs lhs", "perl": "pl pm", "elixir": "ex exs", "erlang": "erl hrl", "julia": "jl", "ocaml": "ml mli",
+    "clojure": "clj cljs cljc", "fortran": "f90 f95 f03 f08",
+}  # fmt: skip
+NAMES = {
+    **{one: one for one in ENDINGS},
+    "python2": "python", "python3": "python", "cpp": "c++", "csharp": "c#", "fsharp": "f#",
+}  # fmt: skip
 # Unicode names of the characters of scripts whose words touch begin so.
 TOUCHING = (
     "CJK UNIFIED IDEOGRAPH", "CJK COMPATIBILITY IDEOGRAPH", "HIRAGANA", "KATAKANA", "HANGUL", "THAI", "LAO", "KHMER",
@@ -42,12 +53,42 @@ def counted(path: str, symbol: str, title: str, text: str) -> Counter[str]:
     for one in (path, symbol, title, text):
         found.update(_terms(one, stored=True))
     found.update(_homes(path, symbol))
+    found.update(written_in(path))
     return found
 
 
 def asked(text: str) -> Counter[str]:
-    """The terms of a question, each once."""
-    return Counter(set(_terms(text, stored=False)))
+    """The terms of a question, each once. A language that it names is one word, and asks for its files."""
+    lowered, languages, at = "", set(), 0
+    while at < len(text):
+        word = "" if at and (_joins(text[at - 1]) or text[at - 1] == ".") else _language_at(text, at)
+        lowered += word or text[at]
+        languages |= {f".{NAMES[word]}"} if word else set()
+        at += len(word) or 1
+    return Counter(set(_terms(lowered, stored=False)) | languages)
+
+
+def written_in(path: str) -> list[str]:
+    """The term of the language in which a file is by its ending; none where that is unknown."""
+    file = path.split("/")[-1]
+    ending = file.split(".")[-1].casefold() if "." in file.lstrip(".") or file.count(".") > 1 else ""
+    return [f".{language}" for language, endings in ENDINGS.items() if ending in endings.split()]
+
+
+def _language_at(text: str, at: int) -> str:
+    """The longest name of a language that stands there as a word of its own, in small letters; "" where none does."""
+    for length in range(max(map(len, NAMES)), 1, -1):
+        word, behind = text[at : at + length], text[at + length : at + length + 2]
+        if word.isascii() and word.lower() in NAMES and len(word) == length:
+            joined = behind[:1] and (_joins(behind[0]) or behind[0] in "+#")
+            named = behind[:1] == "." and behind[1:] and _joins(behind[1])
+            if not joined and not named:
+                return word.lower()
+    return ""
+
+
+def _joins(one: str) -> bool:
+    return one == "_" or one.isalnum()
 
 
 def called(text: str) -> frozenset[str]:

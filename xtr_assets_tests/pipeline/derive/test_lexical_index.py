@@ -86,10 +86,10 @@ def test_a_step_that_died_is_resumed_and_leaves_nothing_of_its_own(
 def test_a_folder_that_lost_a_file_is_named_and_not_taken_for_whole(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (documents,) = warehouse.root.glob("segments/*/lexical.1/documents.npy")
+    (documents,) = warehouse.root.glob(f"segments/*/{LEXICAL_FOLDER}/documents.npy")
     draft = next_draft(warehouse, monkeypatch)
     documents.unlink()
-    with pytest.raises(CorruptFile, match=r"lexical\.1/documents\.npy"):
+    with pytest.raises(CorruptFile, match=rf"{LEXICAL_FOLDER}/documents\.npy"):
         derive_lexical(session(draft))
 
 
@@ -105,12 +105,12 @@ def test_the_manifest_lists_hashes_and_the_description_names_every_segment(wareh
 
 @pytest.mark.parametrize("name", ["terms.npy", "counts.npy", "lengths.npy", "lexical.json", "files.json"])
 def test_verify_names_a_flipped_byte(warehouse: Warehouse, name: str) -> None:
-    (path,) = warehouse.root.glob(f"segments/*/lexical.1/{name}")
+    (path,) = warehouse.root.glob(f"segments/*/{LEXICAL_FOLDER}/{name}")
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
     problems = warehouse.verify().problems
-    assert any(f"lexical.1/{name}" in str(one) for one in problems), problems
+    assert any(f"{LEXICAL_FOLDER}/{name}" in str(one) for one in problems), problems
 
 
 def test_an_export_holds_the_words_and_an_import_answers_by_them(warehouse: Warehouse, tmp_path: Path) -> None:
@@ -127,16 +127,14 @@ def test_words_of_rules_that_nothing_reads_are_collected_and_unfinished_ones_too
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lexical_index, "LEXICAL_FOLDER", "lexical.0")
-    with monkeypatch.context() as patch:
-        patch.setattr("xtr_assets.search.loaders.TERMS_VERSION", 1)
-        publish_chunks(warehouse, [*CHUNKS, make_chunk("n.py", "n", "new")])
+    publish_chunks(warehouse, [*CHUNKS, make_chunk("n.py", "n", "new")])
     monkeypatch.undo()
     publish_chunks(warehouse, [*CHUNKS, make_chunk("n.py", "n", "newer")])
     (first,) = (one for one in warehouse.segments() if one.rows == 30)
-    assert first.has_folder("lexical.0") and first.has_folder("lexical.1")
+    assert first.has_folder("lexical.0") and first.has_folder(LEXICAL_FOLDER)
     first.staging("lexical.7").joinpath("half").write_text("half")
     report = warehouse.collect(1)
-    assert not first.has_folder("lexical.0") and first.has_folder("lexical.1")
+    assert not first.has_folder("lexical.0") and first.has_folder(LEXICAL_FOLDER)
     assert any("lexical.7" in name for name in report.removed) and warehouse.verify().problems == ()
     with xa.open(warehouse, "cpu") as searcher:
         assert [hit.symbol for hit in searcher.search("newer", 5, "lexical")] == ["n"]

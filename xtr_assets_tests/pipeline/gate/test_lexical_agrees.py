@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from xtr_assets.core import file_language
+from xtr_assets.core.file_language import language_of
 from xtr_assets.core.lexical_terms import document_terms, query_terms
 from xtr_assets.core.phrases import holds_phrase
 from xtr_assets.index.lexical.index import LexicalIndex
+from xtr_assets.pipeline.derive.lexical_index import LEXICAL_FOLDER
 from xtr_assets.pipeline.gate import lexical_agrees, rows_everywhere, term_truth
 from xtr_assets.pipeline.gate.demand_truth import folded, stands
 from xtr_assets.pipeline.gate.lexical_truth import nth_largest
@@ -64,7 +67,7 @@ def test_strange_texts_pass(strange: tuple[Warehouse, Draft]) -> None:
 
 
 def _array(draft: Draft, name: str) -> str:
-    return f"segments/{newest_segment(draft)[1]}/lexical.1/{name}.npy"
+    return f"segments/{newest_segment(draft)[1]}/{LEXICAL_FOLDER}/{name}.npy"
 
 
 def _slip(documents: np.ndarray, lists: np.ndarray, rows: int) -> np.ndarray:
@@ -172,6 +175,36 @@ def test_the_second_reading_says_what_the_first_says() -> None:
                 document_terms("a/é.py", "A.b", text[:9], text)
             ), text
             assert term_truth.asked(text) == Counter(query_terms(text)), text
+
+
+def test_both_readings_know_the_same_languages() -> None:
+    for language, suffixes in file_language._SUFFIXES.items():
+        for suffix in (*suffixes, *map(str.upper, suffixes)):
+            assert language_of(f"a.b/c.{suffix}") == language
+            ended = (f"a.b/c.{suffix}", f"a/..{suffix}", f".a.{suffix}")
+            for path in (*ended, suffix, f".{suffix}", f"a.{suffix}/b", f"{suffix}.x"):
+                assert term_truth.written_in(path) == [f".{one}" for one in [language_of(path)] if one], path
+    chance = np.random.default_rng(9)
+    marks = [" ", " ", ".", "_", "+", "#", "x", "1", "é", "\u0301", "\u017f", "\u212a", "in", "\u0130"]
+    pieces = [*term_truth.NAMES, "JavaScript", "PYTHON", *marks]
+    named = 0
+    for _ in range(3_000):
+        text = "".join(pieces[i] for i in chance.integers(len(pieces), size=int(chance.integers(1, 7))).tolist())
+        found = term_truth.asked(text)
+        assert found == Counter(query_terms(text)), text
+        named += any(term.startswith(".") for term in found)
+    assert named > 300
+
+
+def test_files_whose_language_is_lost_or_another_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for told in ("", "ruby"):
+        with monkeypatch.context() as patch:
+            patch.setattr("xtr_assets.core.lexical_terms.language_of", lambda path, told=told: told)
+            warehouse = Warehouse.create(tmp_path / (told or "none"))
+            write_shard(warehouse, "code", [make_chunk(f"f{i}.py", f"s{i}", f"word{i} of {i}") for i in range(12)])
+            draft = whole_draft(warehouse, "Flat")
+        found = lexical_agrees.check(session_of(warehouse, draft))
+        assert not found.passed and "its text has" in found.summary, found.summary
 
 
 def test_both_readings_agree_where_a_phrase_stands() -> None:

@@ -1,0 +1,48 @@
+"""The language of a file, and what of a question names one."""
+
+import pytest
+
+from xtr_assets.core.file_language import language_of, languages_named
+from xtr_assets.core.lexical_terms import called_terms, document_terms, query_terms
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("parse a date in Python", ["python"]),
+        ("python3 or Python2, and python", ["python"]),
+        ("C++ or c# or F#", ["c++", "c#", "f#"]),
+        ("(TypeScript)", ["typescript"]),
+        ("Rust, Ruby: Kotlin!", ["rust", "ruby", "kotlin"]),
+        ("cpp and csharp", ["c++", "c#"]),
+        ("python.org, monty_python, pythonic, python4, jpython", []),
+        ("ends with python.", ["python"]),
+        ("c+++ c## C", []),
+        ("go java php", []),
+        ("pyth\u00f6n \u00e9python python\u00e9", []),
+        ("\u212aotlin", []),
+        ("", []),
+    ],
+)
+def test_a_question_names_languages_by_words_of_their_own(text: str, named: list[str]) -> None:
+    assert languages_named(text)[1] == named
+    assert [term for term in query_terms(text) if term.startswith(".")] == [f".{one}" for one in named]
+
+
+def test_a_language_that_a_question_names_is_one_word_there() -> None:
+    """Else JavaScript would ask for files of Java."""
+    assert query_terms("JavaScript and TYPESCRIPT") == ["javascript", "and", "typescript", ".javascript", ".typescript"]
+    assert {"java", "script", "javascript"} <= set(document_terms("", None, None, "JavaScript"))
+
+
+@pytest.mark.parametrize("path", ["a/b.py", "stubs/b.PYI", "x.test.py", "..py"])
+def test_the_language_of_a_file_is_a_term_of_its_chunks(path: str) -> None:
+    assert language_of(path) == "python"
+    terms = document_terms(path, "f", "t", "python .python")
+    assert terms.count(".python") == 1 and ".python" in called_terms(path, "f")
+
+
+@pytest.mark.parametrize("path", ["", "py", ".py", "a.py/b", "notes.md", "Main.java", "a.py/", "main.go"])
+def test_other_files_have_none(path: str) -> None:
+    assert language_of(path) == ""
+    assert not [term for term in document_terms(path, None, None, "") if term.startswith(".")]
