@@ -1,28 +1,49 @@
 """Words one edit away from another (Damerau): two letters exchanged, one left out, one too many, or a wrong one."""
 
 import re
+from collections.abc import Iterator
 from string import ascii_lowercase
+
+import regex
 
 # Of shorter words most others are one edit away; nobody types longer ones.
 LEAST_LETTERS = 5
 MOST_LETTERS = 24
 # The words of code: of `ProcessPoolExecutor` and `read_text` each. A word with an accent stays: terms have none.
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-# Letters beside digits are a version, a code or a hash.
-_LETTERS = re.compile(r"(?<![^\W_])[^\W\d_]++(?!\d)")
+# Letters beside digits are a version, a code or a hash, and before 't half of a word. An accent may be a character of
+# its own: to `regex` it belongs to the word.
+_LETTERS = regex.compile(r"(?<![^\W_])[^\W\d_]++(?!\d|['\u2019]t\b)")
 
 
 def typed_words(text: str) -> list[tuple[int, int, str]]:
     """The words of a text whose spelling can be corrected, as (start, end, word in small letters).
 
-    >>> typed_words("a ProcesPoolExecutor, größer")
+    >>> typed_words("a ProcesPoolExecutor, größer, couldn't")
     [(2, 8, 'proces'), (12, 20, 'executor')]
     """
-    runs = (run for run in _LETTERS.finditer(text) if run.group().isascii())
-    parts = (part for run in runs for part in _PART.finditer(text, *run.span()))
-    return [
-        (*part.span(), part.group().lower()) for part in parts if LEAST_LETTERS <= len(part.group()) <= MOST_LETTERS
-    ]
+    return [(start, end, word) for start, end, word, _ in _typed(text)]
+
+
+def typed_forms(text: str) -> dict[str, set[str]]:
+    """Each of these words, and what it is typed in: whoever knows one of the two knows the word.
+
+    >>> {word: sorted(forms) for word, forms in typed_forms("LinkedIn, gather").items()}
+    {'linked': ['linked', 'linkedin'], 'gather': ['gather']}
+    """
+    forms: dict[str, set[str]] = {}
+    for _, _, word, run in _typed(text):
+        forms.setdefault(word, {word}).add(run)
+    return forms
+
+
+def _typed(text: str) -> Iterator[tuple[int, int, str, str]]:
+    """(start, end, word, what it is typed in) of each, in small letters."""
+    for run in _LETTERS.finditer(text):
+        if run.group().isascii():
+            for part in _PART.finditer(text, *run.span()):
+                if LEAST_LETTERS <= len(part.group()) <= MOST_LETTERS:
+                    yield *part.span(), part.group().lower(), run.group().lower()
 
 
 def edits(word: str) -> list[str]:

@@ -1,6 +1,6 @@
 """One call over one opened generation: encode the queries, rank, then read what the hits show."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -80,11 +80,13 @@ def _corrections(
     vocabulary = vocabulary_of(opened, ask)
     if vocabulary is None:
         return [""] * len(queries)
-    said = []
+    said, meant = [], dict[str, str]()
     for query, own in zip(queries, vectors, strict=True):
-        unknown = vocabulary.unknown(doubted(query))
-        wrong = asked_about(unknown, known_whole(opened, encoder, own)) if unknown else []
-        said.append(corrected(query.text, {word: nearest([vocabulary.near(word)]) for word in wrong}))
+        words = doubted(query)
+        unknown = vocabulary.unknown(words)
+        wrong = asked_about(unknown, known_whole(opened, encoder, own, words), len(queries)) if unknown else []
+        meant |= {word: nearest([vocabulary.near(word)]) for word in wrong if word not in meant}
+        said.append(corrected(query.text, {word: meant[word] for word in wrong}))
     return said
 
 
@@ -109,11 +111,14 @@ def vocabulary_of(opened: OpenGeneration, ask: Ask) -> Vocabulary | None:
     return Vocabulary(words[0], opened.hydrator, partial(opened.allowed, ask.where))
 
 
-def known_whole(opened: OpenGeneration, encoder: QueryEncoder, query: QueryVectors) -> set[str]:
-    """The words of a query that the encoder knows as one piece; none where it was not asked for tokens."""
+def known_whole(
+    opened: OpenGeneration, encoder: QueryEncoder, query: QueryVectors, words: Mapping[str, Collection[str]]
+) -> set[str]:
+    """Those of the words of which the encoder knows a form as one piece; none where it was not asked for tokens."""
     if query.token_ids is None:
         return set()
-    return {piece.lstrip(BEGINS).lower() for piece in encoder.surface(opened.generation, query.token_ids)}
+    pieces = {piece.lstrip(BEGINS).lower() for piece in encoder.surface(opened.generation, query.token_ids)}
+    return {word for word, forms in words.items() if not pieces.isdisjoint(forms)}
 
 
 def ranked(

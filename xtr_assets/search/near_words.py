@@ -1,14 +1,14 @@
 """The spelling of a query: words that no live row holds, one edit away from words that some rows hold.
 
 The lexical index tells of any term whether a row holds it, so that nothing is built for it. Where a filter says which
-rows may be seen, what is asked in place of a word stands in one of them: no answer tells of others.
+rows may be seen, what is asked in place of a word stands in one of them.
 """
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from xtr_assets.core.edits import edits, typed_as, typed_words
+from xtr_assets.core.edits import edits, typed_as, typed_forms, typed_words
 from xtr_assets.core.lexical_terms import word_term
 from xtr_assets.core.query_syntax import Query
 from xtr_assets.core.types import Mask
@@ -18,6 +18,9 @@ from xtr_assets.search.reader import Hydrates
 # A pasted page is not looked at. And each word that nobody knows asks for some 500 others.
 MOST_WORDS = 16
 MOST_UNKNOWN = 3
+# Of all queries of one call: 3.5 CPU s at worst, of words of 24 letters. As many as a server answers together have
+# their three words each, whoever else asks.
+MOST_OF_CALL = 96
 # Rows that are read for the word that a term is the stem of, and how many of the commonest terms may be meant.
 ROWS_READ = 8
 _TERMS_READ = 3
@@ -40,11 +43,12 @@ class Vocabulary:
     hydrator: Hydrates
     allowed: Callable[[], Mask]
 
-    def unknown(self, words: Collection[str]) -> list[str]:
-        """Those that no live row holds, whoever may see it."""
-        terms = {word: word_term(word) for word in words}
-        held = self._held(list(terms.values()))
-        return [word for word, term in terms.items() if term not in held]
+    def unknown(self, words: Mapping[str, Collection[str]]) -> list[str]:
+        """Those of which no live row holds a form, whoever may see it. A form that has capitals inside is a term as it
+        is, and by its stem where it is written small."""
+        terms = {word: {term for form in forms for term in (form, word_term(form))} for word, forms in words.items()}
+        held = self._held([term for own in terms.values() for term in own]).keys()
+        return [word for word, own in terms.items() if own.isdisjoint(held)]
 
     def near(self, word: str) -> dict[str, Near]:
         """Terms of words one edit away that live rows hold."""
@@ -86,19 +90,22 @@ def nearest(near: Sequence[Mapping[str, Near]]) -> str:
     return ""
 
 
-def doubted(query: Query) -> set[str]:
-    """The words of a query whose spelling is looked at; none where it demands what a text must hold."""
-    words = typed_words(query.text)
-    return set() if query.phrases or query.required or len(words) > MOST_WORDS else {word for _, _, word in words}
+def doubted(query: Query) -> dict[str, set[str]]:
+    """The words of a query whose spelling is looked at, by their forms; none where it demands what a text must hold."""
+    demands = query.phrases or query.required
+    return {} if demands or len(typed_words(query.text)) > MOST_WORDS else typed_forms(query.text)
 
 
-def asked_about(unknown: Collection[str], whole: Collection[str]) -> list[str]:
+def asked_about(unknown: Collection[str], whole: Collection[str], queries: int = 1) -> list[str]:
     """Which words that no row holds are taken for mistakes, in order.
 
     whole : those that the encoder knows as one piece: a word of the language that this index does not speak of is well
-    written
+    written; queries : how many there are in the call
+
+    >>> [len(asked_about(["four", "words", "are", "unknown"], [], queries)) for queries in (1, 32, 33, 64, 1000)]
+    [3, 3, 2, 1, 1]
     """
-    return sorted(set(unknown) - set(whole))[:MOST_UNKNOWN]
+    return sorted(set(unknown) - set(whole))[: max(1, min(MOST_UNKNOWN, MOST_OF_CALL // queries))]
 
 
 def corrected(text: str, meant: Mapping[str, str]) -> str:

@@ -64,7 +64,8 @@ class PartRounds:
         """The text with the words that no part holds as the nearest that some hold; "" where it is asked as it is."""
         # A part of an earlier release does not say what it does not hold.
         lacking = [set(one.get("unheld", ())) for one in prepared.values()]
-        words = asked_about(set.intersection(*lacking), _first(prepared).get("whole", ()))
+        queries = sum(bool(parse_query(one, told.ask.syntax).text.strip()) for one in told.question.asked)
+        words = asked_about(set.intersection(*lacking), _first(prepared).get("whole", ()), queries)
         if not words:
             return ""
         body = {"words": words, "mode": told.ask.mode, "where": told.question.where}

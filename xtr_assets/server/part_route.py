@@ -159,14 +159,15 @@ def prepared(index: HostedIndex, body: Prepare) -> dict[str, Any]:
             unknown = opened.filters.unknown(parse_where(body.where))
             told |= {"unknown": unknown, "fields": opened.filters.fields() if unknown else ()}
         vocabulary = vocabulary_of(opened, ask)
-        unheld = [] if vocabulary is None else vocabulary.unknown(doubted(query))
+        words = doubted(query)
+        unheld = [] if vocabulary is None else vocabulary.unknown(words)
         told["unheld"] = unheld
         if body.encode:
             vectors = searcher.encoder.encode(opened.generation, [text], names)[0]
             told["embedding"] = None if vectors.embedding is None else vectors.embedding.tolist()
             told["tokens"] = None if vectors.tokens is None else vectors.tokens.tolist()
             told["token_ids"] = None if vectors.token_ids is None else vectors.token_ids.tolist()
-            whole = known_whole(opened, searcher.encoder, vectors) if unheld else set()
+            whole = known_whole(opened, searcher.encoder, vectors, words) if unheld else set()
             told["whole"] = sorted(whole.intersection(unheld))
         return told
 

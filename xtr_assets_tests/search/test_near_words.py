@@ -19,6 +19,7 @@ CHUNKS = [
     make_chunk("nested.py", "flatten", "def flatten(values): values in nested lists"),
     make_chunk("plans/phoenix.md", "", "The Phoenix project is delayed.", source="board"),
     make_chunk("notes/birds.md", "", "A phonix is no bird, and a raven is one.", source="notes"),
+    make_chunk("notes/people.md", "", "A linker is on linkedin, and could be at the universitat.", source="notes"),
     *(make_chunk(f"many/f{i}.md", "", f"filler number {i}", source="notes") for i in range(60)),
 ]
 
@@ -61,6 +62,11 @@ def test_a_word_that_no_row_holds_is_asked_as_the_nearest_one(searcher: Searcher
         "xather",  # the first letter
         "gatr",  # too short
         "gähter",
+        "ga\u0308hter",  # the same with an accent of its own
+        "Universita\u0308t",  # no letter comes before an accent
+        "couldn't",  # rows hold "could"
+        "couldn\u2019t",
+        "LinkedIn",  # "linkedin" is held, "linked" is not, and "linker" is
         "tested lists",  # "nested" has another first letter
         "",
         "E1234 404",
@@ -108,6 +114,22 @@ def test_each_query_of_a_batch_by_itself_and_explanations_of_what_was_asked(sear
     assert [len(one) for one in found] == [1, 1, 0, 1]
     assert found[0][0].explanation is not None
     assert [one.term for one in found[0][0].explanation.terms] == ["semaphor"]
+
+
+def test_a_form_that_the_encoder_knows_is_known_too(searcher: Searcher) -> None:
+    """It has the word without capitals: rows hold neither."""
+    assert searcher.search("GatherQueue", 5, "lexical").corrected == ""
+    assert searcher.search("GahterPool", 5, "lexical").corrected == "GatherPool"
+    assert searcher.search("GahterPool", 5, "hybrid").corrected == ""
+
+
+def test_a_batch_asks_about_as_many_words_as_a_server_has_time_for(searcher: Searcher) -> None:
+    typed, asked = "flaten gahter semaphroe", "flatten gather semaphore"
+    batches = ([typed, *["nested"] * more] for more in (31, 32, 63))
+    found = [searcher.search_batch(batch, 1, "lexical")[0].corrected for batch in batches]
+    assert found == [asked, "flatten gather semaphroe", "flatten gahter semaphroe"]
+    again = searcher.search_batch(["gahter"] * 500, 1, "lexical")
+    assert {one.corrected for one in again} == {"gather"}, "each query has one"
 
 
 def test_words_of_rows_that_died_are_asked_no_more(tmp_path: Path) -> None:

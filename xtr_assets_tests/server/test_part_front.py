@@ -267,6 +267,10 @@ def test_a_front_corrects_the_spelling_that_the_whole_set_in_one_process_does(pa
                     assert answer.json().get("corrected", "") == found.corrected, (query, where, mode)
                     assert hits(answer) == local(whole_set, query, 9, mode, where), (query, where, mode)
                     assert mode != "lexical" or found.corrected == meant
+            batch = ["zebrra pelicn", "LinkedZebra", " ", *["zebra"] * 31]
+            answer = await site.web.post("/v1/search", json={"queries": batch, "k": 1, "mode": "lexical"})
+            told = [one.get("corrected", "") for one in answer.json()["results"]]
+            assert told == [one.corrected for one in whole_set.search_batch(batch, 1, "lexical")]
         plain = await site.ask("cabinex", 9, "lexical", syntax="plain")
         assert (hits(plain), "corrected" in plain.json()) == ([], False)
         (first, second) = (
