@@ -140,14 +140,16 @@ def text_replaced(kind: str, before: Texts, now: Texts, limit: float) -> tuple[f
     # passage of them is compared.
     old_rows, new_rows = _different(before.hashes, went), _different(now.hashes, came)
     most = min(int(before.bare[old_rows].sum()), int(now.bare[new_rows].sum()), MOST_COMPARED)
-    old, new = _spread(before, old_rows, most), _spread(now, new_rows, most)
+    old_at, new_at = _spread(before, old_rows, most), _spread(now, new_rows, most)
+    old, new = before.read(old_at), now.read(new_at)
     held, holds = passages_of(before.bare[went]), passages_of(now.bare[came])
     differed = distinct_share(old) * passages_of(before.bare[old_rows]) / held
     differs = distinct_share(new) * passages_of(now.bare[new_rows]) / holds
     shares = lost / before.total, gained / before.total
     forms = (*_GARBLED, _WRAPPED) if kind == "records" else _GARBLED
     repeated = _repeated(kind, *shares, holds / held, differed, differs)
-    return max(repeated, _garbled(forms, *shares, old, new), key=share_of)
+    instead = np.isin(now.ids[new_at], before.ids).tolist()
+    return max(repeated, _garbled(forms, *shares, old, list(zip(new, instead, strict=True))), key=share_of)
 
 
 def _repeated(
@@ -175,15 +177,24 @@ def _garbled(
     lost: float,
     gained: float,
     old: Sequence[str],
-    new: Sequence[str],
+    new: Sequence[tuple[str, bool]],
 ) -> tuple[float, str]:
-    """What can be read: a wrong table makes remains of every letter beyond ASCII; an export may escape it all."""
+    """What can be read: a wrong table makes remains of every letter beyond ASCII; an export may escape it all. Texts
+    that come besides and are so by nature (checksums, records in JSON) take nothing away: what is missing is missing
+    from rows that stayed, or from all that can be read.
+
+    new : texts that came, and whether each is a row's that served before
+    """
     shares = []
+    letters, letters_before = max(1, sum(len(one) for one, _ in new)), max(1, sum(map(len, old)))
     for found, words in forms:
-        garbled, before = (
-            sum(len(one) for one in texts if found(one)) / max(1, sum(map(len, texts))) for texts in (new, old)
-        )
-        shares.append((gained * garbled - lost * before, f"{percent(garbled)} of the texts that came {words}"))
+        spoilt = [(one, instead) for one, instead in new if found(one)]
+        garbled = sum(len(one) for one, _ in spoilt) / letters
+        before = lost * sum(len(one) for one in old if found(one)) / letters_before
+        of_rows = gained * sum(len(one) for one, instead in spoilt if instead) / letters - before
+        of_all = (lost - before) - gained * (1 - garbled)
+        share = min(gained * garbled - before, max(of_rows, of_all))
+        shares.append((share, f"{percent(garbled)} of the texts that came {words}"))
     return max(shares, key=share_of)
 
 
@@ -196,11 +207,11 @@ def _different(hashes: Hashes, rows: Ints) -> Ints:
     return rows[np.sort(np.unique(hashes[rows], return_index=True)[1])]
 
 
-def _spread(texts: Texts, rows: Ints, most: int) -> list[str]:
-    """Texts of about `most` bytes from some rows, at equal distances."""
+def _spread(texts: Texts, rows: Ints, most: int) -> Ints:
+    """Of some rows those at equal distances, with texts of about `most` bytes."""
     share = min(1.0, most / max(1, int(texts.bare[rows].sum())))
     count = max(1, round(share * len(rows)))
-    return texts.read(rows[np.unique(np.linspace(0, len(rows) - 1, count).round().astype(np.int64))])
+    return rows[np.unique(np.linspace(0, len(rows) - 1, count).round().astype(np.int64))]
 
 
 def both_places(before: Ints, now: Ints) -> tuple[Ints, Ints]:

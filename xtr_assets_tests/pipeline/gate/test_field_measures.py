@@ -79,6 +79,7 @@ LOST: dict[str, tuple[Change, str]] = {
     ),
     "a field is null": (each(tags=lambda one: None), "60 of 60 records had a list in `tags` and have none now"),
     "a number is a text": (each(year=lambda one: str(one["year"])), "60 of 60 records had a number in `year`"),
+    "a field is empty": (each(lang=lambda one: ""), "60 of 60 records had a text in `lang` and have none now"),
     "titles went": (each(title=lambda one: ""), "60 of 60 records had a text in `title` and have none now"),
     "a quarter lost its field": (
         lambda records: [one | {"team": None} if n % 4 == 0 else one for n, one in enumerate(records)],
@@ -119,6 +120,13 @@ LOST: dict[str, tuple[Change, str]] = {
         each(text=lambda one: f'<div class="body text">\n<p id="{one["_id"]}" class="first">{one["text"]}</p>\n</div>'),
         "100 % of the texts that came are in HTML or JSON still",
     ),
+    "a third in JSON, beside as many that came": (
+        lambda records: (
+            [one | {"text": json.dumps({"text": one["text"]})} if n % 3 == 0 else one for n, one in enumerate(records)]
+            + [record(n) for n in range(100, 180)]
+        ),
+        "of the texts that came are in HTML or JSON still",
+    ),
     "a banner before each": (
         each(text=lambda one: f"{text('banner', 90)} {one['text']}"),
         "is what others say too",
@@ -153,6 +161,15 @@ HEALTHY: dict[str, Change] = {
     "what is deleted took its fields along": lambda records: [
         one for one in records if one["lang"] != "fr" or one["year"] < 2010
     ],
+    "a team for most, the rest keep theirs": lambda records: [
+        one if n % 3 == 0 else one | {"team": "everybody"} for n, one in enumerate(records)
+    ],
+    "a duty goes to the next": each(team=lambda one: f"team {chr(97 + (ord(one['team'][-1]) - 96) % 7)}"),
+    "a text is the first of a list": each(team=lambda one: [one["team"], "all"]),
+    "some edited, others of JSON put in": lambda records: [
+        *(one | {"text": f"{one['text']} edited"} if n % 3 == 0 else one for n, one in enumerate(records)),
+        *(record(n) | {"text": json.dumps({"text": text(n)})} for n in range(100, 180)),
+    ],
     "a row number as id": lambda records: [
         one | {"_id": f"p{n}"} for n, one in enumerate([record(900), *records][:COUNT])
     ],
@@ -163,6 +180,69 @@ HEALTHY: dict[str, Change] = {
 def test_what_people_do_to_fields_is_no_loss(kept: World, change: Change) -> None:
     found = after(kept, change)
     assert found.passed, found.summary
+
+
+def numbered(records: list[Record]) -> list[Record]:
+    """By the numbers of their rows."""
+    return [one | {"_id": str(n)} for n, one in enumerate(records)]
+
+
+def pages(records: list[Record]) -> list[Record]:
+    return [{"_id": f"page {n}", "title": f"Page {n}", "text": one["text"], "rank": n} for n, one in enumerate(records)]
+
+
+def shuffled(records: list[Record]) -> list[Record]:
+    return [records[(7 * n) % len(records)] for n in range(len(records))]
+
+
+# What serves, and what becomes of it.
+ON_THE_WAY: dict[str, tuple[Change, Change]] = {
+    "another milestone": (each(team=lambda one: f"v1.{one['year'] % 5}"), each(team=lambda one: "v2.0")),
+    "an empty text is null": (
+        each(lang=lambda one: "" if one["lang"] == "en" else one["lang"]),
+        each(lang=lambda one: one["lang"] or None),
+    ),
+    "an empty list is null": (
+        each(tags=lambda one: [] if one["lang"] == "en" else one["tags"]),
+        each(tags=lambda one: one["tags"] or None),
+    ),
+    "not known is null": (
+        each(lang=lambda one: "N/A" if one["lang"] == "en" else one["lang"]),
+        each(lang=lambda one: None if one["lang"] == "N/A" else one["lang"]),
+    ),
+    "a row put in, by row number, and a field that half of them have": (
+        lambda records: numbered(each(price=lambda one: 0.5 if one["stock"] == "in" else None)(records)),
+        lambda records: numbered([record(900), *records]),
+    ),
+    "a log in another order, by row number": (
+        lambda records: numbered(each(text=lambda one: text(one["year"] % 6), title=lambda one: "")(records)),
+        lambda records: numbered(shuffled(records)),
+    ),
+    "a page put in": (pages, lambda records: pages([record(900), *records])),
+    "a chapter put in": (
+        each(title=lambda one: f"Chapter {one['rank']}"),
+        each(title=lambda one: f"Chapter {int(one['rank']) + 1}"),
+    ),
+}
+
+
+@pytest.mark.parametrize("change", ON_THE_WAY.values(), ids=list(ON_THE_WAY))
+def test_what_people_make_of_their_fields_is_no_loss(kept: World, change: tuple[Change, Change]) -> None:
+    first, then = change
+    put(kept, first([record(n) for n in range(COUNT)]))
+    kept.publish()
+    found = after(kept, lambda records: then(first(records)))
+    assert found.passed, found.summary
+
+
+@pytest.mark.parametrize("column", ["title", "text"])
+def test_numbered_titles_tell_columns_apart_that_were_sorted(kept: World, column: str) -> None:
+    served = [{"_id": f"i{n}", "title": f"Invoice {n}", "text": text(n)} for n in range(COUNT)]
+    put(kept, served)
+    kept.publish()
+    put(kept, [one | {column: other[column]} for one, other in zip(served, shuffled(served), strict=True)])
+    found = check(kept.build())
+    assert not found.passed, found.summary
 
 
 def test_versions_and_states_of_most_may_change_together(kept: World) -> None:
