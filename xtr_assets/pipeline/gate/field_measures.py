@@ -110,9 +110,13 @@ def texts_exchanged(records: Rewritten, moved: Mapping[int, int], limit: float) 
         return 0.0, ""
     # A page that is put in moves all texts behind it by one, and no number of a page.
     written = _unnumbered if _in_order([moved[place] for place in sorted(moved)]) else _written
-    count = sum(
-        _kept(*map(json.loads, (records.held[place], records.held[other], records.holds[place])), written)
-        for place, other in moved.items()
+    # What many may say (a state, an answer from a list) is counted once.
+    count = len(
+        {
+            other
+            for place, other in moved.items()
+            if _kept(*map(json.loads, (records.held[place], records.held[other], records.holds[place])), written)
+        }
     )
     if not records.many(count, limit):
         return 0.0, ""

@@ -218,6 +218,10 @@ ON_THE_WAY: dict[str, tuple[Change, Change]] = {
         lambda records: numbered(each(text=lambda one: text(one["year"] % 6), title=lambda one: "")(records)),
         lambda records: numbered(shuffled(records)),
     ),
+    "states of hosts": (
+        each(text=lambda one: f"It is {('up', 'down', 'unknown')[int(one['rank']) % 3]}."),
+        each(text=lambda one: f"It is {('down', 'unknown', 'up')[int(one['rank']) % 3]}."),
+    ),
     "a page put in": (pages, lambda records: pages([record(900), *records])),
     "a chapter put in": (
         each(title=lambda one: f"Chapter {one['rank']}"),
