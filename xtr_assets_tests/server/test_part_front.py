@@ -267,6 +267,13 @@ def test_a_front_corrects_the_spelling_that_the_whole_set_in_one_process_does(pa
                     assert answer.json().get("corrected", "") == found.corrected, (query, where, mode)
                     assert hits(answer) == local(whole_set, query, 9, mode, where), (query, where, mode)
                     assert mode != "lexical" or found.corrected == meant
+            longest = "pelicn" + " 1" * ((Limits().query_chars - 6) // 2)
+            answer = await site.ask(longest, 1, "lexical")
+            assert (
+                answer.json()["corrected"]
+                == whole_set.search(longest, 1, "lexical").corrected
+                == f"pelican{longest[6:]}"
+            )
             batch = ["zebrra pelicn", "LinkedZebra", " ", *["zebra"] * 31]
             answer = await site.web.post("/v1/search", json={"queries": batch, "k": 1, "mode": "lexical"})
             told = [one.get("corrected", "") for one in answer.json()["results"]]
