@@ -1,5 +1,6 @@
 """Texts whose letters were lost: decoded by the wrong table, replaced by question marks, escaped, or without blanks."""
 
+import html
 import json
 import re
 from contextlib import suppress
@@ -100,3 +101,22 @@ def is_wrapped(text: str) -> bool:
         with suppress(ValueError, RecursionError):
             return isinstance(json.loads(text), dict | list)
     return sum(map(len, _TAGS.findall(text))) >= _TAGGED * len(text) > 0
+
+
+def is_spoilt(was: str, now: str) -> bool:
+    r"""Whether one text is the other one with its letters lost: its bytes read by another table, a question mark or
+    U+FFFD for each letter beyond ASCII, or escapes. Text by text no other meaning is left, however short they are.
+
+    >>> [is_spoilt("Müller & Co", one) for one in ("M\u00c3\u00bcller & Co", "M?ller & Co", "Müller &amp; Co")]
+    [True, True, True]
+    >>> is_spoilt("Müller & Co", "Mueller & Co"), is_spoilt("Müller", "Müller"), is_spoilt("Muller", "Müller")
+    (False, False, False)
+    """
+    if was == now or (was.isascii() and now.isascii() and "&" not in now and "\\" not in now):
+        return False
+    data = was.encode("utf-8", "surrogatepass")
+    tables = (data.decode("latin-1"), data.decode("cp1252", "replace"), data.decode("ascii", "replace"))
+    marks = (_FOREIGN.sub("?", was), _FOREIGN.sub("\N{REPLACEMENT CHARACTER}", was))
+    escapes = (html.escape(was), html.escape(was, quote=False), json.dumps(was)[1:-1])
+    references = was.encode("ascii", "xmlcharrefreplace").decode()
+    return now in (*tables, *marks, *escapes, references)

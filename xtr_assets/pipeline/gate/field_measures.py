@@ -9,6 +9,7 @@ from itertools import compress
 
 import numpy as np
 
+from xtr_assets.core.lost_letters import is_spoilt
 from xtr_assets.core.types import Ints
 from xtr_assets.pipeline.gate.loss_measures import LEAST_RECORDS, both_places, share_of
 from xtr_assets.pipeline.gate.source_stock import Texts
@@ -80,7 +81,7 @@ def values_lost(
         if share_of(same) and _only(now, name, records.to[[place for place, _, _ in changed]]):
             shares.append(same)
         alone = [place not in moved for place, _, _ in changed]
-        shares.append(_dealt(name, list(compress(pairs, alone)), records, limit))
+        shares += [_dealt(name, list(compress(pairs, alone)), records, limit), _spoilt(name, pairs, records, limit)]
         for kind, lost in _retyped(pairs).items():
             had = sum(_type(one) == kind for one in _values(before, name)) if records.many(lost, limit) else 0
             if lost > limit * had and had >= MOST * records.stayed:
@@ -111,13 +112,8 @@ def texts_exchanged(records: Rewritten, moved: Mapping[int, int], limit: float) 
     # A page that is put in moves all texts behind it by one, and no number of a page.
     written = _unnumbered if _in_order([moved[place] for place in sorted(moved)]) else _written
     # What many may say (a state, an answer from a list) is counted once.
-    count = len(
-        {
-            other
-            for place, other in moved.items()
-            if _kept(*map(json.loads, (records.held[place], records.held[other], records.holds[place])), written)
-        }
-    )
+    told = ((other, (records.held[place], records.held[other], records.holds[place])) for place, other in moved.items())
+    count = len({other for other, fields in told if _kept(*fields, written=written)})
     if not records.many(count, limit):
         return 0.0, ""
     share = count / records.stayed
@@ -205,6 +201,26 @@ def _dealt(name: str, pairs: Sequence[tuple[Value, Value]], records: Rewritten, 
     return share, f"`{name}` of {len(changed)} of {records.stayed} records that stayed became that of another one"
 
 
+def _spoilt(name: str, pairs: Sequence[tuple[Value, Value]], records: Rewritten, limit: float) -> tuple[float, str]:
+    """Values whose letters were lost: a filter finds none of them as it is written."""
+    found = [now_is for was, now_is in pairs if _is_spoilt(was, now_is)]
+    if not records.many(len(found), limit):
+        return 0.0, ""
+    share, shown = len(found) / records.stayed, _written(found[0])
+    return (
+        share,
+        f"`{name}` of {len(found)} of {records.stayed} records that stayed lost its letters, as in {shown:.80}",
+    )
+
+
+def _is_spoilt(was: Value, now_is: Value) -> bool:
+    if isinstance(was, list) and isinstance(now_is, list) and len(was) == len(now_is):
+        return any(map(_is_spoilt, was, now_is)) and all(
+            one == other or _is_spoilt(one, other) for one, other in zip(was, now_is, strict=True)
+        )
+    return isinstance(was, str) and isinstance(now_is, str) and is_spoilt(was, now_is)
+
+
 def _handed_on(old: Sequence[str], new: Sequence[str]) -> bool:
     """Whether people changed values, and not the records that have them: all records of one have the same one now, as
     where a duty goes to the next one; or each is the next number, as where a chapter is put in.
@@ -264,13 +280,14 @@ def _unnumbered(value: Value) -> str:
     return _NUMBER.sub("0", _written(value))
 
 
-def _kept(
-    was: dict[str, Value], of_other: dict[str, Value], now_is: dict[str, Value], written: Callable[[Value], str]
-) -> bool:
-    """Whether more of what tells two records apart stayed than moved with the text."""
+def _kept(*told: str, written: Callable[[Value], str]) -> bool:
+    """Whether more of what tells two records apart stayed than moved with the text. told : the fields of a record
+    before, of the other one before, and of the record now, as JSON."""
+    fields: list[dict[str, Value]] = list(map(json.loads, told))
+    was, of_other, now_is = fields
     apart = [name for name in was.keys() | of_other.keys() if written(was.get(name)) != written(of_other.get(name))]
-    stayed = sum(now_is.get(name) == was.get(name) for name in apart)
-    return stayed > sum(now_is.get(name) == of_other.get(name) for name in apart)
+    stayed, moved = (sum(now_is.get(name) == one.get(name) for name in apart) for one in (was, of_other))
+    return stayed > moved
 
 
 def _hashed(texts: Texts, rows: Ints) -> list[int]:

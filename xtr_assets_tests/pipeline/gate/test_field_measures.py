@@ -239,6 +239,38 @@ def test_what_people_make_of_their_fields_is_no_loss(kept: World, change: tuple[
     assert found.passed, found.summary
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda one: one.encode().decode("cp1252"),
+        lambda one: one.replace("\u00fc", "?"),
+        lambda one: one.replace("&", "&amp;"),
+    ],
+)
+@pytest.mark.parametrize("field", ["title", "lang", "tags"])
+def test_letters_that_fields_lost_are_missed_and_mended_ones_are_not(
+    kept: World, field: str, spoil: Callable[[str], str]
+) -> None:
+    def written(one: Record, name: Callable[[str], str]) -> object:
+        said = name(f"M\u00fcller & {one['team']}")
+        return [said, "all"] if field == "tags" else said
+
+    well, spoilt = (
+        [one | {field: written(one, name)} if n % 3 == 0 else one for n, one in enumerate(map(record, range(COUNT)))]
+        for name in (str, spoil)
+    )
+    put(kept, spoilt)
+    kept.publish()
+    put(kept, well)
+    found = check(kept.build())
+    assert found.passed, found.summary
+    kept.publish()
+    put(kept, spoilt)
+    found = check(kept.build())
+    assert not found.passed
+    assert f"`{field}` of 20 of 60 records that stayed lost its letters, as in" in found.summary
+
+
 @pytest.mark.parametrize("column", ["title", "text"])
 def test_numbered_titles_tell_columns_apart_that_were_sorted(kept: World, column: str) -> None:
     served = [{"_id": f"i{n}", "title": f"Invoice {n}", "text": text(n)} for n in range(COUNT)]
