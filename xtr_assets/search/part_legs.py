@@ -11,7 +11,8 @@ import numpy as np
 from xtr_assets.core.fusion import Doubles, Moments, z_sum
 from xtr_assets.core.query_syntax import Query
 from xtr_assets.core.top_k import best_positions, distinct
-from xtr_assets.core.types import Floats, Ints
+from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.core.where_syntax import Where
 from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.search.answer import Asked
 from xtr_assets.search.legs import NAME, Legs
@@ -152,6 +153,14 @@ def within(space: Space, opened: OpenGeneration, collection: Collection | None) 
     return LexicalSpace(space.index.within(collection), opened.generation.end_row)
 
 
+def allowed_here(opened: OpenGeneration, where: Where | None) -> tuple[Mask, tuple[str, ...]]:
+    """The rows of a part that may be returned, bool [end_row], and the columns of the filter that it has not: another
+    part may have them, here they are absent, which a filter may ask for."""
+    unknown = opened.filters.unknown(where)
+    allowed = opened.live if where is None else opened.filters.mask(where, elsewhere=bool(unknown))
+    return allowed, unknown
+
+
 def part_asked(opened: OpenGeneration, ask: Ask, text: Query) -> Asked:
     """A question to one part as `part_candidates` puts it to the indexes."""
     return _asked(opened, ask, text, None)[0]
@@ -161,9 +170,7 @@ def _asked(
     opened: OpenGeneration, ask: Ask, text: Query, collection: Collection | None
 ) -> tuple[Asked, tuple[str, ...]]:
     spaces = tuple(within(space, opened, collection) for space in opened.spaces(ask.mode))
-    unknown = opened.filters.unknown(ask.where)
-    # Another part may have the field: here it is absent, which a filter may ask for.
-    allowed = opened.live if ask.where is None else opened.filters.mask(ask.where, elsewhere=bool(unknown))
+    allowed, unknown = allowed_here(opened, ask.where)
     demanded = opened.required.mask(text)
     if demanded is not None:
         allowed = allowed & demanded

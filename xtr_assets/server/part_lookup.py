@@ -1,7 +1,7 @@
 """What a server of a part reads for a front: chunks by their ids, and why hits of its own stand where they stand."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ from xtr_assets.search.explain import explain_terms, explain_tokens
 from xtr_assets.search.lexical_space import LexicalSpace
 from xtr_assets.search.near_words import MOST_UNKNOWN
 from xtr_assets.search.neighbourhood import neighbourhood
-from xtr_assets.search.part_legs import part_asked, within
+from xtr_assets.search.part_legs import allowed_here, part_asked, within
 from xtr_assets.search.reader import OpenGeneration
 from xtr_assets.search.reconstruction import chunks_by_id, rows_of
 from xtr_assets.search.request import Ask
@@ -110,8 +110,11 @@ class Nearby(Strict):
 def nearby(index: HostedIndex, body: Nearby) -> dict[str, Any]:
     """What POST /v1/part/near answers, in a worker thread."""
     with held(index, body.generation, body.sha256) as searcher, searcher.opened() as opened:
-        vocabulary = vocabulary_of(opened, Ask.checked(SearchOptions(1), body.mode, body.where))
-        found = {} if vocabulary is None else {word: vocabulary.near(word) for word in body.words}
+        ask = Ask.checked(SearchOptions(1), body.mode, body.where)
+        vocabulary, found = vocabulary_of(opened, ask), {}
+        if vocabulary is not None:
+            seen = replace(vocabulary, allowed=lambda: allowed_here(opened, ask.where)[0])
+            found = {word: seen.near(word) for word in body.words}
         near = {word: {term: asdict(one) for term, one in own.items()} for word, own in found.items()}
         return {"generation": opened.number, "near": near}
 

@@ -252,6 +252,9 @@ def test_a_front_corrects_the_spelling_that_the_whole_set_in_one_process_does(pa
     asked = [
         ("cabinex zebrra", None, "cabiner zebra"),
         ("cabinex", {"source": "a"}, "cabinet"),
+        # Rows of the first part alone have years.
+        ("zebrra", {"year": 2020}, "zebra"),
+        ("zebrra", {"year": {"not": 2020}}, "zebra"),
         ("a pelicn of zebra", None, "a pelican of zebra"),
         ("pelicn", {"source": "a"}, ""),
         ("cabinet pelican zebra", None, ""),
