@@ -36,7 +36,7 @@ from xtr_assets.search.searcher import Searcher
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.limits import Limits
 from xtr_assets.server.problem import Problem, refused
-from xtr_assets.server.question import Question, parse_question
+from xtr_assets.server.question import Question, check_where, parse_question
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.parts.part_set_reader import manifest_digest
 
@@ -126,7 +126,7 @@ _digests: WeakKeyDictionary[Generation, str] = WeakKeyDictionary()
 
 
 def parsed(kind: type[Body], document: Mapping[str, Any], limits: Limits) -> Body:
-    """Raises Problem 400; a question within it is held against the limits of every question."""
+    """Raises Problem 400; a question within it, or a filter, is held against the limits of every question."""
     try:
         body = kind.model_validate(document)
     except ValidationError as error:
@@ -136,6 +136,8 @@ def parsed(kind: type[Body], document: Mapping[str, Any], limits: Limits) -> Bod
         # What a front corrected is a letter longer for each word at most.
         longest = replace(limits, query_chars=limits.query_chars + MOST_UNKNOWN)
         parse_question({**told.pop("settings", {}), **told}, longest)
+    elif told.get("where") is not None:
+        check_where(told["where"], limits)
     return body
 
 

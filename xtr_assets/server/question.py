@@ -93,7 +93,7 @@ def parse_question(document: Mapping[str, Any], limits: Limits) -> Question:
         )
     where = document.get("where")
     if where is not None:
-        _check_where(where, limits)
+        check_where(where, limits)
     settings = {one: document[one] for one in SETTINGS[kind] if document.get(one) is not None}
     for one, given_value in settings.items():
         _check_type(one, given_value, SETTINGS[kind][one])
@@ -140,7 +140,7 @@ def _mode(kind: Kind, given: Any) -> str:
     return str(mode)
 
 
-def _check_where(where: Any, limits: Limits) -> None:
+def check_where(where: Any, limits: Limits) -> None:
     """Depth and number of values, without recursion: what is checked here may be as deep as JSON allows."""
     if not isinstance(where, dict):
         raise refused(400, 'where is no object; give one such as {"source": "stdlib"}')

@@ -618,6 +618,9 @@ def test_another_generation_of_the_same_number_is_no_part_of_a_move(parts: PartS
     async def act(site: Site) -> None:
         asked, vector = {"query": "zebra", "mode": "lexical", "generation": 1}, [1.0] + 63 * [0.0]
         right = parts.moves()[0].parts["b"].manifest_sha256
+        nested: Any = "p"
+        for _ in range(10):
+            nested = {"not": nested}
         for sha256, status in ((right, 200), ("0" * 64, 409), ("x", 400)):
             told = await site.client.post("http://b1/v1/part/prepare", json={**asked, "sha256": sha256})
             assert told.status_code == status, told.text
@@ -634,6 +637,10 @@ def test_another_generation_of_the_same_number_is_no_part_of_a_move(parts: PartS
             ({"mode": "lexical", "k": 3, "most": 20_001}, "most"),
         ):
             told = await site.client.post("http://b1/v1/part/legs", json={**asked, "sha256": right, **body})
+            assert told.status_code == 400 and words in told.text, told.text
+        near: dict[str, Any] = {"words": ["zebrra"], "mode": "lexical", "generation": 1, "sha256": right}
+        for path, words in ((["p"] * 1001, "at most 1000"), (nested, "nests deeper than 8 levels")):
+            told = await site.client.post("http://b1/v1/part/near", json={**near, "where": {"path": path}})
             assert told.status_code == 400 and words in told.text, told.text
 
     tried(parts, act)
