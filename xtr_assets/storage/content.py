@@ -91,6 +91,20 @@ def taken_back(
     return back
 
 
+def rolled_back(entries: Sequence[HistoryEntry], published: int | None) -> dict[int, TakenBack]:
+    """Generations that a rollback left and that did not serve since, by number: also those that hold what its target
+    holds, which another release made in its own way."""
+    left: dict[int, TakenBack] = {}
+    contents = noted_contents(entries)
+    for entry, numbers in stack_moves(entries, published):
+        for number in numbers:
+            content = key_of(number, contents)
+            left[number] = TakenBack(content, number, "rolled back", entry.at, entry.who, entry.reason)
+        if entry.moves:
+            left.pop(entry.generation, None)
+    return left
+
+
 def withdrawn_generations(layout: Layout, numbers: Iterable[int]) -> set[int]:
     """Those of the numbers whose content was withdrawn, by the history alone: it is asked at every look at a state."""
     entries = read_history(layout)

@@ -68,6 +68,27 @@ def test_nothing_changed_but_the_release(served: Warehouse, world: World, monkey
     assert found.decision.reason == "code, notes changed and will be ingested first"
 
 
+def test_a_rollback_to_what_an_earlier_release_made_of_the_same_holds(
+    served: Warehouse, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next look built the same once more and published it: what it holds is what serves."""
+    monkeypatch.setattr("xtr_assets.pipeline.plan.index_settings.POSTINGS_FORMAT", 99)
+    assert steps.build(served, world.config).generation is not None
+    served.rollback(reason="worse answers")
+    found = after(served, world).decision
+    assert not found.build and "generation 2 held exactly this and was rolled back on" in found.reason
+    assert "(worse answers); generation 1 serves until something changes" in found.reason
+    assert found.reason.endswith("`xtr-assets publish 2`")
+    # What changes is built, by this release.
+    world.write("code/b.py", module({"h": "moon and stars"}))
+    steps.ingest(served, world.config)
+    assert after(served, world).decision.build
+    (world.folder / "code/b.py").unlink()
+    steps.ingest(served, world.config)
+    served.publish(2)
+    assert "generation 2 serves and holds exactly this" in after(served, world).decision.reason
+
+
 def test_a_changed_shard_is_waited_for_and_what_was_ingested_is_built(served: Warehouse, world: World) -> None:
     world.write("code/b.py", module({"h": "moon and stars"}))
     waiting = after(served, world)

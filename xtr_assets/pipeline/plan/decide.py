@@ -113,6 +113,8 @@ def decide(warehouse: Warehouse, config: IndexConfig, want: Wanted, *, again: bo
         return Decision(False, f"generation {published.number} serves and holds exactly this")
     if (back := want.taken_back(warehouse)) is not None:
         return Decision(False, _taken_back(back, published))
+    if (back := want.rolled_back(warehouse)) is not None:
+        return Decision(False, _taken_back(back, published, f"`xtr-assets publish {back.generation}`"))
     if (refused := refused_for_training(warehouse, config, published)) is not None and refused.holds_for(want):
         return Decision(True, f"draft {refused.draft.number} was refused: {refused.cause}", refused.cause)
     for generation in reversed([] if again else warehouse.generations()):
@@ -154,11 +156,13 @@ def refused_for_training(warehouse: Warehouse, config: IndexConfig, published: G
     return Refused(newest, published, cause) if cause else None
 
 
-def _taken_back(back: TakenBack, published: Generation | None) -> str:
+def _taken_back(
+    back: TakenBack, published: Generation | None, remedy: str = '`xtr-assets build --again --reason "..."`'
+) -> str:
     serving = "none" if published is None else str(published.number)
     return (
         f"generation {back.generation} held exactly this and was {back}; generation {serving} serves until something "
-        'changes, or a person says otherwise: `xtr-assets build --again --reason "..."`'
+        f"changes, or a person says otherwise: {remedy}"
     )
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from xtr_assets.pipeline.plan.index_settings import noted_settings
-from xtr_assets.storage.content import SETTINGS_NOTE, TakenBack, content_digest
+from xtr_assets.storage.content import SETTINGS_NOTE, TakenBack, content_digest, rolled_back
 from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.history import read_history, read_published
 from xtr_assets.storage.origin import SOURCES_NOTE, Origin
 from xtr_assets.storage.remembrance import refusal_of_wanted
 from xtr_assets.storage.snapshot import Snapshot
@@ -51,6 +52,14 @@ class Wanted:
         """Who took back what it would hold, when and why; None where nobody did."""
         origin = Origin.of(self.fingerprint, self.snapshots, self.notes)
         return refusal_of_wanted(warehouse.layout, self.content, origin)
+
+    def rolled_back(self, warehouse: Warehouse) -> TakenBack | None:
+        """The rollback that left a generation which is just this, though what serves since holds the same: another
+        release made that, in other formats or ranked otherwise. None where none did."""
+        left = rolled_back(read_history(warehouse.layout), read_published(warehouse.layout))
+        there = (one for one in reversed(warehouse.generations()) if one.number in left and self.made(one))
+        found = next(there, None)
+        return None if found is None else left[found.number]
 
     def made(self, generation: Generation) -> bool:
         """Whether a generation is just this: same content in each shard, same encoder, same settings."""
