@@ -170,8 +170,8 @@ def rank(
         candidates = metrics.CANDIDATES.labels(ask.mode)
         for ranking in rankings:
             candidates.observe(len(ranking.candidates.rows))
-        for space in asked.ranker.spaces:
-            metrics.RESCORED.labels(space.name).inc(sum(len(ranking.candidates.rows) for ranking in rankings))
+        for name in compared(opened, ask):
+            metrics.RESCORED.labels(name).inc(sum(len(ranking.candidates.rows) for ranking in rankings))
     if opened.confidence is None or asked.ranker.legs is None or ask.options.fusion != "zsum":
         return rankings
     return [replace(ranking, confidence=opened.confidence.said(ranking)) for ranking in rankings]

@@ -44,6 +44,13 @@ def test_rescored_rows_and_candidates_are_counted(searcher: Searcher) -> None:
     assert _value("search_candidates_sum", mode="exact") == before[1] + rows
 
 
+def test_what_adds_to_maxsim_where_it_ranks_alone_is_counted_in_its_space(legs: Searcher) -> None:
+    before = {space: _value("search_rescored_total", space=space) for space in ("dense", "xtr")}
+    legs.search("zebra", 5, "xtr")
+    counted = {space: _value("search_rescored_total", space=space) - count for space, count in before.items()}
+    assert counted["dense"] == counted["xtr"] >= 100
+
+
 def test_a_refused_search_is_counted_by_its_error(searcher: Searcher) -> None:
     before = _value("search_errors_total", error="InvalidInput")
     with pytest.raises(InvalidInput):
