@@ -34,6 +34,8 @@ COLLAPSE_GROWTH = 4
 # chunk is a further part of its symbol. Legs: what stands behind the end of one list may belong before what another
 # brought, so that the order of candidates is worth less the further it is read.
 COLLAPSE_SPARE = 2
+# Hits behind the k best that a scan gives, so that those which tie with the last of them are known.
+TIED = 8
 
 
 def answer(
@@ -190,15 +192,17 @@ class Asked:
         spaces, pooled = opened.spaces(ask.mode), pooled_of(opened, ask)
         self.ranker = Ranker(spaces, opened.chunk_ids, legs, ask.options.fusion, alone, pooled)
         self.options: SearchOptions = replace(ask.options, allowed=allowed if masked or demanded else None)
+        # How many are told.
+        self.most = ask.k + TIED if ask.scan else ask.k
         # Collapsing reads on behind the k best: all candidates are put in order.
-        self.kept = None if ask.options.collapse is None else max(1, self.count)
+        self.kept = self.most if ask.options.collapse is None else max(1, self.count)
 
     @property
     def scans(self) -> bool:
-        """Whether every allowed row is scored: where the mode says so, or the lists would hold them all anyway. The
+        """Whether every allowed row is ranked: where the mode says so, or the lists would hold them all anyway. The
         lexical index lists every row that it scores above 0, exactly: what shares no word, and does not hold what is
         demanded, is no answer."""
-        return self.ask.mode == "exact" or self.ask.scan or self.holds_all(self.ranker.listed(self.ask.k))
+        return self.ask.mode == "exact" or self.holds_all(self.ranker.listed(self.ask.k))
 
     def holds_all(self, most: int) -> bool:
         """Whether lists of `most` would hold every allowed row."""
@@ -213,6 +217,8 @@ class Asked:
     def of_lists(self, queries: Sequence[QueryVectors]) -> list[Ranking]:
         """By the candidates of the indexes; as many more as it takes for k symbols where hits are collapsed."""
         most = first_most(self.ranker, self.ask)
+        if self.ranker.in_order:
+            most = max(most, self.most)
         return [
             self._widened(query, lists, most) for query, lists in zip(queries, self.lists(queries, most), strict=True)
         ]
@@ -220,6 +226,9 @@ class Asked:
     def lists(self, queries: Sequence[QueryVectors], most: int) -> list[dict[str, Listed]]:
         """Of each query the candidates of each space, and of what only holds what is demanded."""
         with self.timing.phase("retrieve"), span("retrieve", mode=self.ask.mode, allowed=self.count):
+            if self.ask.scan:
+                rows = np.flatnonzero(self.allowed)
+                return [self.ranker.listed_of(query, rows, most) for query in queries]
             found = self.ranker.retrieve(queries, self.options, most)
             if not self.demanded or self.ask.mode != "lexical":
                 return found
@@ -241,10 +250,11 @@ class Asked:
         while True:
             ordered = self.ranker.rank(query, self.ask.k, lists, self.timing, self.kept)
             ordered = replace(ordered, asked=replace(self.options, k=most))
-            if self.kept is None:
+            if self.ask.options.collapse is None:
                 return ordered
             ranking = self._collapsed(ordered)
-            wider = wider_lists(ordered, ranking, self.ask.k, most, self.count, summed=self.ranker.legs is not None)
+            asked_for = ranking.of(np.arange(min(self.ask.k, len(ranking.rows))))
+            wider = wider_lists(ordered, asked_for, self.ask.k, most, self.count, summed=self.ranker.legs is not None)
             if wider is None:
                 return ranking
             most = wider
@@ -253,10 +263,10 @@ class Asked:
             (lists,) = self.lists([query], most)
 
     def _collapsed(self, ranking: Ranking) -> Ranking:
-        if self.kept is None:
+        if self.ask.options.collapse is None:
             return ranking
         with self.timing.phase("fuse"):
-            return ranking.of(self.opened.symbols.first(ranking.rows, self.ask.k))
+            return ranking.of(self.opened.symbols.first(ranking.rows, self.most))
 
 
 def first_most(ranker: Ranker, ask: Ask) -> int:

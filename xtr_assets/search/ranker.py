@@ -112,6 +112,15 @@ class Ranker:
         """The k best of all given rows int64 [m], ascending: the reference."""
         return self._rank(query, k, rows, {}, timing, kept or k)
 
+    def listed_of(self, query: QueryVectors, rows: Ints, most: int) -> dict[str, Listed]:
+        """What indexes that miss nothing of these rows int64 [m], ascending, would list."""
+        lists = {}
+        for space in self.spaces:
+            scores = space.score(query, rows)
+            best = ranked(space.name, scores, self.chunk_ids[rows], most)
+            lists[space.name] = Listed(rows[best], scores[best])
+        return lists
+
     def scans(self, most: int, allowed_rows: int) -> bool:
         """Whether lists of `most` would hold every allowed row anyway: scoring them all costs no more, and is exact."""
         return allowed_rows <= max(most, CANDIDATES)
@@ -120,8 +129,13 @@ class Ranker:
         """The length of the lists. One space: the list is the answer, unless something changes its order. Legs: each is
         cut where the fusion does not see further."""
         if self.legs is None:
-            return k if self.shortened is None and self.pooled is None else max(k, CANDIDATES)
+            return k if self.in_order else max(k, CANDIDATES)
         return max(k, self.legs.blend.candidates)
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the list of the one space is the answer."""
+        return self.legs is None and self.shortened is None and self.pooled is None
 
     def beside(self, query: QueryVectors, rows: Ints) -> dict[str, Floats]:
         """What else a score that ranks alone is made of: exact scores float32 [len(rows)] by space."""

@@ -29,8 +29,8 @@ UNUSED: Mapping[Mode, tuple[str, ...]] = {
 class Ask:
     """One checked question: in which mode, over which rows, with which options, and how its text is read.
 
-    scan : score every allowed row, whatever the mode; it is the reference of what the mode's own lists find, and no
-        search of anybody's: the metrics of searches do not count it
+    scan : score every allowed row for the lists, which are as long as those of the mode's indexes, whatever the mode:
+        it is the reference of what these find, and no search of anybody's, which the metrics of searches do not count
     raw : rank by the scores of a space as they are
     """
 

@@ -210,7 +210,8 @@ class Searcher(GenerationHolder):
         scan: bool = False,
     ) -> Answer:
         """`search_batch` with the number of the generation that answered, which `refresh` may have left meanwhile.
-        scan : score every allowed row in the spaces of the mode, the reference of it; metrics do not count it."""
+        scan : list by the scores of every allowed row, the reference of what the indexes list, and give some more than
+        k for those that tie with the last; metrics do not count it."""
         with self._counting():
             ask = replace(Ask.checked(options, mode, where, syntax), scan=scan)
             texts = batch_of(queries)

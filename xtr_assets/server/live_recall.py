@@ -34,8 +34,6 @@ BUDGET = 0.02
 WAITING = 8
 # What `exact` answers is the reference, and the lexical index lists every row that shares a word.
 MEASURED = ("hybrid", "dense", "xtr")
-# Rows behind the k best that are scanned for too, so that those that tie with the last of them are known.
-SPARE = 8
 LOWEST_PRIORITY = 19
 
 
@@ -151,7 +149,7 @@ def recall_of(found: Sequence[Hit], reference: Sequence[Hit], k: int, tolerance:
 def _scanned(searcher: Searcher, told: Told) -> list[Hit]:
     question, settings = told.question, told.question.settings
     own = {name: settings[name] for name in ("fusion", "collapse") if name in settings}
-    options = SearchOptions(question.k + SPARE, **own)
+    options = SearchOptions(question.k, **own)
     syntax = settings.get("syntax", "terms")
     mode: Any = question.mode
     return searcher.answer([told.text], options, mode, question.where, syntax=syntax, scan=True).hits[0]
