@@ -26,7 +26,7 @@ from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.search.answer import compared, known_whole, vocabulary_of
 from xtr_assets.search.confidence import PROFILE_KEY
 from xtr_assets.search.legs import ADDED, AS_IT_IS
-from xtr_assets.search.near_words import MOST_UNKNOWN, doubted
+from xtr_assets.search.near_words import MOST_WORDS, doubted
 from xtr_assets.search.part_legs import PartCandidates, Place, part_candidates, part_scan
 from xtr_assets.search.part_ranks import part_ranks
 from xtr_assets.search.reader import OpenGeneration
@@ -133,9 +133,9 @@ def parsed(kind: type[Body], document: Mapping[str, Any], limits: Limits) -> Bod
         raise refused(400, problems(dict(item) for item in error.errors()[:3])) from error
     told = body.model_dump(include={"query", "mode", "syntax", "k", "where", "settings"})
     if "query" in told:
-        # What a front corrected is a letter longer for each word at most.
-        longest = replace(limits, query_chars=limits.query_chars + MOST_UNKNOWN)
-        parse_question({**told.pop("settings", {}), **told}, longest)
+        # A front asks for it as it corrected it: of each word that is looked at a letter may have been missing.
+        longer = replace(limits, query_chars=limits.query_chars + MOST_WORDS)
+        parse_question({**told.pop("settings", {}), **told}, longer)
     elif told.get("where") is not None:
         check_where(told["where"], limits)
     return body

@@ -281,6 +281,10 @@ def test_a_front_corrects_the_spelling_that_the_whole_set_in_one_process_does(pa
             answer = await site.web.post("/v1/search", json={"queries": batch, "k": 1, "mode": "lexical"})
             told = [one.get("corrected", "") for one in answer.json()["results"]]
             assert told == [one.corrected for one in whole_set.search_batch(batch, 1, "lexical")]
+        # As long as a query may be, and a letter is missing.
+        longest = "1 " * (Limits().query_chars // 2 - 3) + "pelicn"
+        answer = await site.ask(longest, 1, "lexical")
+        assert len(longest) == Limits().query_chars and answer.json()["corrected"] == longest[:-1] + "an"
         plain = await site.ask("cabinex", 9, "lexical", syntax="plain")
         assert (hits(plain), "corrected" in plain.json()) == ([], False)
         (first, second) = (
