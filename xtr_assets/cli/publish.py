@@ -29,6 +29,7 @@ def publish(
     from xtr_assets.pipeline.gate.foreign_generation import losses_here
     from xtr_assets.pipeline.gate.registry import requirement
     from xtr_assets.pipeline.plan.decide import refuse_if_set_otherwise
+    from xtr_assets.search.loaders import check_profile
     from xtr_assets.storage.refusal import force_line
 
     if (force or again) != bool(reason and reason.strip()):
@@ -41,6 +42,8 @@ def publish(
         tell_move(served, "nothing is new" if served.number == before else f"published move {number}", as_json)
         return
     opened = open_warehouse(place)
+    if not force:
+        check_profile(opened.generation(number))
     if not force and (lost := losses_here(opened, number, place.config)):
         told = "; ".join(lost)
         raise PublishRefused(

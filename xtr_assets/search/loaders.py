@@ -13,6 +13,7 @@ from xtr_assets.core.json_document import read_json
 from xtr_assets.core.lexical_terms import READ_TERMS, TERMS_VERSION
 from xtr_assets.index import DenseIndex, TokenIndex
 from xtr_assets.index.late.options import SearchProfile
+from xtr_assets.search.legs import Blend
 from xtr_assets.storage.draft import LEXICAL_INDEX, TOKEN_INDEX
 from xtr_assets.storage.generation import Generation, PlacedSegment
 from xtr_assets.storage.manifest import Manifest
@@ -237,6 +238,13 @@ def token_profile(generation: Generation) -> SearchProfile:
             "release does not follow; open it with the release that wrote it, or install a newer xtr-assets"
         )
     return SearchProfile(**{name: value for name, value in profile.items() if name in known})
+
+
+def check_profile(generation: Generation) -> None:
+    """Raises UnknownFormat where this release does not follow what the profile of a generation sets: it opens no search
+    then."""
+    Blend.of(generation.manifest.profile.get("hybrid"))
+    token_profile(generation)
 
 
 def _verified(generation: Generation, folder: Path) -> Path:

@@ -3,10 +3,13 @@ from pathlib import Path
 
 import pytest
 
+from xtr_assets.search import legs
 from xtr_assets_tests.cli.conftest import Command
 
 
-def test_an_export_serves_elsewhere_and_comes_back(second: Path, change: Command, tmp_path: Path) -> None:
+def test_an_export_serves_elsewhere_and_comes_back(
+    second: Path, change: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     target = tmp_path / "export"
     assert change("export", str(target)).exit_code == 0
     hits = json.loads(change("search", "the lion roars", "--warehouse", str(target), "--json").stdout)
@@ -18,6 +21,11 @@ def test_an_export_serves_elsewhere_and_comes_back(second: Path, change: Command
     taken = change("import", str(target), "--warehouse", str(older), "--json")
     assert taken.exit_code == 0, taken.output
     assert json.loads(taken.stdout)["generation"] == 2
+    with monkeypatch.context() as earlier:
+        earlier.setattr(legs, "KEPT", legs.KEPT - {"symbol"})
+        refused = change("publish", "2", "--warehouse", str(older))
+        assert refused.exit_code == 1 and "symbol of hybrid" in refused.stderr and "newer xtr-assets" in refused.stderr
+    assert json.loads(change("status", "--warehouse", str(older), "--json").stdout)["generation"] == 1
     assert change("publish", "2", "--warehouse", str(older)).exit_code == 0
 
 
