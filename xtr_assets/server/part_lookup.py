@@ -1,6 +1,6 @@
 """What a server of a part reads for a front: chunks by their ids, and why hits of its own stand where they stand."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
@@ -15,7 +15,7 @@ from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.search.answer import vocabulary_of
 from xtr_assets.search.explain import explain_terms, explain_tokens
 from xtr_assets.search.lexical_space import LexicalSpace
-from xtr_assets.search.near_words import MOST_UNKNOWN
+from xtr_assets.search.near_words import MOST_UNKNOWN, Near
 from xtr_assets.search.neighbourhood import neighbourhood
 from xtr_assets.search.part_legs import allowed_here, part_asked, within
 from xtr_assets.search.reader import OpenGeneration
@@ -117,6 +117,16 @@ def nearby(index: HostedIndex, body: Nearby) -> dict[str, Any]:
             found = {word: seen.near(word) for word in body.words}
         near = {word: {term: asdict(one) for term, one in own.items()} for word, own in found.items()}
         return {"generation": opened.number, "near": near}
+
+
+def near_of(document: Mapping[str, Any], words: Sequence[str]) -> dict[str, dict[str, Near]]:
+    """The near words that a server told of each of these. KeyError, TypeError, ValueError, AttributeError for what is
+    none; a later release may say more of them."""
+    return {word: {term: _near(one) for term, one in document["near"][word].items()} for word in words}
+
+
+def _near(told: Mapping[str, Any]) -> Near:
+    return Near(int(told["rows"]), tuple({word: int(count) for word, count in row.items()} for row in told["written"]))
 
 
 def facets_of(index: HostedIndex, body: Whole) -> dict[str, Any]:

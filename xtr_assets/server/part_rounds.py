@@ -14,7 +14,7 @@ from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.search.confidence import LowestConfidence
 from xtr_assets.search.filter_masks import no_column
 from xtr_assets.search.legs import LEGS, Blend
-from xtr_assets.search.near_words import Near, asked_about, corrected, nearest
+from xtr_assets.search.near_words import asked_about, corrected, nearest
 from xtr_assets.search.part_legs import PartCandidates
 from xtr_assets.search.part_merge import Merged, MergedHit, first_lists, merged_hits
 from xtr_assets.search.part_ranks import Asked, Counts, RankedParts, added, first_most, placed, wanted_ranks
@@ -22,6 +22,7 @@ from xtr_assets.search.request import Ask
 from xtr_assets.server.answers import numbered
 from xtr_assets.server.limits import RETRY_AFTER
 from xtr_assets.server.part_call import PartDown, PartRequest, PartServers, together
+from xtr_assets.server.part_lookup import near_of
 from xtr_assets.server.part_route import MOST_LISTED, candidates_of
 from xtr_assets.server.problem import Problem, refused
 from xtr_assets.server.question import Question
@@ -76,10 +77,11 @@ class PartRounds:
                 # One replica of an earlier release, beside another that said what it does not hold.
                 return ""
             raise
-        near = [found[name]["near"] for name in told.names]
-        meant = {
-            word: nearest([{term: Near(**one) for term, one in own[word].items()} for own in near]) for word in words
-        }
+        try:
+            near = [near_of(found[name], words) for name in told.names]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise _told_wrong("no near word", error) from error
+        meant = {word: nearest([own[word] for own in near]) for word in words}
         return corrected(parse_query(text, told.ask.syntax).text, meant)
 
     async def _hits(self, told: Told, text: str, prepared: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -240,9 +242,7 @@ class PartRounds:
         try:
             candidates: dict[str, PartCandidates] = {name: candidates_of(one) for name, one in found.items()}
         except (KeyError, TypeError, ValueError) as error:
-            raise Problem(
-                503, GenerationError.__name__, f"a part told what is no candidate: {error}", later()
-            ) from error
+            raise _told_wrong("no candidate", error) from error
         _refuse_unknown([(one.unknown, one.fields) for one in candidates.values()])
         return candidates
 
@@ -312,6 +312,10 @@ def _refuse_unknown(told: Sequence[tuple[Sequence[str], Sequence[str]]]) -> None
     lacking = [set(unknown) for unknown, _ in told]
     if nowhere := sorted(set.intersection(*lacking)):
         raise no_column(nowhere[0], sorted({field for _, fields in told for field in fields}))
+
+
+def _told_wrong(what: str, error: Exception) -> Problem:
+    return Problem(503, GenerationError.__name__, f"a part told what is {what}: {error}", later())
 
 
 def later() -> dict[str, str]:

@@ -322,6 +322,27 @@ def test_a_front_asks_as_it_was_typed_where_a_server_of_an_earlier_release_answe
     tried(parts, act)
 
 
+def test_a_front_reads_of_near_words_what_it_knows_and_refuses_what_are_none(parts: PartSet) -> None:
+    """A part of a later release may say more; fronts are updated behind their parts."""
+    zebra = {"rows": 30, "written": [{"zebra": 1}], "of_a_later_release": True}
+
+    async def act(site: Site) -> None:
+        sent = site.client.send
+        for near, status in (({"zebrra": {"zebra": zebra}}, 200), ({}, 503), ({"zebrra": {"zebra": 30}}, 503)):
+
+            async def send(request: httpx.Request, near: Any = near, **more: Any) -> httpx.Response:
+                if request.url.path == "/v1/part/near" and request.url.host.startswith("b"):
+                    return httpx.Response(200, json={"generation": 1, "near": near}, request=request)
+                return await sent(request, **more)
+
+            site.client.send = send  # type: ignore[method-assign]
+            answer = await site.ask("list zebrra", 5, "lexical")
+            assert answer.status_code == status, answer.text
+            assert ("list zebra" if status == 200 else "a part told what is no near word") in answer.text
+
+    tried(parts, act)
+
+
 def test_what_a_front_does_not_answer_is_refused_by_name_with_the_remedy(parts: PartSet) -> None:
     async def act(site: Site) -> None:
         for body, told in (
