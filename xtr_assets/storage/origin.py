@@ -9,7 +9,7 @@ from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.snapshot import Snapshot, read_snapshot
 
-# The note of a manifest that keeps a digest of what the configuration says of its sources.
+# The note of a manifest that keeps a digest of what configuration and code of somebody's own say of its sources.
 SOURCES_NOTE = "sources"
 
 
@@ -17,10 +17,10 @@ SOURCES_NOTE = "sources"
 class Origin:
     """What a generation was made from.
 
-    files : of each shard, path -> sha256
+    files : of each shard, path -> sha256; without those that wait for a library: who installs it asks for them
     settings : those of the index that count for its content
     encoder : its settings; None where nothing notes them
-    sources : the digest of what the configuration says of the sources; None where an earlier release noted none
+    sources : the digest of what people say of the sources; None where an earlier release noted none
     """
 
     fingerprint: str
@@ -33,7 +33,7 @@ class Origin:
     def of(cls, fingerprint: str, snapshots: Mapping[str, Snapshot], notes: Mapping[str, Any]) -> "Origin":
         """By the snapshots and the notes of a generation, or of one that is to be built."""
         settings = notes.get(SETTINGS_NOTE) or {}
-        files = {shard: {path: one.sha256 for path, one in held.files.items()} for shard, held in snapshots.items()}
+        files = {shard: _taken(held) for shard, held in snapshots.items()}
         kept = settings_that_count(settings)
         return cls(fingerprint, files, kept, settings.get("encoder"), notes.get(SOURCES_NOTE))
 
@@ -48,6 +48,11 @@ class Origin:
         encoded = self.fingerprint == other.fingerprint or (self.encoder is not None and self.encoder == other.encoder)
         sources = self.sources == other.sources or None in (self.sources, other.sources)
         return encoded and sources and self.settings == other.settings and self.files == other.files
+
+
+def _taken(snapshot: Snapshot) -> dict[str, str]:
+    waiting = {entry.path for entry in snapshot.quarantine if entry.reason == "not-installed"}
+    return {path: one.sha256 for path, one in snapshot.files.items() if path not in waiting}
 
 
 def origin_of(layout: Layout, manifest: Manifest) -> Origin:

@@ -10,12 +10,16 @@ from xtr_assets.core import name_text
 from xtr_assets.core.chunking import markdown
 from xtr_assets.defs.assets import embeddings
 from xtr_assets.pipeline.gate import name_evidence
+from xtr_assets.pipeline.ingest.scan import scan, write_chunks
 from xtr_assets.pipeline.plan import decide, index_settings
+from xtr_assets.pipeline.plan.decide import wanted
 from xtr_assets.search import open as open_searcher
 from xtr_assets.sources import base
 from xtr_assets.storage import vector_files
+from xtr_assets.storage.origin import Origin
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.life import steps
+from xtr_assets_tests.sources import own
 
 CONFIG = """\
 name: docs
@@ -78,7 +82,7 @@ def test_what_was_withdrawn_under_an_older_release_is_not_built_by_this_one(
     config = parse_config(CONFIG.replace("  - {name: tools, kind: code, path: tools}\n", ""), tmp_path)
     with monkeypatch.context() as older:
         older.setattr(base, "CHUNKER_VERSION", 3)
-        older.setattr(decide, "said_of_sources", lambda _: None)
+        older.setattr(decide, "said_of_sources", lambda *_: None)
         for text in ("The open part.", "The open part, and a secret."):
             page.write_text(f"# Page\n\n{text}\n")
             assert steps.build(warehouse, config).generation is not None
@@ -88,3 +92,19 @@ def test_what_was_withdrawn_under_an_older_release_is_not_built_by_this_one(
     assert found.generation is None and "generation 2 held exactly this and was withdrawn" in found.reason
     page.write_text("# Page\n\nThe open part, and no secret.\n")
     assert steps.build(warehouse, config).generation is not None
+
+
+def test_code_of_ones_own_that_is_mended_makes_other_content_of_the_same_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "  - {name: notes, kind: 'python:xtr_assets_tests.sources.own:Notes'}\n"
+    config = parse_config(f"name: docs\nsources:\n{source}encoder: {{kind: hashing, dim: 64}}\n", tmp_path)
+    warehouse, made = Warehouse.create(tmp_path / "warehouse"), []
+    for code in ("1" * 64, "2" * 64):
+        monkeypatch.setattr(own.Notes, "fingerprint", lambda _, code=code: code)
+        for one in scan(warehouse, config):
+            write_chunks(warehouse, one, one.touched)
+        want = wanted(warehouse, config, "5a")
+        made.append(Origin.of("5a", want.snapshots, want.notes))
+    assert made[0].files == made[1].files and not made[0].same_as(made[1])
+    assert made[0].same_as(made[0])

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from xtr_assets.core.errors import GenerationError, InvalidInput, PublishRefused
+from xtr_assets.core.types import Quarantined
 from xtr_assets.storage.content import content_digest
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.origin import SOURCES_NOTE
@@ -255,9 +256,11 @@ def test_a_content_is_what_is_held_and_asked_not_how_it_is_laid_out_or_released(
     assert digest != content_digest("5a", {"s": "ab"}, said)
 
 
-def build_by(warehouse: Warehouse, corpus: dict[str, list[str]], release: str, sources: str) -> Generation:
+def build_by(
+    warehouse: Warehouse, corpus: dict[str, list[str]], release: str, sources: str, *quarantined: Quarantined
+) -> Generation:
     """What a build of a release comes to that cuts files in its own way, and notes what the configuration says."""
-    write(warehouse, corpus, source_fingerprint=release)
+    write(warehouse, corpus, quarantined=quarantined, source_fingerprint=release)
     made = draft(warehouse, notes={SOURCES_NOTE: sources})
     check(made)
     return warehouse.publish(made.number, required=REQUIRED)
@@ -280,6 +283,13 @@ def test_what_somebody_asks_for_of_the_same_files_is_other_content(lived: Wareho
     assert lived.published is not None and lived.published.number == 3
     with pytest.raises(PublishRefused, match=f"what generation {first.number} held, which was rolled back"):
         build_by(lived, A | B, "v4", "long chunks")
+
+
+def test_what_waited_for_a_library_is_other_content_once_that_is_there(lived: Warehouse) -> None:
+    waiting = Quarantined("s", "c.py", 0, "not-installed", "`pip install` it")
+    build_by(lived, C | {"a.py": ["f one, again"]}, "v2", "as configured", waiting)
+    lived.rollback()
+    assert build_by(lived, C | {"a.py": ["f one, again"]}, "v2 with it", "as configured").number == 5
 
 
 def test_what_an_earlier_release_made_of_what_is_withdrawn_takes_over_no_more(lived: Warehouse) -> None:

@@ -89,7 +89,8 @@ def wanted(
     """The current snapshots of the config's shards, `known` where they are at hand. GenerationError where one was never
     chunked."""
     snapshots: dict[str, Snapshot] = {}
-    for shard in shard_sources(config):
+    own = [] if decided_by_settings(config.encoder) else [fingerprint]
+    for shard, source in shard_sources(config).items():
         snapshot = (known or {}).get(shard) or warehouse.snapshot(shard)
         if snapshot is None:
             raise GenerationError(
@@ -97,7 +98,8 @@ def wanted(
                 "or run `xtr-assets build`"
             )
         snapshots[shard] = snapshot
-    return Wanted(snapshots, settings_of(config), fingerprint, said_of_sources(config))
+        own += [snapshot.source_fingerprint] if source.config.own else []
+    return Wanted(snapshots, settings_of(config), fingerprint, said_of_sources(config, own))
 
 
 def decide(warehouse: Warehouse, config: IndexConfig, want: Wanted, *, again: bool) -> Decision:

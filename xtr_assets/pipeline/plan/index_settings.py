@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +60,13 @@ def settings_of(config: IndexConfig) -> dict[str, Any]:
     }
 
 
-def said_of_sources(config: IndexConfig) -> str:
-    """A digest of what the configuration says of its sources, wherever they lie: whether somebody asks for other chunks
-    of the same files, or a release cuts them otherwise. A field that a release adds counts where it is set."""
+def said_of_sources(config: IndexConfig, own: Collection[str]) -> str:
+    """A digest of what people say of the sources, wherever they lie: whether somebody asks for other chunks of the same
+    files, or a release cuts them otherwise. A field that a release adds counts where it is set. own : fingerprints of
+    sources and encoders of somebody's own code, which says so by them."""
     said = [in_order(one.model_dump(exclude_defaults=True, exclude={"path"})) for one in config.sources]
-    return hashlib.sha256(json.dumps(by_text(said), sort_keys=True, default=str).encode()).hexdigest()
+    held = [by_text(said), *sorted(own)] if own else by_text(said)
+    return hashlib.sha256(json.dumps(held, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def judged_by(config: IndexConfig) -> dict[str, Any]:
