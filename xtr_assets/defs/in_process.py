@@ -202,8 +202,8 @@ class _Build:
         if accept_shrink:
             self.accepted = tuple(accept(self.warehouse, self.config, accept_shrink, why))
         want = wanted(self.warehouse, self.config, self.kind.fingerprint)
-        if again_reason is not None and (back := want.taken_back(self.warehouse)) is not None:
-            self.warehouse.allow_again(back.content, again_reason)
+        if again_reason is not None:
+            want.allow_again(self.warehouse, again_reason)
         decision = decide(self.warehouse, self.config, want, again=True)
         if not (decision.build or self.full):
             return self._nothing(decision.reason)

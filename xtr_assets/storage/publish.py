@@ -7,7 +7,7 @@ from typing import Any
 from xtr_assets.core.errors import CorruptFile, GenerationError, PublishRefused, StorageError
 from xtr_assets.core.files import read_regular, write_atomic
 from xtr_assets.storage.confirmation import Before
-from xtr_assets.storage.content import TakenBack, key_of, taken_back
+from xtr_assets.storage.content import TakenBack, key_of
 from xtr_assets.storage.counted_moves import count_move, counting_refusals
 from xtr_assets.storage.digests import BUILD_SECONDS, stamp_of
 from xtr_assets.storage.generation import Generation
@@ -182,14 +182,14 @@ def previous_published(layout: Layout, *, besides: int | None = None) -> int | N
     entries = read_history(layout)
     current = read_published(layout)
     contents = known_contents(layout, entries)
-    back = taken_back(entries, current, contents)
-    withdrawn = {key: one.generation for key, one in back.items() if one.how == "withdrawn"}
-    if besides is not None:
-        withdrawn[key_of(besides, contents)] = besides
     for number in reversed(published_stack(entries, current)):
-        if number == current or key_of(number, contents) in withdrawn or not is_sealed(layout, number):
+        content = key_of(number, contents)
+        if number == current or not is_sealed(layout, number):
             continue
-        if not any(same_origin(layout, number, one) for one in withdrawn.values()):
+        if besides is not None and (content == key_of(besides, contents) or same_origin(layout, number, besides)):
+            continue
+        back = refusal_of(layout, number, content)
+        if back is None or back.how != "withdrawn":
             return number
     return None
 

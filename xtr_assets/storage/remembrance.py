@@ -50,9 +50,10 @@ def refusal_of(layout: Layout, number: int, content: str) -> TakenBack | None:
     known = {**known_contents(layout, entries), number: content}
     back = taken_back(entries, read_published(layout), known)
     # What served after that was let serve beside it: then it is no other release's reading of the same.
-    served = max((one.at for one in entries if one.moves and one.generation == number), default="")
-    earlier = {key: one for key, one in back.items() if key == content or one.at >= served}
-    return _refusal(layout, earlier, content, origin_of(layout, read_manifest(layout, number)))
+    served = max((place for place, one in enumerate(entries, 1) if one.moves and one.generation == number), default=0)
+    let = taken_back(entries[:served], number, known) if served else {}
+    later = {key: one for key, one in back.items() if key == content or one != let.get(key)}
+    return _refusal(layout, later, content, origin_of(layout, read_manifest(layout, number)))
 
 
 def refusal_of_wanted(layout: Layout, content: str, origin: Origin) -> TakenBack | None:

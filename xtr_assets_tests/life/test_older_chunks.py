@@ -11,8 +11,9 @@ from xtr_assets.core.chunking import markdown
 from xtr_assets.defs.assets import embeddings
 from xtr_assets.pipeline.gate import name_evidence
 from xtr_assets.pipeline.ingest.scan import scan, write_chunks
-from xtr_assets.pipeline.plan import decide, index_settings
-from xtr_assets.pipeline.plan.decide import wanted
+from xtr_assets.pipeline.plan import decide as planned
+from xtr_assets.pipeline.plan import index_settings
+from xtr_assets.pipeline.plan.decide import decide, wanted
 from xtr_assets.search import open as open_searcher
 from xtr_assets.sources import base
 from xtr_assets.storage import vector_files
@@ -82,16 +83,20 @@ def test_what_was_withdrawn_under_an_older_release_is_not_built_by_this_one(
     config = parse_config(CONFIG.replace("  - {name: tools, kind: code, path: tools}\n", ""), tmp_path)
     with monkeypatch.context() as older:
         older.setattr(base, "CHUNKER_VERSION", 3)
-        older.setattr(decide, "said_of_sources", lambda *_: None)
+        older.setattr(planned, "said_of_sources", lambda *_: None)
         for text in ("The open part.", "The open part, and a secret."):
             page.write_text(f"# Page\n\n{text}\n")
             assert steps.build(warehouse, config).generation is not None
-    warehouse.withdraw(2, "a secret")
+        older.setattr(base, "CHUNKER_VERSION", 2)
+        assert steps.build(warehouse, config).generation is not None
+    for number in (2, 3):
+        warehouse.withdraw(number, "a secret")
 
     found = steps.build(warehouse, config)
-    assert found.generation is None and "generation 2 held exactly this and was withdrawn" in found.reason
-    page.write_text("# Page\n\nThe open part, and no secret.\n")
-    assert steps.build(warehouse, config).generation is not None
+    assert found.generation is None and "held exactly this and was withdrawn" in found.reason
+    want = wanted(warehouse, config, warehouse.generation(1).manifest.fingerprint)
+    want.allow_again(warehouse, "no secret")
+    assert decide(warehouse, config, want, again=False).build
 
 
 def test_code_of_ones_own_that_is_mended_makes_other_content_of_the_same_files(

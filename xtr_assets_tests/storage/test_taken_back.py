@@ -307,3 +307,17 @@ def test_what_serves_is_built_by_another_release_though_its_files_were_taken_bac
     assert publish(lived).number == 4
     lived.withdraw(3, "bad settings")
     assert build_by(lived, C, "v2", "as configured").state == "published"
+
+
+def test_a_rollback_goes_to_what_a_person_let_serve_though_its_files_were_withdrawn_once(lived: Warehouse) -> None:
+    """Of the same files there are two cuts by earlier releases: a person's word is about what is made of them now."""
+    write(lived, C, source_fingerprint="other settings")
+    assert publish(lived).number == 4
+    for number in (3, 4):
+        lived.withdraw(number, "licence")
+    write(lived, C, source_fingerprint="v2")
+    made = draft(lived, notes={SOURCES_NOTE: "as configured"})
+    check(made)
+    lived.publish(made.number, required=REQUIRED, again_reason="settled")
+    assert build_by(lived, A, "v2", "as configured").number == 6
+    assert lived.rollback().number == made.number
