@@ -7,7 +7,7 @@ from typing import Any
 from xtr_assets.core.errors import CorruptFile, GenerationError, PublishRefused, StorageError
 from xtr_assets.core.files import read_regular, write_atomic
 from xtr_assets.storage.confirmation import Before
-from xtr_assets.storage.content import TakenBack, key_of
+from xtr_assets.storage.content import TakenBack
 from xtr_assets.storage.counted_moves import count_move, counting_refusals
 from xtr_assets.storage.digests import BUILD_SECONDS, stamp_of
 from xtr_assets.storage.generation import Generation
@@ -24,7 +24,7 @@ from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import committing, now
 from xtr_assets.storage.manifest import Manifest, RequiredCheck
 from xtr_assets.storage.refusal import force_line, not_published, was_taken_back
-from xtr_assets.storage.remembrance import content_of, content_or_none, known_contents, refusal_of, same_origin
+from xtr_assets.storage.remembrance import alike, content_of, content_or_none, refusal_of, withdrawal_of
 from xtr_assets.storage.requirement import demands, unmade, unmet
 from xtr_assets.storage.scrub import own_files, verify_once
 from xtr_assets.storage.seal import is_sealed, read_manifest, refuse_altered, restore_seals, seal_text, sealed_sha256
@@ -179,17 +179,12 @@ def rollback(layout: Layout, to: int | None = None, *, who: str | None = None, r
 def previous_published(layout: Layout, *, besides: int | None = None) -> int | None:
     """Where a rollback goes: the newest generation below the serving one in the stack that can still serve, and holds
     something else than the generation `besides`."""
-    entries = read_history(layout)
     current = read_published(layout)
-    contents = known_contents(layout, entries)
-    for number in reversed(published_stack(entries, current)):
-        content = key_of(number, contents)
-        if number == current or not is_sealed(layout, number):
+    is_besides = (lambda _: False) if besides is None else alike(layout, besides)
+    for number in reversed(published_stack(read_history(layout), current)):
+        if number == current or not is_sealed(layout, number) or is_besides(number):
             continue
-        if besides is not None and (content == key_of(besides, contents) or same_origin(layout, number, besides)):
-            continue
-        back = refusal_of(layout, number, content)
-        if back is None or back.how != "withdrawn":
+        if withdrawal_of(layout, number) is None:
             return number
     return None
 
@@ -203,11 +198,7 @@ def withdraw(layout: Layout, number: int, reason: str, *, who: str | None = None
     if not is_sealed(layout, number):
         raise GenerationError(f"generation {number} is a draft; discard it instead")
     current = read_published(layout)
-    if (
-        current is not None
-        and current != number
-        and (content_or_none(layout, current) == content or same_origin(layout, current, number))
-    ):
+    if current is not None and current != number and alike(layout, number)(current):
         raise GenerationError(
             f"generation {current} serves and holds exactly what generation {number} does; withdraw {current}, which "
             "lets what served before them take over"
@@ -304,8 +295,6 @@ def _note(
 
 def refuse_withdrawn(layout: Layout, number: int) -> str:
     """The content of the generation; PublishRefused where it was withdrawn, naming who did that, when and why."""
-    content = content_of(layout, read_manifest(layout, number))
-    back = refusal_of(layout, number, content)
-    if back is not None and back.how == "withdrawn":
+    if (back := withdrawal_of(layout, number)) is not None:
         raise PublishRefused(was_taken_back(number, back))
-    return content
+    return content_of(layout, read_manifest(layout, number))

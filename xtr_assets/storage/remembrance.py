@@ -1,6 +1,6 @@
 """Contents that the history and the remaining manifests name: a garbage collection must not forget them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from xtr_assets.core.errors import StorageError
 from xtr_assets.storage.content import SETTINGS_NOTE, TakenBack, content_digest, noted_contents, taken_back
@@ -56,18 +56,36 @@ def refusal_of(layout: Layout, number: int, content: str) -> TakenBack | None:
     return _refusal(layout, later, content, origin_of(layout, read_manifest(layout, number)))
 
 
+def withdrawal_of(layout: Layout, number: int) -> TakenBack | None:
+    """Who withdrew what this generation holds, in whatever cut, when and why; None where nobody did."""
+    back = refusal_of(layout, number, content_of(layout, read_manifest(layout, number)))
+    return back if back is not None and back.how == "withdrawn" else None
+
+
 def refusal_of_wanted(layout: Layout, content: str, origin: Origin) -> TakenBack | None:
     """The same of a generation that is to be built."""
     return _refusal(layout, all_taken_back(layout), content, origin)
 
 
-def same_origin(layout: Layout, one: int, other: int) -> bool:
-    """Whether two generations were made from the same; False where one cannot be read any more."""
+def alike(layout: Layout, number: int) -> Callable[[int], bool]:
+    """Whether another generation holds what `number` holds, or was made from the same by another release."""
+    contents = known_contents(layout, read_history(layout))
+    held = contents.get(number) or content_or_none(layout, number)
+
+    def holds_the_same(other: int) -> bool:
+        known = contents.get(other) or content_or_none(layout, other)
+        return (held is not None and held == known) or _same_origin(layout, number, other)
+
+    return holds_the_same
+
+
+def _same_origin(layout: Layout, one: int, other: int) -> bool:
     try:
         before, after = read_manifest(layout, one), read_manifest(layout, other)
-        if before.snapshots.keys() != after.snapshots.keys():
-            return False
-        return origin_of(layout, before).same_as(origin_of(layout, after))
+        # Before snapshots are read, which list every file.
+        return before.snapshots.keys() == after.snapshots.keys() and origin_of(layout, before).same_as(
+            origin_of(layout, after)
+        )
     except StorageError:  # collected, or damaged: `verify` says so
         return False
 

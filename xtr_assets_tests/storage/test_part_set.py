@@ -3,7 +3,7 @@
 import errno
 import os
 import shutil
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier, Thread
@@ -38,7 +38,12 @@ from xtr_assets_tests.storage.sample import ENCODER, FINGERPRINT, REQUIRED, chec
 OTHER = "7b" * 32
 
 
-def light(warehouse: Warehouse, fingerprint: str = FINGERPRINT, required: Sequence[RequiredCheck] = REQUIRED) -> Draft:
+def light(
+    warehouse: Warehouse,
+    fingerprint: str = FINGERPRINT,
+    required: Sequence[RequiredCheck] = REQUIRED,
+    notes: Mapping[str, str] | None = None,
+) -> Draft:
     """A draft of what the shards hold now, without catalog and id map, which no reader of a set opens."""
     versions = {}
     for shard in warehouse.shards():
@@ -48,7 +53,9 @@ def light(warehouse: Warehouse, fingerprint: str = FINGERPRINT, required: Sequen
         for one in snapshot.segments:
             if not warehouse.segment(one.segment_id).has_vectors(VectorKind(fingerprint)):
                 encode(warehouse.segment(one.segment_id), fingerprint)
-    made = warehouse.draft("run", encoder=ENCODER, fingerprint=fingerprint, snapshots=versions, required=required)
+    made = warehouse.draft(
+        "run", encoder=ENCODER, fingerprint=fingerprint, snapshots=versions, required=required, notes=notes
+    )
     for name in ("dense.faiss", "xtr/index.json"):
         with made.writing(name) as path:
             path.write_bytes(b"an index of rows " + bytes(range(64)))

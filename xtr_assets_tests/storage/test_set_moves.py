@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, PublishRefused, StorageError
+from xtr_assets.storage.origin import SOURCES_NOTE
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets_tests.faults.dying import dying
-from xtr_assets_tests.storage.sample import flip
-from xtr_assets_tests.storage.test_part_set import build, served, template, two
+from xtr_assets_tests.storage.sample import check, flip, write
+from xtr_assets_tests.storage.test_part_set import build, light, served, template, two
 from xtr_assets_tests.storage.test_set_store import moved
 
 __all__ = ["template", "two"]
@@ -44,6 +45,20 @@ def test_the_same_content_under_another_number_leaves_the_set_with_it(two: PartS
     before = two.moves()[-1].parts["a"].generation
     assert two.withdraw("a", before, "wrong") is not None
     assert "x0 third" in served(two) and two.warehouse("a").generation(2).state == "withdrawn"
+
+
+def test_what_an_earlier_release_made_of_what_is_withdrawn_leaves_the_set_too(two: PartSet) -> None:
+    first, a = served(two), two.warehouse("a")
+    moved(two, "second")
+    write(a, {"x.py": [f"x{i} second" for i in range(3)]}, "x", source_fingerprint="v2")
+    newer = light(a, notes={SOURCES_NOTE: "as configured"})
+    check(newer)
+    a.publish(newer.number)
+    two.publish()
+    two.withdraw("a", newer.number, "a secret")
+    assert served(two) == first and two.moves()[-1].to == 1
+    with pytest.raises(PublishRefused, match="part a: generation 2 was withdrawn"):
+        two.publish(2, again_reason="of all parts")
 
 
 def test_a_withdrawal_that_dies_is_done_again(two: PartSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from xtr_assets.core.types import Ints
 from xtr_assets.storage.draft import LEXICAL_INDEX
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.parts.part_records import PartMove, ShardPlace
+from xtr_assets.storage.remembrance import withdrawal_of
 from xtr_assets.storage.requirement import demands, unmet
 from xtr_assets.storage.scrub import verify_once
 from xtr_assets.storage.seal import refuse_altered
@@ -78,7 +79,8 @@ def _own(name: str, generation: Generation, earlier: bool) -> Iterator[SetProble
         more = f" ({len(wrong)} files in all)" if len(wrong) > 1 else ""
         yield SetProblem(name, f"generation {generation.number}: {wrong[0]}{more}")
     state = generation.state
-    if state == "withdrawn":
+    # What a part serves was held against that as it was published.
+    if state == "withdrawn" or (earlier and withdrawal_of(generation.layout, generation.number) is not None):
         yield SetProblem(name, f"generation {generation.number} was withdrawn")
     elif state != "published" and not earlier:
         yield SetProblem(name, f"generation {generation.number} is {state}, and no longer what the part serves")

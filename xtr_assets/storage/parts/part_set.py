@@ -31,7 +31,7 @@ from xtr_assets.storage.parts.part_verify import verify_set
 from xtr_assets.storage.parts.pins import pin_for_moves, pinned_by_moves
 from xtr_assets.storage.parts.set_transfers import SetTransfers
 from xtr_assets.storage.parts.taken_off import taken_off
-from xtr_assets.storage.remembrance import content_of
+from xtr_assets.storage.remembrance import alike, withdrawal_of
 from xtr_assets.storage.remote.address import refuse_address
 from xtr_assets.storage.scrub import verify_once
 from xtr_assets.storage.seal import refuse_altered
@@ -254,18 +254,17 @@ class PartSet(SetTransfers):
     def _withdraw(self, part: str, number: int, reason: str, who: str | None) -> JoinedGeneration | None:
         warehouse = self.part_warehouse(part)
         with naming(part):
-            content = content_of(warehouse.layout, warehouse.generation(number).manifest)
+            # For an error of one that is not there.
+            warehouse.generation(number)
+            holds_the_same = alike(warehouse.layout, number)
 
         def without(move: PartMove) -> bool:
             state = move.parts.get(part)
-            if state is None:
-                return True
-            layout = warehouse.layout
-            return content_of(layout, Generation.open(layout, state.generation).manifest) != content
+            return state is None or not holds_the_same(state.generation)
 
         moves = self.moves()
         serves = bool(moves) and not without(moves[-1])
-        if serves and not any(without(one.move) and one.state != "withdrawn" for one in self._back(moves)):
+        if serves and not any(without(one.move) and not _withdrawn(one) for one in self._back(moves)):
             raise GenerationError(
                 f"the set serves generation {number} of part {part}, and no earlier move can serve without it; publish "
                 "another one of the part, then `xtr-assets parts publish`"
@@ -294,11 +293,11 @@ class PartSet(SetTransfers):
             if not found:
                 known = ", ".join(str(move.number) for move in stack) or "none"
                 raise GenerationError(f"move {to} is none that a rollback goes to; there are: {known}")
-            if self._joined(found[0]).state == "withdrawn":
+            if _withdrawn(self._joined(found[0])):
                 raise PublishRefused(f"move {to} names a generation that its part withdrew; roll back to another")
             return found[0]
         for joined in self._back(moves):
-            if joined.state != "withdrawn":
+            if not _withdrawn(joined):
                 return joined.move
         raise GenerationError("no earlier move can serve: none was made, or their generations are gone")
 
@@ -341,3 +340,7 @@ class PartSet(SetTransfers):
                 if self.part_warehouse(name).layout.pinned_json.is_file():
                     self._unpin(kept, info, [name])
         return self._joined(move)
+
+
+def _withdrawn(joined: JoinedGeneration) -> bool:
+    return any(withdrawal_of(one.generation.layout, one.generation.number) is not None for one in joined.parts)
