@@ -9,7 +9,7 @@ from xtr_assets.core.chunking.code_parser import Unparsable, require
 from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.sources.base import FileSource
 from xtr_assets.sources.installed_version import installed_version
-from xtr_assets.sources.place import SourceFile
+from xtr_assets.sources.place import SourceFile, refuse_pointer
 from xtr_assets.sources.text_decoder import declared_encoding, decode
 
 
@@ -26,6 +26,7 @@ class CodeTree(FileSource):
 
     def read_file(self, path: str, file: SourceFile) -> Iterator[Chunk | Quarantined]:
         data = file.read_bytes()
+        refuse_pointer(data)
         text = decode(data, declared_encoding(data))
         try:
             yield from chunk_code(self.config.name, path, text, self.config.max_chars)

@@ -10,12 +10,13 @@ from xtr_assets.sources.globs import Globs
 from xtr_assets.sources.reason import Reason
 
 # Git LFS keeps such a pointer in place of a file, of less than this many bytes.
-LFS_POINTER, LFS_BYTES = b"version https://git-lfs.github.com/spec/v1\n", 1024
+LFS_POINTER, LFS_BYTES = b"version https://git-lfs.github.com/spec/v1", 1024
 
 
 def is_pointer(data: bytes) -> bool:
     """Whether the bytes of a file are a pointer of Git LFS."""
-    return len(data) < LFS_BYTES and data.startswith(LFS_POINTER)
+    # A work tree of Windows may have given its lines another end.
+    return len(data) < LFS_BYTES and data.startswith((LFS_POINTER + b"\n", LFS_POINTER + b"\r\n"))
 
 
 class SourceFile(Protocol):
@@ -42,6 +43,13 @@ class Refused(Exception):
     def __init__(self, reason: Reason, detail: str) -> None:
         self.reason, self.detail = reason, detail
         super().__init__(detail)
+
+
+def refuse_pointer(data: bytes) -> None:
+    """Raise Refused where a pointer lies in the place of a text: it would be indexed as one."""
+    if is_pointer(data):
+        detail = "its content is in Git LFS, and a pointer to it lies here: `git lfs pull`, or `exclude` it"
+        raise Refused("pointer", detail)
 
 
 class Place(Protocol):

@@ -14,7 +14,7 @@ from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.sources.base import FileSource
 from xtr_assets.sources.document_worker import LIBRARIES, WORKER, versions
 from xtr_assets.sources.installed_version import installed_version
-from xtr_assets.sources.place import Refused, SourceFile, is_pointer
+from xtr_assets.sources.place import SourceFile, refuse_pointer
 from xtr_assets.sources.text_decoder import declared_encoding, decode, page_encoding
 
 # Of what documents are read to say: 2 reads notes, headers and footers of DOCX, and no PDF whose letters are guessed; 3
@@ -42,9 +42,7 @@ class TextTree(FileSource):
 
     def read_file(self, path: str, file: SourceFile) -> Iterator[Chunk | Quarantined]:
         data = file.read_bytes()
-        if is_pointer(data):
-            detail = "its content is in Git LFS, and a pointer to it lies here: `git lfs pull`, or `exclude` it"
-            raise Refused("pointer", detail)
+        refuse_pointer(data)
         suffix = Path(path).suffix.lower()
         if suffix in LIBRARIES:
             yield from self._document(path, suffix, data)

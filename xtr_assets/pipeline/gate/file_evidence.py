@@ -43,6 +43,8 @@ RECORDS = 500
 BLOCK_FILES = 256
 # Faults that are told of a file.
 TOLD_OF_FILE = 3
+# Git LFS writes fewer.
+POINTER_BYTES = 1024
 
 # What lies where a source is, walked a second time.
 Listed = AssetValues | Folder | GitTree | OwnFiles | StoredFiles
@@ -120,7 +122,7 @@ class FileEvidence:
             yield "a chunk_id stands twice"
         quarantined = self._quarantine.get(place, set())
         kind = kind_of(source, path)
-        held_as_text = source.kind == "git" or kind == "text"
+        held_as_text = source.kind == "git" or kind in ("text", "code")
         if held_as_text and (found := list(_pointer_faults(file, self._reasons.get(place, set()), rows))):
             yield from found
             return
@@ -210,7 +212,11 @@ def _parses(text: str) -> bool:
 def _pointer_faults(file: Path, reasons: set[str], rows: Sequence[Row]) -> Iterator[str]:
     """What Git LFS keeps elsewhere has no rows, and nothing else is called so."""
     with file.open("rb") as stream:
-        is_pointer = stream.read(40) == b"version https://git-lfs.github.com/spec/"
+        head = stream.read(POINTER_BYTES)
+    # A text may begin as a pointer does; it is longer, or on one line.
+    first, newline, _ = head.partition(b"\n")
+    named = first.removesuffix(b"\r") == b"version https://git-lfs.github.com/spec/v1"
+    is_pointer = named and bool(newline) and len(head) < POINTER_BYTES
     if "pointer" in reasons and not is_pointer:
         yield "it is said to be a pointer of Git LFS, and is none"
     if is_pointer and rows:

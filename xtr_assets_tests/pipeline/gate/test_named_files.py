@@ -85,6 +85,14 @@ def test_a_file_that_holds_code_as_a_text_is_listed_and_no_fault(scripts: World)
     assert found.passed and found.details["files_nameless"] == ["templates.js"], found.summary
 
 
+def test_a_pointer_of_lfs_in_a_folder_of_code_is_no_code(scripts: World) -> None:
+    scripts.write("scripts/dump.sql", "version https://git-lfs.github.com/spec/v1\noid sha256:4\nsize 9\n")
+    session = scripts.build()
+    assert [one.reason for one in session.draft.snapshots()["scripts"].quarantine] == ["pointer"]
+    found = check(session)
+    assert found.passed, found.summary
+
+
 @pytest.mark.parametrize(
     ("name", "begin", "define", "end"),
     [

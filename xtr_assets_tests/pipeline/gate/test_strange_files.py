@@ -40,6 +40,12 @@ STRANGE: dict[str, tuple[bytes, str | None]] = {
         b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"4" * 64 + b"\nsize 9\n",
         "pointer",
     ),
+    "guide/windows.md": (b"version https://git-lfs.github.com/spec/v1\r\noid sha256:4\r\nsize 9\r\n", "pointer"),
+    "guide/lfs.md": (
+        b"version https://git-lfs.github.com/spec/v1\n\nso begins a pointer\n" + b"in words\n" * 200,
+        None,
+    ),
+    "guide/lfs-line.md": (b"version https://git-lfs.github.com/spec/v1", None),
     "guide/large.pdf": (
         b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"5" * 64 + b"\nsize 9\n",
         "pointer",
