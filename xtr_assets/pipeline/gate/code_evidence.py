@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from itertools import accumulate
 from pathlib import PurePosixPath
 
+from xtr_assets.pipeline.gate.grammar_fit import fits
 from xtr_assets.pipeline.gate.text_evidence import Row, part_faults, place_id, runs_of
 
 _MODULE = "<module>"
@@ -35,9 +36,13 @@ _DEFINES = re.compile(
 )
 
 # Suffixes that two languages share, and how lines begin that are of the one which no parser of the suffix reads: MATLAB
-# beside Objective-C, Raku beside Perl. Such a file is plain text, and its definitions are nobody's.
-_RAKU = re.compile(r"use v6\b|unit (?:module|class|role|grammar)\b")
+# beside Objective-C, Raku and the classes of newer Perl beside Perl. Such a file is plain text, and its definitions are
+# nobody's.
+_RAKU = re.compile(r"use v6\b|unit (?:module|class|role|grammar)\b|class\b")
 _OTHER_LANGUAGE = {".m": re.compile(r"function\b|classdef\b"), ".pl": _RAKU, ".pm": _RAKU}
+# What is declared alone has no chunk of its own: a line of TypeScript without a body, and files of such lines.
+_DECLARES = (".d.ts", ".d.mts", ".d.cts")
+_WITHOUT_BODY = re.compile(r"[^{]*;\s*$")
 
 
 def code_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
@@ -149,15 +154,22 @@ class NamedFiles:
         """Take a file into account."""
         suffix = PurePosixPath(path).suffix.lower()
         other = _OTHER_LANGUAGE.get(suffix)
-        if other is not None and any(map(other.match, lines)):
+        if path.lower().endswith(_DECLARES) or (other is not None and any(map(other.match, lines))):
             return
         owner = {number: row for row in rows for number in range(row["start_line"], row["end_line"] + 1)}
-        begun = [(number, found[1]) for number, line in enumerate(lines, 1) if (found := _DEFINES.match(line))]
+        begun = [
+            (number, found[1])
+            for number, line in enumerate(lines, 1)
+            if (found := _DEFINES.match(line)) and not _WITHOUT_BODY.match(line)
+        ]
         own = sum(number in owner and _stands(name, [owner[number]["symbol"]]) for number, name in begun)
-        if len(begun) >= LEAST_FUNCTIONS:
-            few = own < LEAST_NAMED * len(begun)
+        if len(begun) < LEAST_FUNCTIONS:
+            return
+        few = own < LEAST_NAMED * len(begun)
+        self.nameless += [path] if few else []
+        # What fell into paragraphs, and is no code to the parser itself, is no lost definition.
+        if not (few and all(row["kind"] == "text" for row in rows) and not fits(suffix, "\n".join(lines))):
             self._files[suffix].append(few)
-            self.nameless += [path] if few else []
 
     def faults(self) -> Iterator[str]:
         """Where most of several files are so: one may be a template, or broken."""
