@@ -101,7 +101,12 @@ def test_a_pointer_of_lfs_in_a_folder_of_code_is_no_code(scripts: World) -> None
         ("Other{}.pm", "unit module Other;", "sub show_{}($x) {{", "}"),
         ("Newer{}.pm", "use v5.38;", "class Show{} {{", "}"),
         ("show{}.pl", "#!/usr/bin/env raku", "multi sub MAIN(Int $a) {{ }}\nsub show_{}($x) {{", "}"),
-        ("typed{}.js", "// @flow", "type P{0} = {{|\n  +a: ?A,\n|}};\nclass Show{0} extends B<P{0}> {{\n  +x: A;", "}"),
+        (
+            "typed{}.jsx",
+            "// @flow",
+            "type P{0} = {{|\n  +a: ?A,\n|}};\nclass Show{0} extends B<P{0}> {{\n  +x: A;",
+            "}",
+        ),
         ("hire{}.sql", "create package body show as", "function show_{}(x in number) return number is", "end;"),
         ("show{}.ts", "declare const x: number;", "export function show_{}(x: number): string;", ""),
         ("show{}.d.ts", "declare const x: number;", "export function show_{}(\n  x: number\n): string;", ""),
