@@ -23,9 +23,11 @@ def made_here(make: Callable[[], Made]) -> Made:
         said = [name for name in os.environ if name.upper() in VARIABLES]
         if not said:
             raise
+        # What is not installed (SOCKS) is told whole: it holds no value.
+        told = str(error).strip() if isinstance(error, ImportError) else type(error).__name__
         raise ConfigError(
             f"no HTTP client can be made as {', '.join(sorted(said))} of the environment say "
-            f"({type(error).__name__}); correct or unset what is wrong of them"
+            f"({told}); correct or unset what is wrong of them"
         ) from error
 
 

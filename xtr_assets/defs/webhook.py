@@ -15,6 +15,7 @@ from time import sleep
 import httpx
 
 from xtr_assets.core.errors import ConfigError, ProviderError
+from xtr_assets.core.http_environment import made_here
 
 # A chat service answers in tenths of a second; the daemon's other sensors wait meanwhile. It bounds a whole try, so
 # that an endpoint which sends a byte a second holds nobody up.
@@ -65,6 +66,8 @@ def _try(url: httpx.URL, document: Mapping[str, object]) -> str | None:
     try:
         with _unlogged():
             status = asyncio.run(asyncio.wait_for(_send(url, document), TIMEOUT_SECONDS))
+    except ConfigError as error:
+        return str(error)
     except TimeoutError:
         return f"no answer within {TIMEOUT_SECONDS:g} seconds"
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
@@ -77,7 +80,7 @@ def _try(url: httpx.URL, document: Mapping[str, object]) -> str | None:
 
 
 async def _send(url: httpx.URL, document: Mapping[str, object]) -> int:
-    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
+    async with made_here(lambda: httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False)) as client:
         # ASCII: a path whose bytes are no text is told in escapes.
         body = json.dumps(document).encode("ascii")
         # The answer's body is nobody's concern, and has no bound.

@@ -185,6 +185,13 @@ def test_the_address_may_come_from_the_environment(endpoint: Endpoint, monkeypat
         post("$NO_HOOK", {"text": "x"}, waits=())
 
 
+def test_a_proxy_that_no_client_can_use_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://name:secret@127.0.0.1:9")
+    with pytest.raises(ProviderError, match="no HTTP client can be made as .*ALL_PROXY.*socksio") as told:
+        post("http://127.0.0.1:9/hook", {}, ())
+    assert "secret" not in str(told.value)
+
+
 def test_an_address_that_is_none_is_refused_by_the_config(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"`upkeep\.failure_webhook`: give an http address"):
         parse_config(CONFIG.format(name="small") + "upkeep: {failure_webhook: 'ftp://somewhere'}\n", tmp_path)
