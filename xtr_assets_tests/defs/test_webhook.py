@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -187,7 +188,8 @@ def test_the_address_may_come_from_the_environment(endpoint: Endpoint, monkeypat
 
 def test_a_proxy_that_no_client_can_use_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5://name:secret@127.0.0.1:9")
-    with pytest.raises(ProviderError, match="no HTTP client can be made as .*ALL_PROXY.*socksio") as told:
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    with pytest.raises(ProviderError, match=r"no HTTP client can be made as .*ALL_PROXY.*socksio") as told:
         post("http://127.0.0.1:9/hook", {}, ())
     assert "secret" not in str(told.value)
 
