@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,3 +52,14 @@ def read_described(path: Path, kind: str, *versions: int) -> dict[str, Any]:
             "open it with the release that wrote it, or make it anew (`xtr-assets build`)"
         )
     return described
+
+
+def known_settings(values: Mapping[str, Any], known: Collection[str], whose: str) -> dict[str, Any]:
+    """The settings that this release knows. UnknownFormat where a later one set another, naming it; what is set to
+    nothing asks for nothing."""
+    if unknown := sorted(name for name, value in values.items() if name not in known and value):
+        raise UnknownFormat(
+            f"{whose} sets {', '.join(unknown)}, which this release does not follow; open it with the release that "
+            "wrote it, or install a newer xtr-assets"
+        )
+    return {name: value for name, value in values.items() if name in known}

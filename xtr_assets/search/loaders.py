@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, UnknownFormat
-from xtr_assets.core.json_document import read_json
+from xtr_assets.core.json_document import known_settings, read_json
 from xtr_assets.core.lexical_terms import READ_TERMS, TERMS_VERSION
 from xtr_assets.index import DenseIndex, TokenIndex
+from xtr_assets.index.dense.options import DenseProfile
 from xtr_assets.index.late.options import SearchProfile
 from xtr_assets.search.legs import Blend
 from xtr_assets.storage.draft import LEXICAL_INDEX, TOKEN_INDEX
@@ -158,11 +159,13 @@ def open_dense(generation: Generation, device: str = "auto") -> DenseIndex:
 
 
 def dense_profile(generation: Generation) -> dict[str, Any]:
-    """How the manifest says that the dense index is searched."""
+    """How the manifest says that the dense index is searched. UnknownFormat where it sets what this release does not
+    know."""
     profile = generation.manifest.profile.get("dense")
     if not isinstance(profile, dict):
         raise _unmade(generation, "dense index", "faiss_index")
-    return profile
+    whose = f"the profile of the dense index of generation {generation.number}"
+    return known_settings(profile, {one.name for one in fields(DenseProfile)}, whose)
 
 
 def open_tokens(generation: Generation, device: str = "cpu", device_memory: int | None = None) -> TokenIndex:
@@ -231,13 +234,8 @@ def token_profile(generation: Generation) -> SearchProfile:
     profile = generation.manifest.profile.get("xtr")
     if not isinstance(profile, dict):
         return SearchProfile()
-    known = {one.name for one in fields(SearchProfile)}
-    if unknown := sorted(name for name, value in profile.items() if name not in known and value):
-        raise UnknownFormat(
-            f"the profile of the token index of generation {generation.number} sets {', '.join(unknown)}, which this "
-            "release does not follow; open it with the release that wrote it, or install a newer xtr-assets"
-        )
-    return SearchProfile(**{name: value for name, value in profile.items() if name in known})
+    whose = f"the profile of the token index of generation {generation.number}"
+    return SearchProfile(**known_settings(profile, {one.name for one in fields(SearchProfile)}, whose))
 
 
 def check_profile(generation: Generation) -> None:

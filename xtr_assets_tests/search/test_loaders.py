@@ -48,6 +48,16 @@ def test_a_draft_without_indexes_says_which_assets_make_them(path: Path) -> None
         open_tokens(draft)
 
 
+def test_a_dense_profile_of_a_later_release_is_refused_by_what_it_sets(path: Path) -> None:
+    generation = new_warehouse(path, CHUNKS).generation(1)
+    before = generation.manifest.profile["dense"]
+    generation.manifest.profile["dense"] = {**before, "phases": 0}
+    assert open_dense(generation).profile == before
+    generation.manifest.profile["dense"] = {**before, "phases": 2}
+    with pytest.raises(UnknownFormat, match=r"dense index of generation 1 sets phases.*release that wrote it"):
+        open_dense(generation)
+
+
 @pytest.mark.parametrize(
     "kind",
     [

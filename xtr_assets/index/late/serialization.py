@@ -16,7 +16,7 @@ import json
 import shutil
 import uuid
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +26,7 @@ import numpy.typing as npt
 from xtr_assets.core.arguments import check_offsets
 from xtr_assets.core.errors import CorruptFile, InvalidInput, UnknownFormat
 from xtr_assets.core.files import FileRecord, check, commit_folder, record, replacing, write_atomic
-from xtr_assets.core.json_document import read_described
+from xtr_assets.core.json_document import known_settings, read_described
 from xtr_assets.core.raw_arrays import open_array, save_array
 from xtr_assets.core.row_store import TokenPart
 from xtr_assets.core.token_codec import TOKEN_CODEC
@@ -141,7 +141,9 @@ def load_folder(directory: Path, *, mmap: bool = True, verify: Verify = "headers
     live = np.ones(described["rows"], np.bool_)
     if described["live"]:
         live = open_array(directory / described["live"], described["live"], np.bool_, live.shape, mmap=False)
-    return SavedIndex(model, segments, live, SearchProfile(**described["profile"]), codec)
+    known = {one.name for one in fields(SearchProfile)}
+    profile = SearchProfile(**known_settings(described["profile"], known, f"the profile of {directory.name}"))
+    return SavedIndex(model, segments, live, profile, codec)
 
 
 def _listed(directory: Path) -> dict[str, dict[str, Any]]:

@@ -51,6 +51,17 @@ def test_every_file_is_listed_and_no_path_is_absolute(folder: Path) -> None:
     assert len(TokenIndex.load(moved, verify="full")) == 80
 
 
+def test_a_profile_of_a_later_release_is_refused_by_what_it_sets(folder: Path) -> None:
+    described = json.loads((folder / "tokens.json").read_text())
+    for phases in (0, 2):
+        later = {**described, "profile": {**described["profile"], "phases": phases}}
+        (folder / "tokens.json").write_text(json.dumps(later))
+        if not phases:
+            assert TokenIndex.load(folder).profile.nprobe == 5
+    with pytest.raises(UnknownFormat, match=r"profile of .* sets phases.*release that wrote it"):
+        TokenIndex.load(folder)
+
+
 @pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o700), (0o022, 0o755), (0o002, 0o775)])
 def test_folders_are_as_the_umask_says(tmp_path: Path, corpus: TokenCorpus, umask: int, mode: int) -> None:
     index = TokenIndex.build(corpus.tokens, corpus.offsets)
