@@ -95,7 +95,9 @@ def _refusal(layout: Layout, back: Mapping[str, TakenBack], content: str, origin
     is there: what was withdrawn before what was rolled back. Where what serves was made from the same as well the
     content alone tells."""
     exact = back.get(content)
-    if not back or (exact is not None and exact.how == "withdrawn"):
+    # No snapshot is read where that is the answer: a sensor asks at each look while what was rolled back waits.
+    better = {one.how for one in back.values()} - ({exact.how} if exact is not None else set())
+    if not better or (exact is not None and exact.how == "withdrawn"):
         return exact
     serving = read_published(layout)
     if serving is not None and _made_from(layout, serving, origin):
