@@ -1,6 +1,7 @@
 """Raw .npy arrays saved, and opened: header and size are compared with what is expected before anything is mapped."""
 
 import math
+import os
 import re
 from pathlib import Path
 from typing import IO, Any
@@ -55,6 +56,17 @@ def save_array(path: Path, array: npt.NDArray[Any]) -> None:
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(held))
         file.write(held.data)
+
+
+def mapped_array(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> "np.memmap[Any, Any]":
+    """A new .npy, mapped to be written, all of its bytes on the disk. Raises OSError as the system says it: where they
+    were not, writing to one on a full disk ended the process (SIGBUS)."""
+    found = np.lib.format.open_memmap(path, "w+", dtype, shape)
+    # macOS has no such call.
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return found
 
 
 def open_array(

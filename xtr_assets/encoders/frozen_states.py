@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from xtr_assets.core.raw_arrays import mapped_array
 from xtr_assets.core.types import Floats, Halves, Int32s, Ints, Mask
 from xtr_assets.encoders.base import Progress
 from xtr_assets.encoders.batches import batches
@@ -75,7 +76,7 @@ class StateReader:
         lengths = np.array([len(one) for one in ids], np.int64)
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         layers, hidden = _stored(self.shape.layers), self.shape.hidden
-        states = np.lib.format.open_memmap(file, "w+", np.float16, (int(offsets[-1]), len(layers) * hidden))
+        states = mapped_array(file, np.float16, (int(offsets[-1]), len(layers) * hidden))
         embeddings = np.zeros((len(texts), hidden), np.float32)
         for batch in batches(lengths + 2, TOKEN_BUDGET[self.device.type], BATCH_OVERHEAD[self.device.type]):
             for number, (pooled, found) in zip(batch, self._pass([ids[i] for i in batch]), strict=True):

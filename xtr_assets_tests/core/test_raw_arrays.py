@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import xtr_assets
 from xtr_assets.core.errors import CorruptFile
 from xtr_assets.core.files import commit_folder
-from xtr_assets.core.raw_arrays import open_array, save_array
+from xtr_assets.core.raw_arrays import mapped_array, open_array, save_array
 
 
 @pytest.mark.parametrize(
@@ -41,9 +41,23 @@ def test_a_file_that_may_grow_no_further_is_told_as_the_system_tells_it(tmp_path
     assert full.value.errno == errno.EFBIG
 
 
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="macOS has no such call")
+def test_a_mapped_array_has_all_of_its_bytes_before_one_is_written(tmp_path: Path) -> None:
+    """Else a write to it on a full disk is a SIGBUS: the process ends without a word."""
+    made = mapped_array(tmp_path / "a.npy", np.float16, (1000, 30))
+    made[:] = 1
+    made.flush()
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), np.ones((1000, 30), np.float16))
+    mapped_array(tmp_path / "b.npy", np.float16, (1000, 30))
+    found = (tmp_path / "b.npy").stat()
+    assert found.st_blocks * 512 >= found.st_size
+
+
 def test_nothing_saves_by_another_way() -> None:
     package = Path(xtr_assets.__file__).parent
-    assert not [path for path in package.rglob("*.py") if re.search(r"\bnp\.save\(|\.tofile\(", path.read_text())]
+    other = re.compile(r"\bnp\.save\(|\.tofile\(|\bopen_memmap\(")
+    found = [path.name for path in package.rglob("*.py") if other.search(path.read_text())]
+    assert found == ["raw_arrays.py"]
 
 
 @pytest.mark.parametrize("mmap", [True, False])
