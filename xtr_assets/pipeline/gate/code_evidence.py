@@ -38,7 +38,7 @@ _DEFINES = re.compile(
 # Suffixes that two languages share, and how lines begin that are of the one which no parser of the suffix reads: MATLAB
 # beside Objective-C, Raku and the classes of newer Perl beside Perl. Such a file is plain text, and its definitions are
 # nobody's.
-_RAKU = re.compile(r"use v6\b|unit (?:module|class|role|grammar)\b|class\b")
+_RAKU = re.compile(r"use v6\b|unit (?:module|class|role|grammar)\b|class\s+[A-Za-z_][\w:]*[^.]*[{;]\s*$")
 _OTHER_LANGUAGE = {".m": re.compile(r"function\b|classdef\b"), ".pl": _RAKU, ".pm": _RAKU}
 # What is declared alone has no chunk of its own: a line of TypeScript without a body, and files of such lines.
 _DECLARES = (".d.ts", ".d.mts", ".d.cts")
