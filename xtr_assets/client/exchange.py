@@ -25,7 +25,7 @@ from xtr_assets.client.wire import (
     vectors_of,
 )
 from xtr_assets.core.arguments import batch_of, chunk_numbers
-from xtr_assets.core.errors import GenerationError, ServerBusy
+from xtr_assets.core.errors import GenerationError, InvalidInput, ServerBusy
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.search.hit_table import Hits
 
@@ -173,7 +173,13 @@ def _results(
     generation = (yield from refresh(destination, True)) if pinned is None and len(queries) > size else pinned
     for start in range(0, max(len(queries), 1), size):
         part = {name: queries[start : start + size], "k": asked.k, "where": asked.where, **besides}
-        found += (yield from ask(destination, search_call(part, asked.settings), generation))["results"]
+        try:
+            found += (yield from ask(destination, search_call(part, asked.settings), generation))["results"]
+        except InvalidInput as error:
+            # The server counts from the first of its request.
+            if not start:
+                raise
+            raise InvalidInput(f"of the queries from {start} on: {error}") from error
     return found
 
 

@@ -191,6 +191,11 @@ def test_what_is_no_batch_is_refused_in_the_words_of_the_library(
     assert str(there.value) == str(here.value)
 
 
+def test_a_query_of_a_later_request_is_told_by_where_that_begins(remote: RemoteSearcher) -> None:
+    with pytest.raises(xa.InvalidInput, match="of the queries from 64 on: query 6 has 9000 characters"):
+        remote.search_batch([*["zebra"] * 70, "z" * 9000], k=1)
+
+
 def test_a_closed_client_refuses(url: str) -> None:
     searcher = xa.connect(url)
     searcher.close()
