@@ -155,7 +155,9 @@ def rollback(layout: Layout, to: int | None = None, *, who: str | None = None, r
     current = read_published(layout)
     target = previous_published(layout) if to is None else to
     if target is None:
-        raise GenerationError(f"nothing was published before generation {current}; publish another one first")
+        raise GenerationError(
+            f"nothing was published before generation {current} that may serve; publish another one first"
+        )
     if not is_sealed(layout, target):
         read_manifest(layout, target)
         raise GenerationError(f"generation {target} is a draft; only a published one can be rolled back to")
