@@ -19,6 +19,8 @@ def main(words: list[str]) -> int:
     chosen = [
         one for one in (*CONTROLS, *MUTANTS) if not words or any(word in f"{one.name} {one.place}" for word in words)
     ]
+    if not chosen:
+        sys.exit(f"no mutant has {' or '.join(words)} in its name or place")
     table = Table("mutant", "place", "run", "stopped by", "harm")
     counts: Counter[str] = Counter()
     started = time.monotonic()

@@ -12,6 +12,7 @@ from xtr_assets.core import errors
 from xtr_assets.defs import in_process
 from xtr_assets.pipeline.gate.registry import CHECKS
 from xtr_assets_tests.long_cases import kept
+from xtr_assets_tests.mutants import __main__, trial
 from xtr_assets_tests.mutants.catalogue import CONTROLS, MUTANTS
 from xtr_assets_tests.mutants.fault import Mutant, Run, fitting, in_code
 from xtr_assets_tests.mutants.trial import Bases, attempt
@@ -87,6 +88,22 @@ def test_a_fault_that_does_not_fit_is_told() -> None:
     for new in (lambda one: one, lambda one, two, four, *, three: one, lambda one, two: one, lambda one, *, three: one):
         with pytest.raises(TypeError):
             fitting(original, new)
+
+
+def test_a_fault_that_breaks_the_code_it_is_planted_in_is_told_and_ends_no_campaign(
+    bases: Bases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise AttributeError("the attribute is called otherwise by now")
+
+    monkeypatch.setattr(trial.steps, "build", gone)
+    outcome = attempt(CONTROLS[0], "full", bases)
+    assert outcome.stopped_by == ("AttributeError",) and __main__._kind(outcome) == "BROKEN"
+
+
+def test_words_that_choose_no_fault_are_refused() -> None:
+    with pytest.raises(SystemExit, match="no mutant has nothing like it"):
+        __main__.main(["nothing like it"])
 
 
 def test_names_differ_and_what_is_said_to_stop_them_exists() -> None:
