@@ -1,14 +1,14 @@
 """`python -m xtr_assets_tests.mutants.syntax [COUNT [SEED [word ...]]]`: random faults in the syntax of the package.
 
-Each is planted in a copy of the package, which builds a project in a process of its own; what it published is read by
-the package without the fault. Words choose modules by their path. Ends with 1 where a fault was published with harm;
-texts that are missing because a reader failed, and stand in the quarantine, are told of and count apart.
+Each is planted in a copy of the package, which builds a project in a process of its own. What serves then is read by
+the package without the fault, also where the build failed after the pointer moved, or found nothing to do. Words choose
+modules by their path. Ends with 1 where harm serves that nobody was told of: files that a reader failed on, and that
+stand in the quarantine or among what is stale, count apart.
 """
 
 import importlib.util
 import json
 import os
-import pickle
 import random
 import shutil
 import subprocess
@@ -16,10 +16,10 @@ import sys
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import xtr_assets
 from xtr_assets.storage.warehouse import Warehouse
@@ -31,15 +31,33 @@ from xtr_assets_tests.mutants.truth import Truth, truth_of
 # A fault in a check is none in an index; what is counted or said to people is none either.
 LEFT_OUT = ("pipeline/gate/", "telemetry/", "cli/", "config/", "core/errors.py", "core/progress.py")
 # Seconds that a build may take: one that takes more is stopped by whoever waits for it.
-PATIENCE = 600
+PATIENCE = 180
 COUNT, SEED = 60, 1
-# An editable install finds the package before PYTHONPATH does: a copy with a fault was never imported.
-BEGIN = """
-import runpy, sys
+# What each process of a build begins with, the readers of documents too: an editable install finds the package before
+# PYTHONPATH does, so that a copy with a fault was never imported. With a file in LINES_FILE each line of the package
+# that runs is written there once.
+LINES_FILE = "XTR_ASSETS_TESTS_LINES"
+BEGIN = f"""
+import os, sys, threading
 sys.meta_path[:] = [one for one in sys.meta_path if not type(one).__module__.startswith("_editable")]
-runpy.run_module("xtr_assets_tests.mutants.syntax.child", run_name="__main__", alter_sys=True)
+if file := os.environ.get({LINES_FILE!r}):
+    package = os.path.join(os.path.dirname(__file__), "xtr_assets") + os.sep
+    told, ran = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT), set()
+    def line(frame, event, _):
+        place = frame.f_code.co_filename, frame.f_lineno
+        if event == "line" and place not in ran:
+            ran.add(place)
+            os.write(told, f"{{place[0].removeprefix(package)}}:{{place[1]}}\\n".encode())
+        return line
+    def call(frame, event, _):
+        return line if frame.f_code.co_filename.startswith(package) else None
+    sys.settrace(call)
+    threading.settrace(call)
 """
 COMPILED = ("xtr_assets.index._kernels", "xtr_assets.sources._listing", "xtr_assets.encoders._forward")
+
+
+Kind = Literal["stopped", "harmless", "told", "PUBLISHED"]
 
 
 @dataclass(frozen=True)
@@ -51,13 +69,21 @@ class Story:
     papers: bool
     base: Path
     truth: Truth
-    truth_file: Path
     lines: Mapping[str, frozenset[int]]
-    quarantine: frozenset[str]
+    unread: frozenset[str]
 
     @property
     def name(self) -> str:
         return self.run + (", lists" if self.lists else "") + (", papers" if self.papers else "")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """kind : "stopped" where the build failed, or was refused, and what served serves still. said : what stopped it,
+    files that are said to be unread, and the harm of what serves."""
+
+    kind: Kind
+    said: list[str]
 
 
 STORIES: tuple[tuple[Run, bool, bool], ...] = (
@@ -83,23 +109,25 @@ class Plant:
             assert spec is not None and spec.origin is not None, name
             built = Path(spec.origin)
             shutil.copy2(built, self.tree / "/".join(name.split(".")[:-1]) / built.name)
+        (self.tree / "sitecustomize.py").write_text(BEGIN)
+        self.trials = 0
 
-    def build(self, story: tuple[Run, bool, bool], project: Path, truth: Path, lines: Path | None) -> dict[str, Any]:
+    def build(self, story: tuple[Run, bool, bool], project: Path, lines: Path | None = None) -> dict[str, Any]:
         """What `child` says of a build of a project."""
         run, lists, papers = story
-        words = [str(project), run, "1" if lists else "", "1" if papers else "", str(truth), str(lines or "")]
-        command = [sys.executable, "-c", BEGIN, *words]
+        module = "xtr_assets_tests.mutants.syntax.child"
+        command = [sys.executable, "-m", module, str(project), run, "1" if lists else "", "1" if papers else ""]
         environment = os.environ | {"PYTHONPATH": str(self.tree), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment |= {LINES_FILE: str(lines)} if lines else {}
         try:
             done = subprocess.run(
                 command, env=environment, cwd=self.folder, capture_output=True, text=True, timeout=PATIENCE, check=False
             )
         except subprocess.TimeoutExpired:
-            return {"published": False, "stopped": ["nothing within time"], "message": "", "harm": []}
+            return {"stopped": ["nothing within time"], "message": ""}
         told = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
         if not told:
-            message = done.stderr[-600:]
-            return {"published": False, "stopped": [f"ended with {done.returncode}"], "message": message, "harm": []}
+            return {"stopped": [f"ended with {done.returncode}"], "message": done.stderr[-600:]}
         found: dict[str, Any] = json.loads(told[0].removeprefix("RESULT "))
         package = Path(found["package"])
         assert package.is_relative_to(self.tree.resolve()), f"{package} was built with, not the copy in {self.tree}"
@@ -110,78 +138,92 @@ class Plant:
         corpus = bases.copy(run, "auto", lists, papers)
         truth = truth_of(corpus)
         assert len(truth.encoded.embeddings) and truth.words, "encoded by the clean package"
-        file, lines = corpus.folder.with_suffix(".truth"), corpus.folder.with_suffix(".lines")
-        file.write_bytes(pickle.dumps(truth))
+        lines = corpus.folder.with_suffix(".lines")
         copy = corpus.folder.with_suffix(".traced")
         shutil.copytree(corpus.folder, copy)
-        told = self.build((run, lists, papers), copy, file, lines)
-        assert told["published"], told
+        told = self.build((run, lists, papers), copy, lines)
+        assert not told["stopped"] and _serving(copy) != _serving(corpus.folder), told
         ran: dict[str, set[int]] = {}
-        for path, line in json.loads(lines.read_text()):
+        for one in lines.read_text().splitlines():
+            path, _, number = one.rpartition(":")
             if not path.startswith(LEFT_OUT):
-                ran.setdefault(path, set()).add(line)
+                ran.setdefault(path, set()).add(int(number))
         own = {path: frozenset(some) for path, some in ran.items()}
-        return Story(run, lists, papers, corpus.folder, truth, file, own, _quarantine(copy))
+        return Story(run, lists, papers, corpus.folder, truth, own, _unread(copy))
 
-    def attempt(self, story: Story, path: str, fault: Slip) -> dict[str, Any]:
+    def attempt(self, story: Story, path: str, fault: Slip) -> Outcome:
         """A build with the fault; harm as the clean package sees it."""
-        project = self.folder / "trial"
-        shutil.rmtree(project, ignore_errors=True)
+        # A folder of its own: what this process keeps of the files of a trial is not for the next one.
+        self.trials += 1
+        project = self.folder / f"trial{self.trials}"
         shutil.copytree(story.base, project)
         (self.tree / "xtr_assets" / path).write_text(fault.text)
         try:
-            told = self.build((story.run, story.lists, story.papers), project, story.truth_file, None)
+            told = self.build((story.run, story.lists, story.papers), project)
         finally:
             shutil.copy2(self.clean / path, self.tree / "xtr_assets" / path)
-        if told["published"]:
-            told["harm"] = trial._harm(story.truth, Warehouse.open(project / trial.WAREHOUSE))
-            told["quarantined"] = sorted(_quarantine(project) - story.quarantine)
-        return told
+        try:
+            if told["stopped"] and _serving(project) == _serving(story.base):
+                return Outcome("stopped", told["stopped"])
+            found = trial._harm(story.truth, Warehouse.open(project / trial.WAREHOUSE))
+            more = _unread(project) - story.unread
+            return Outcome(_kind(found, more=more), [*told["stopped"], *sorted(more), *found])
+        finally:
+            shutil.rmtree(project)
 
 
-def _quarantine(project: Path) -> frozenset[str]:
-    """What stands in the quarantine of what serves."""
+def _serving(project: Path) -> tuple[int | None, str]:
+    """The pointer, and what it points to."""
+    folder = project / trial.WAREHOUSE
+    return trial._serving(Warehouse.open(folder)) if (folder / "warehouse.json").exists() else (None, "")
+
+
+def _unread(project: Path) -> frozenset[str]:
+    """What serves says of files that it could not read: the quarantine, and what stays as it was."""
     published = Warehouse.open(project / trial.WAREHOUSE).published
-    assert published is not None
-    entries = [entry for snapshot in published.snapshots().values() for entry in snapshot.quarantine]
-    return frozenset(f"{entry.path}: {entry.reason}" for entry in entries)
+    if published is None:
+        return frozenset()
+    snapshots = published.snapshots().values()
+    return frozenset(f"{one.path}: {one.reason}" for each in snapshots for one in (*each.quarantine, *each.stale))
 
 
-def _kind(told: Mapping[str, Any]) -> str:
-    if not told["published"]:
-        return "stopped"
-    if not told["harm"]:
+def _kind(harm: Sequence[str], *, more: Collection[str]) -> Kind:
+    """What serves. more : which files are said to be unread besides."""
+    if not harm:
         return "harmless"
-    return "quarantined" if told["quarantined"] else "PUBLISHED"
+    return "told" if more else "PUBLISHED"
 
 
 def main(words: list[str]) -> int:
-    """0 where no fault was published with harm."""
-    count, seed = (int(word) for word in (*words, str(COUNT), str(SEED))[:2]) if words else (COUNT, SEED)
-    chosen, counts = random.Random(seed), Counter[str]()
+    """0 where no harm serves that nobody is told of."""
+    count, seed = int((words or [COUNT])[0]), int((words[1:] or [SEED])[0])
+    chosen, counts = random.Random(seed), Counter[Kind]()
     with tempfile.TemporaryDirectory() as folder:
         plant, bases = Plant(Path(folder)), trial.Bases(Path(folder) / "bases")
         bases.folder.mkdir()
-        stories = [plant.story(bases, *one) for one in STORIES]
+        stories = [_of_words(plant.story(bases, *one), words[2:]) for one in STORIES]
+        if not (stories := [one for one in stories if one.lines]):
+            sys.exit(f"no module that a build runs is called by {' or '.join(words[2:])}")
         while counts.total() < count:
             story = chosen.choice(stories)
-            paths = [one for one in sorted(story.lines) if not words[2:] or any(word in one for word in words[2:])]
+            paths = sorted(story.lines)
             path = chosen.choices(paths, [len(story.lines[one]) for one in paths])[0]
             fault = slip((plant.clean / path).read_text(), story.lines[path], chosen)
             if fault is None:
                 continue
-            told = plant.attempt(story, path, fault)
-            kind = "stopped" if not told["published"] else "PUBLISHED" if told["harm"] else "harmless"
-            counts[kind] += 1
-            print(
-                f"{kind:10} {story.name}: {path}:{fault.line}: {fault.before[:80]!r} -> {fault.after[:80]!r}",
-                flush=True,
-            )
-            print(
-                f"           {', '.join(told['stopped'][:4]) or '; '.join(told['harm'][:3]) or 'no harm'}", flush=True
-            )
+            found = plant.attempt(story, path, fault)
+            counts[found.kind] += 1
+            place = f"{path}:{fault.line}: {fault.before[:80]!r} -> {fault.after[:80]!r}"
+            print(f"{found.kind:11} {story.name}: {place}", flush=True)
+            print(f"            {', '.join(found.said[:4]) or 'no harm'}", flush=True)
     print(f"{counts.total()} faults by seed {seed}: {dict(counts)}")
     return 1 if counts["PUBLISHED"] else 0
+
+
+def _of_words(story: Story, words: Sequence[str]) -> Story:
+    """A story with the lines of modules whose path holds a word."""
+    lines = {path: some for path, some in story.lines.items() if not words or any(word in path for word in words)}
+    return replace(story, lines=lines)
 
 
 if __name__ == "__main__":
