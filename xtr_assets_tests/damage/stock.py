@@ -22,13 +22,14 @@ Known = dict[tuple[str, str], Answers]
 @dataclass(frozen=True)
 class Stock:
     """A whole warehouse over the sources of `config`, never damaged itself; generation `serving` answers `known`.
-    `exported` is an export of it."""
+    `exported` is an export of it. `recorded` : the files of which a generation keeps the sha256."""
 
     config: IndexConfig
     warehouse: Path
     serving: int
     known: Known
     exported: Path
+    recorded: frozenset[str]
 
     def copy(self, to: Path, *, exported: bool = False) -> Path:
         shutil.copytree(self.exported if exported else self.warehouse, to)
@@ -65,7 +66,8 @@ def make_stock(folder: Path, legs: str = "both") -> Stock:
     published = warehouse.published
     assert published is not None
     exported = warehouse.export(published.number, folder / "exported").root
-    return Stock(config, warehouse.root, published.number, answers(warehouse), exported)
+    recorded = frozenset(name for one in warehouse.generations() for name in one.manifest.files)
+    return Stock(config, warehouse.root, published.number, answers(warehouse), exported, recorded)
 
 
 def _words(draw: random.Random, count: int) -> str:

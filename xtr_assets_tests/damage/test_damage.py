@@ -4,13 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from xtr_assets.storage.digests import VerifyReport
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.damage import trial
 from xtr_assets_tests.damage.kinds import PATTERNS, by_kind, files_of
 from xtr_assets_tests.damage.stock import Stock, make_stock
 from xtr_assets_tests.damage.trial import attempt
 
 # Trials take the kinds in turn: one of each, and in the long run another, and a third of some.
-TRIALS: list[tuple[int, int, str | None]] = [(0, trial, None) for trial in range(100)]
-LONG = [pytest.param(*trial, marks=pytest.mark.long) for trial in TRIALS[len(PATTERNS) :]]
+TRIALS: list[tuple[int, int, str | None]] = [(0, number, None) for number in range(100)]
+LONG = [pytest.param(*one, marks=pytest.mark.long) for one in TRIALS[len(PATTERNS) :]]
 # (seed, trial) of the campaign that once ended in a traceback or in a message without the file's name, when the kinds
 # were fewer.
 FAILED = [
@@ -34,13 +37,23 @@ def test_the_warehouse_has_a_file_of_every_kind(stock: Stock) -> None:
     assert silent in ([], [("lexical", "nothing like it")]), "a question without an answer shows nothing"
 
 
-@pytest.mark.parametrize(("seed", "trial", "kind"), [*TRIALS[: len(PATTERNS)], *FAILED, *LONG])
+@pytest.mark.parametrize(("seed", "number", "kind"), [*TRIALS[: len(PATTERNS)], *FAILED, *LONG])
 def test_a_damaged_file_is_refused_by_name_or_does_no_harm(
-    stock: Stock, seed: int, trial: int, kind: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stock: Stock, seed: int, number: int, kind: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XTR_ASSETS_CACHE", str(tmp_path / "cache"))
-    outcome = attempt(stock, seed, trial, tmp_path, kind=kind)
+    outcome = attempt(stock, seed, number, tmp_path, kind=kind)
     assert not outcome.bad, str(outcome)
+
+
+def test_damage_that_verify_does_not_see_is_no_harmless_one(
+    stock: Stock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counted as harmless wherever the answers were those of before."""
+    monkeypatch.setattr(Warehouse, "verify", lambda *_, **__: VerifyReport(1, 1, ()))
+    monkeypatch.setattr(trial, "answers", lambda *_: stock.known)
+    outcome = attempt(stock, 0, 0, tmp_path, kind="id_map")
+    assert outcome.bad and outcome.verdict == "wrong", str(outcome)
 
 
 @pytest.mark.parametrize("kind", EXPORTED)

@@ -99,6 +99,8 @@ def _use(stock: Stock, root: Path, outcome: Outcome, names: set[str]) -> None:
     found = take("search", lambda: answers(Warehouse.open(root)))
     _compare("search", found, stock.known, MODES, outcome)
     report = take("verify", lambda: Warehouse.open(root).verify())
+    if report is not None and report.ok and _is_other(stock, root, outcome.name):
+        outcome.wrong["verify"] = "nothing is said of bytes that are not those that were recorded"
     if report is not None and not report.ok:
         outcome.reported = tuple(problem.path for problem in report.problems)
         if not any(name in path for name in names for path in outcome.reported):
@@ -110,6 +112,12 @@ def _use(stock: Stock, root: Path, outcome: Outcome, names: set[str]) -> None:
         modes = MODES if built.generation is None else EXACT_MODES
         found = take("search after the build", lambda: answers(Warehouse.open(root), modes))
         _compare("search after the build", found, stock.known, modes, outcome)
+
+
+def _is_other(stock: Stock, root: Path, name: str) -> bool:
+    """Whether a file that a generation records has other bytes than in the whole warehouse, or is no file."""
+    path = root / name
+    return name in stock.recorded and (not path.is_file() or path.read_bytes() != (stock.warehouse / name).read_bytes())
 
 
 def _import(stock: Stock, root: Path, outcome: Outcome, names: set[str]) -> None:
