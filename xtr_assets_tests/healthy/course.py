@@ -12,10 +12,13 @@ from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.healthy.project import Project, Shape
 from xtr_assets_tests.life import steps
 
+# Where no file has lines to take away or to move these change nothing, and nothing is built.
+MAYBE_NOTHING = ("delete", "shift")
+
 
 @dataclass(frozen=True)
 class Refusal:
-    """A healthy build that was not published: at which step, of how many rows, and what the failed checks said."""
+    """A healthy build that was not published, or saw no change: at which step, of how many rows, and what was said."""
 
     shape: Shape
     step: str
@@ -62,8 +65,8 @@ def _built(warehouse: Warehouse, project: Project, step: str) -> Refusal | None:
     try:
         if step == "compact":
             steps.compact(warehouse, project.config, whole=True)
-        else:
-            steps.build(warehouse, project.config, whole=True, accepting=False)
+            return None
+        built = steps.build(warehouse, project.config, whole=True, accepting=False)
     except PublishRefused as error:
         draft = warehouse.newest_draft()
         assert draft is not None, str(error)
@@ -71,4 +74,6 @@ def _built(warehouse: Warehouse, project: Project, step: str) -> Refusal | None:
         failed = [one for one in draft.check_results() if not one.passed and one.name in required]
         said = [f"{one.name}: {one.details.get('summary', one.value)}" for one in failed]
         return Refusal(project.shape, step, draft.live_rows, tuple(said) or (str(error),))
+    if built.generation is None and step not in MAYBE_NOTHING:
+        return Refusal(project.shape, step, 0, (f"nothing was built: {built.reason}",))
     return None

@@ -3,12 +3,14 @@ list with `make healthy`."""
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from xtr_assets_tests.git_project import GIT
 from xtr_assets_tests.healthy.course import run
 from xtr_assets_tests.healthy.project import Project, Shape
+from xtr_assets_tests.life import steps
 from xtr_assets_tests.long_cases import kept
 
 # Above this many texts the gate of this release still refuses some: see the count in docs/measurements.md.
@@ -24,6 +26,13 @@ def test_a_small_healthy_project_is_published(seed: int, tmp_path: Path) -> None
     course = run(seed, SMALL, tmp_path)
     assert course.builds == 1 + len(course.shape.steps)
     assert not course.refusals, [str(one) for one in course.refusals]
+
+
+def test_a_change_that_no_build_sees_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What serves was that of before, and the campaign counted a build that was published."""
+    monkeypatch.setattr(steps, "build", lambda *_, **__: SimpleNamespace(generation=None, reason="no change"))
+    (refusal,) = run(2, SMALL, tmp_path).refusals
+    assert refusal.step == "first build" and refusal.failed == ("nothing was built: no change",)
 
 
 # Small in test_answers_agree.py: rows that only hold what is demanded.
