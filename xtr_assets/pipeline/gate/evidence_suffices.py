@@ -248,7 +248,9 @@ def _new(session: DraftSession, queries: Sequence[GateQuery]) -> tuple[list[Offe
     offers = different(offers_of(draft, sample(came, NEW_ROWS)))
     free = [one for one in offers if _free(one.words, taken)]
     new_ids = set(np.concatenate([np.empty(0, np.int64), *_ids_where(draft, came)]).tolist())
-    return free, sum(query.chunk_id in new_ids and query.kind != "vector" for query in queries)
+    # Fixed ones may be of new chunks, too, where a change took others away: recall of new rows does not ask them.
+    asked = [query for query in queries if query.stratum == "new" and query.kind != "vector"]
+    return free, sum(query.chunk_id in new_ids for query in asked)
 
 
 def _free(words: Sequence[str], taken: set[str]) -> bool:

@@ -75,21 +75,38 @@ def test_a_change_passes_and_says_what_it_counted(tmp_path: Path) -> None:
     assert found.passed and found.details["new_texts_looked_at"] == 40 and found.details["asked_of_new"] >= 16
 
 
-def test_a_few_new_chunks_beside_many_changed_ones_pass(tmp_path: Path) -> None:
-    """Queries are drawn of both: of a few new ones alone there may be none."""
+@pytest.fixture
+def mostly_changed(tmp_path: Path) -> DraftSession:
+    """Of 200 chunks 180 have another text, and twelve came."""
     warehouse = Warehouse.create(tmp_path / "w")
     before = chunks(200)
     write_shard(warehouse, "code", before)
     published(asked(warehouse))
     now = [replace(one, text=f"{one.text} otherwise{number} than before") for number, one in enumerate(before)]
     write_shard(warehouse, "code", [*now[:180], *before[180:], *chunks(212)[200:]])
-    session = asked(warehouse)
-    found = evidence_suffices.check(session)
+    return asked(warehouse)
+
+
+def test_a_few_new_chunks_beside_many_changed_ones_pass(mostly_changed: DraftSession) -> None:
+    """Queries are drawn of both: of a few new ones alone there may be none."""
+    found = evidence_suffices.check(mostly_changed)
     assert found.passed, found.summary
     assert found.details["new_texts_looked_at"] >= 180
     # Those of changed texts count as well: without any of them the twelve new ones are too few.
     came = {one.chunk_id for one in chunks(212)[200:]}
-    assert sum(one.chunk_id in came for one in session.queries().queries) < found.details["asked_of_new"]
+    assert sum(one.chunk_id in came for one in mostly_changed.queries().queries) < found.details["asked_of_new"]
+
+
+def test_fixed_queries_of_changed_chunks_are_none_of_new_rows(
+    mostly_changed: DraftSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are drawn where a change took others away; recall of new rows is judged by the new ones alone."""
+    gate = mostly_changed.queries()
+    fixed = gate.take([i for i, one in enumerate(gate.queries) if one.stratum == "fixed"])
+    now = {one.chunk_id for one in chunks(180)}
+    assert sum(one.chunk_id in now for one in fixed.queries) > 16
+    found = with_queries(mostly_changed, monkeypatch, fixed)
+    assert not found.passed and "0 queries are of new rows" in found.summary
 
 
 def test_points_in_place_of_words_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
