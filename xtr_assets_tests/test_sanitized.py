@@ -72,7 +72,7 @@ def test_the_sanitized_modules_lie_where_python_takes_them_from_and_the_usual_on
     for module in modules:
         module.write_text("usual\n")
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "LOADS": loads}
-    command = ["sh", tmp_path / "native/test/sanitized.sh", tmp_path / "python"]
+    command: list[str | Path] = ["sh", tmp_path / "native/test/sanitized.sh", tmp_path / "python"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     (tmp_path / "tested").touch()
     assert (done.returncode, (tmp_path / "tested").read_text()) == (status, tested), done.stderr

@@ -237,9 +237,7 @@ def _vectors(gate: GateQueries) -> list[str]:
 
 def _new(session: DraftSession, queries: Sequence[GateQuery]) -> tuple[list[Offer], int]:
     """What chunks offer that the parent does not serve, or not with this text, and how many queries are of such chunks.
-
-    A text all of whose pairs of words are queries already offers nothing more.
-    """
+    A text all of whose pairs of words are queries already offers nothing more."""
     if session.parent is None:
         return [], 0
     draft, came = session.draft, np.zeros(session.draft.end_row, np.bool_)
@@ -249,8 +247,7 @@ def _new(session: DraftSession, queries: Sequence[GateQuery]) -> tuple[list[Offe
     free = [one for one in offers if _free(one.words, taken)]
     new_ids = set(np.concatenate([np.empty(0, np.int64), *_ids_where(draft, came)]).tolist())
     # Fixed ones may be of new chunks, too, where a change took others away: recall of new rows does not ask them.
-    asked = [query for query in queries if query.stratum == "new" and query.kind != "vector"]
-    return free, sum(query.chunk_id in new_ids for query in asked)
+    return free, sum(one.stratum == "new" and one.kind != "vector" and one.chunk_id in new_ids for one in queries)
 
 
 def _free(words: Sequence[str], taken: set[str]) -> bool:
