@@ -11,8 +11,9 @@ import pytest
 from xtr_assets.core import errors
 from xtr_assets.defs import in_process
 from xtr_assets.pipeline.gate.registry import CHECKS
+from xtr_assets_tests.life import steps
 from xtr_assets_tests.long_cases import kept
-from xtr_assets_tests.mutants import __main__, trial
+from xtr_assets_tests.mutants import __main__
 from xtr_assets_tests.mutants.catalogue import CONTROLS, MUTANTS
 from xtr_assets_tests.mutants.fault import Mutant, Run, fitting, in_code
 from xtr_assets_tests.mutants.trial import Bases, attempt
@@ -96,7 +97,7 @@ def test_a_fault_that_breaks_the_code_it_is_planted_in_is_told_and_ends_no_campa
     def gone(*_: object, **__: object) -> None:
         raise AttributeError("the attribute is called otherwise by now")
 
-    monkeypatch.setattr(trial.steps, "build", gone)
+    monkeypatch.setattr(steps, "build", gone)
     outcome = attempt(CONTROLS[0], "full", bases)
     assert outcome.stopped_by == ("AttributeError",) and __main__._kind(outcome) == "BROKEN"
 

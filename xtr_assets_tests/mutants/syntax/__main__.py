@@ -183,8 +183,11 @@ def _unread(project: Path) -> frozenset[str]:
     published = Warehouse.open(project / trial.WAREHOUSE).published
     if published is None:
         return frozenset()
-    snapshots = published.snapshots().values()
-    return frozenset(f"{one.path}: {one.reason}" for each in snapshots for one in (*each.quarantine, *each.stale))
+    found: set[str] = set()
+    for snapshot in published.snapshots().values():
+        found |= {f"{one.path}: {one.reason}" for one in snapshot.quarantine}
+        found |= {f"{one.path}: {one.reason}" for one in snapshot.stale}
+    return frozenset(found)
 
 
 def _kind(harm: Sequence[str], *, more: Collection[str]) -> Kind:
@@ -196,7 +199,7 @@ def _kind(harm: Sequence[str], *, more: Collection[str]) -> Kind:
 
 def main(words: list[str]) -> int:
     """0 where no harm serves that nobody is told of."""
-    count, seed = int((words or [COUNT])[0]), int((words[1:] or [SEED])[0])
+    count, seed = (int(word) for word in (*words[:2], *map(str, (COUNT, SEED)[len(words[:2]) :])))
     chosen, counts = random.Random(seed), Counter[Kind]()
     with tempfile.TemporaryDirectory() as folder:
         plant, bases = Plant(Path(folder)), trial.Bases(Path(folder) / "bases")
