@@ -28,7 +28,8 @@ trap 'exit 1' INT TERM
 for module in $modules; do
   kept="$build/usual/${module#*/}"
   # Where Python takes it from: an editable install knows its file, and passes over one that lies beside the sources.
-  "$python" -c 'import sys; from importlib.util import find_spec; print(find_spec(sys.argv[1]).origin)' \
+  "$python" -c 'import sys; from importlib.util import find_spec; found = find_spec(sys.argv[1])
+print(found.origin if found else sys.exit(sys.argv[1] + " is not there: install the package again where there is a compiler"))' \
     "xtr_assets.$(echo "$module" | tr / .)" >"$kept.place"
   place=$(cat "$kept.place")
   cp "$place" "$kept.so"
