@@ -2,16 +2,21 @@
 
 import stat
 import time
-from pathlib import Path
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
 from xtr_assets.config import SourceConfig
 from xtr_assets.core.errors import ConfigError, SourceError
 from xtr_assets.core.types import FileState
 from xtr_assets.sources.bounded_read import unread_digest
 from xtr_assets.sources.file_scan import Listing, file_state, list_files
-from xtr_assets.sources.globs import Globs
+from xtr_assets.sources.globs import Globs, folded
 from xtr_assets.sources.place import LocalFile, Refused, too_large
 from xtr_assets.sources.tree_stamp import tree_stamp
+
+# Kind `code` reads sixty suffixes: a message names so many of a list.
+MOST_NAMED = 5
 
 
 class FolderPlace:
@@ -83,7 +88,7 @@ class FolderPlace:
                 "user may read"
             ) from error
         if not listing.files and not listing.closed:
-            raise nothing_matches(name, str(root), globs)
+            raise nothing_matches(self.config, str(root), globs, listing.other)
         return listing
 
 
@@ -96,10 +101,31 @@ def _meant(root: Path) -> str:
     return ""
 
 
-def nothing_matches(name: str, where: str, globs: Globs) -> SourceError:
-    """For a place that is there and holds no file of the source."""
+def nothing_matches(config: SourceConfig, where: str, globs: Globs, other: Sequence[str]) -> SourceError:
+    """For a place that is there and holds no file of the source. `other` : the files of suffixes that it does not
+    read."""
+    field = "kind" if config.kind == config.holds else "holds"
+    asked = f"matches `include` ({_few(globs.include)})"
+    if not config.include:
+        asked = f"has a suffix that {field} `{config.holds}` reads ({_few(globs.suffixes)})"
+    left_out = f" outside of `exclude` ({_few(globs.exclude)})" if globs.exclude else ""
+    wrong = "`path`, `include` or `exclude`" if config.include or globs.exclude else f"`path` or `{field}`"
     return SourceError(
-        f"source {name}: {where} is there, but no file in it matches include {list(globs.include)} "
-        f"and exclude {list(globs.exclude)}; mount or restore it, correct the patterns, or remove the "
-        "source from the configuration to drop its chunks"
+        f"source {config.name}: {where} is there, but no file in it {asked}{left_out}; {_counted(other)}; mount or "
+        f"restore it, correct {wrong}, or remove the source from the configuration to drop its chunks"
     )
+
+
+def _counted(other: Sequence[str]) -> str:
+    """How many files of which suffixes lie there, the most frequent first."""
+    if not other:
+        return "where it looks lies no file of another suffix either"
+    counts = Counter(PurePosixPath(folded(path)).suffix or "without a suffix" for path in other)
+    shown = [f"{suffix} {count:,}" for suffix, count in counts.most_common(MOST_NAMED)]
+    more = f", {len(counts) - MOST_NAMED} other suffixes" if len(counts) > MOST_NAMED else ""
+    return f"{len(other):,} files of other suffixes lie there ({', '.join(shown)}{more})"
+
+
+def _few(patterns: Sequence[str]) -> str:
+    more = f" and {len(patterns) - MOST_NAMED} more" if len(patterns) > MOST_NAMED else ""
+    return ", ".join(patterns[:MOST_NAMED]) + more

@@ -71,7 +71,7 @@ class StorePlace:
         listing.files, self._infos = sorted(infos), infos
         listing.other.sort()
         if not listing.files:
-            raise nothing_matches(name, self.address, globs)
+            raise nothing_matches(self.config, self.address, globs, listing.other)
         return listing
 
     def stamp(self, globs: Globs, now_ns: int) -> str | None:  # noqa: ARG002

@@ -176,10 +176,20 @@ def test_a_source_that_is_gone_is_an_error_with_path_and_remedy(tmp_path: Path, 
         opened("python", path=tmp_path / "gone").scan("lib", {})
 
 
-def test_an_empty_mount_is_an_error_that_names_the_globs(tmp_path: Path, opened: Opener) -> None:
-    write(tmp_path, "a.txt")
-    with pytest.raises(SourceError, match=r"no file in it matches include \['\*\*/\*\.py'\] and exclude \['b'\]"):
+def test_a_folder_without_a_file_of_the_source_is_an_error_that_says_what_lies_there(
+    tmp_path: Path, opened: Opener
+) -> None:
+    write(tmp_path, "a.csv")
+    with pytest.raises(SourceError, match=r"kind `python` reads \(\.py\) outside of `exclude` \(b\); 1 files"):
         opened("python", exclude=("b",)).scan("lib", {})
+    for name in ("a.b/c.CSV", "Makefile"):
+        write(tmp_path, name)
+    asked = r"suffix that kind `code` reads \((\.\w+, ){4}\.\w+ and \d+ more\)"
+    found = r"3 files of other suffixes lie there \(\.csv 2, without a suffix 1\)"
+    with pytest.raises(SourceError, match=rf"{asked}; {found}; mount or restore it, correct `path` or `kind`"):
+        opened("code").scan("lib", {})
+    with pytest.raises(SourceError, match=r"matches `include` \(x/\*\.py\); where it looks lies no file"):
+        opened("code", include=("x/*.py",)).scan("lib", {})
 
 
 def test_a_root_that_cannot_be_listed_is_an_error(tmp_path: Path, opened: Opener) -> None:
