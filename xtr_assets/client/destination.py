@@ -36,8 +36,13 @@ class Destination:
         except httpx.InvalidURL as error:
             # Not the url itself: it may hold a password.
             raise InvalidInput(f"the url is none ({error}); give one such as http://localhost:8080") from error
-        if parsed.userinfo:
+        if parsed.userinfo or ("://" not in url and "@" in url):
             raise InvalidInput("the url holds a name or password, which ends up in logs; give `token`")
+        if url.strip() and "://" not in url:
+            raise InvalidInput(
+                f"url is {url!r}, without http:// or https://; give one such as http://localhost:8080. A warehouse of "
+                "this machine is opened by `xtr_assets.open`"
+            )
         if parsed.scheme not in ("http", "https") or not parsed.host or parsed.query or parsed.fragment:
             raise InvalidInput(f"url is {url!r}; give one such as http://localhost:8080")
         chosen = token if token is not None else os.environ.get(TOKEN_VARIABLE) or None

@@ -20,7 +20,7 @@ from xtr_assets.storage.generation import Generation, PlacedSegment
 from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.parts.part_set_reader import holds_parts
-from xtr_assets.storage.remote.address import address_of
+from xtr_assets.storage.remote.address import address_of, refuse_nameless
 from xtr_assets.storage.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def open_any(place: str | Path, options: "CacheOptions | None" = None, *, cold: 
 
     cold : of a store whose cache is empty, what serves is read by ranges while all of it comes
     """
+    refuse_nameless(place)
     if holds_parts(place):
         return PartSet.open(place)
     if address_of(place) is None:

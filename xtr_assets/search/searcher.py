@@ -16,7 +16,7 @@ from xtr_assets.index.device import parse_device
 from xtr_assets.search.answer import answer, rank_arrays, search_span
 from xtr_assets.search.generation_holder import GenerationHolder, all_of_it, nothing
 from xtr_assets.search.hit_table import Answer, Hits
-from xtr_assets.search.loaders import asked_for, open_any
+from xtr_assets.search.loaders import Place, asked_for, open_any
 from xtr_assets.search.open_parts import open_generation
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Mode
@@ -65,7 +65,7 @@ class Searcher(GenerationHolder):
         wait: bool = True,
     ) -> None:
         self._follows = generation is None
-        self._warehouse = open_any(warehouse, cold=self._follows) if isinstance(warehouse, str | Path) else warehouse
+        self._warehouse = warehouse if isinstance(warehouse, Place) else open_any(warehouse, cold=self._follows)
         self._waits = wait
         self._device, self._device_memory, self._verify = device, device_memory, verify
         self._refreshing = Lock()

@@ -309,9 +309,10 @@ async def _tidy() -> None:
         await asyncio.to_thread(heap.give_back)
 
 
-async def http_problem(_: Request, error: Exception) -> Response:
+async def http_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    wanted = {404: "no such page; /openapi.json says what there is", 405: "another method is wanted; see /openapi.json"}
+    missing = f"no page {request.url.path[:100]!r} here; /openapi.json says what there is; a client adds /v1 itself"
+    wanted = {404: missing, 405: "another method is wanted; see /openapi.json"}
     problem = refused(error.status_code, wanted.get(error.status_code, str(error.detail)))
     return response_of(Problem(problem.status, problem.kind, problem.message, error.headers or {}))
 

@@ -106,7 +106,10 @@ def test_no_server_is_said_with_the_remedy() -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"url": "localhost:8080"}, "give one such as http"),
+        ({"url": "localhost:8080"}, "url is 'localhost:8080', without http:// or https://; give one such as http"),
+        ({"url": "./warehouse"}, r"is opened by `xtr_assets.open`"),
+        ({"url": "user:secret@host:80"}, "ends up in logs"),
+        ({"url": ""}, "url is ''; give one such as http"),
         ({"url": "ftp://host"}, "give one such as http"),
         ({"url": "http://user:secret@host"}, "ends up in logs"),
         ({"url": "ftp://user:secret@host"}, "ends up in logs"),

@@ -46,6 +46,17 @@ def test_two_generations_are_asked_the_same(warehouse: stored.Warehouse) -> None
     assert found.document() == {**plain.document(), "answers": [one.document() for one in found.answers]}
 
 
+@pytest.mark.parametrize(("place", "shown"), [(None, "NoneType"), (3, "int"), ("", "''"), (" ", "' '")])
+def test_what_names_no_place_is_refused(
+    place: object, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for step in (xa.open, xa.Warehouse.open, xa.Warehouse.create, xa.PartSet.open):
+        with pytest.raises(xa.InvalidInput, match=f"the warehouse is (a )?{shown}; give the path of a folder"):
+            step(place)  # type: ignore[operator]
+    assert not any(tmp_path.iterdir())
+
+
 def test_one_question_is_one_and_none_is_none(warehouse: stored.Warehouse) -> None:
     before, after = (one.number for one in warehouse.generations())
     opened = xa.Warehouse.open(warehouse.root)

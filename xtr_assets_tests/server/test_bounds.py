@@ -128,7 +128,7 @@ def test_a_body_without_a_length_is_counted_while_it_comes(client: httpx.Client)
         ("/v1/chunks?ids=5,6", 404, "chunk 5 is not"),
         ("/v1/generation?index=other", 404, "no index 'other' here; there are docs"),
         ("/v1/generation?index=a%0d%0aSet-Cookie:%20x=1", 404, "no index"),
-        ("/v1/nothing", 404, "no such page"),
+        ("/v1/nothing", 404, "no page '/v1/nothing' here"),
         ("/v1/search", 405, "another method"),
     ],
 )

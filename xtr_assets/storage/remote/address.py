@@ -81,9 +81,21 @@ def _folder(path: str) -> str:
     return os.path.normpath(path)
 
 
+def refuse_nameless(path: object) -> None:
+    """InvalidInput for what names no place: a variable that is not set is None, or empty, and an empty path is the
+    folder that one happens to be in."""
+    if not isinstance(path, str | os.PathLike):
+        raise InvalidInput(f"the warehouse is a {type(path).__name__}; give the path of a folder, or an address")
+    if not str(path).strip():
+        raise InvalidInput(
+            f"the warehouse is {str(path)!r}; give the path of a folder (`.` for this one), or an address"
+        )
+
+
 def refuse_address(path: str | Path) -> None:
     """StoreError where a folder is meant and a store is named: nothing is built or published in one. InvalidInput for a
     folder whose name is no UTF-8: FAISS and Arrow open text alone."""
+    refuse_nameless(path)
     if (address := address_of(path)) is not None:
         raise StoreError(
             f"{address} is an object store, and a warehouse in a folder is needed here; `xtr_assets.open` and "
