@@ -15,10 +15,16 @@ log = logging.getLogger(__name__)
 
 def is_sealed(layout: Layout, number: int) -> bool:
     """manifest.json.sha256 is written last: with it the generation is sealed. What PUBLISHED or the history names was
-    sealed once, though that file be lost: it is never a draft again."""
+    sealed once, though that file be lost: it is never a draft again. A folder without anything in it is what a
+    collection left that was killed where no folder can be renamed (temporary_files.py), unless it serves."""
     if layout.manifest_seal(number).is_file():
         return True
-    return layout.generation(number).is_dir() and number in named_numbers(layout)
+    return number in named_numbers(layout) and (_holds_files(layout, number) or number == read_published(layout))
+
+
+def _holds_files(layout: Layout, number: int) -> bool:
+    folder = layout.generation(number)
+    return folder.is_dir() and next(folder.iterdir(), None) is not None
 
 
 def named_numbers(layout: Layout) -> set[int]:

@@ -11,7 +11,7 @@ from xtr_assets.storage.known_encoders import encoder_for
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.links import refuse_links
 from xtr_assets.storage.manifest import Listing, Manifest
-from xtr_assets.storage.seal import named_numbers, read_manifest, seal_problems
+from xtr_assets.storage.seal import is_sealed, named_numbers, read_manifest, seal_problems
 from xtr_assets.storage.segment import SEGMENT_NAME, Segment
 from xtr_assets.storage.snapshot import current_version, read_snapshot
 from xtr_assets.storage.stored_json import read_stored, sha256_bytes
@@ -65,7 +65,7 @@ def _verify_manifest(
     layout: Layout, number: int, files: dict[str, FileRecord], named: set[int] | None, *, wanted: bool
 ) -> list[CorruptFile]:
     path, seal = layout.manifest(number), layout.manifest_seal(number)
-    sealed = seal.is_file() or (path.parent.is_dir() and number in (named or ()))
+    sealed = seal.is_file() if named is None else is_sealed(layout, number)
     if not path.is_file():
         if wanted and not sealed:
             read_manifest(layout, number)

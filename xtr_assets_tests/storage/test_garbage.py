@@ -89,6 +89,26 @@ def test_what_a_crash_leaves_of_an_image_is_collected(of_an_image: Warehouse, mo
     assert numbers(of_an_image) == [4] and of_an_image.verify().ok and len(of_an_image.segments()) == 1
 
 
+def test_the_empty_folder_that_a_crash_leaves_of_an_image_goes(
+    of_an_image: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, serving = (of_an_image.root / "generations" / one for one in ("1", "4"))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "rmdir", _killed)
+        of_an_image.collect(keep=3)
+    assert not any(first.iterdir()) and of_an_image.verify().ok
+    assert "generations/1" in of_an_image.collect(keep=4, dry_run=True).removed
+    of_an_image.collect(keep=4)
+    assert numbers(of_an_image) == [2, 3, 4]
+    first.mkdir()
+    assert of_an_image.clean() == ["generations/1"]
+    shutil.rmtree(serving)
+    serving.mkdir()
+    with pytest.raises(CorruptFile, match="the manifest of a sealed generation"):
+        of_an_image.collect(keep=1)
+    assert not of_an_image.verify().ok
+
+
 def _killed(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
