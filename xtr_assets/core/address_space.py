@@ -5,11 +5,17 @@ below that is theirs: a segmentation fault, a pool that waits for ever for a thr
 """
 
 import resource
+from threading import Event, Thread
 
 from xtr_assets.core.errors import ProviderError
 
 # Below which loading FAISS, or the client of stores, ended in a segmentation fault or never, on two cores: bytes.
 LEAST_ADDRESSES = 700_000 * 1024
+# In which a build of 22 chunks ended in a segmentation fault, or an abort of a library, on one core and on two. It
+# takes 3.1 GB on two.
+LEAST_BUILD_ADDRESSES = 2_500_000 * 1024
+# A build on two cores has 24 threads. Arrow waits for ever where the system gives it none.
+LEAST_BUILD_THREADS = 16
 ENOUGH = "raise it to 1000000 or more, or limit the memory itself (a cgroup, `systemd-run -p MemoryMax=`)"
 
 # What libraries say where no thread can be made, or no memory had.
@@ -31,6 +37,38 @@ def refuse_narrow(what: str) -> None:
             f"the limit of address space is {limit // 1024} kB (`ulimit -v`), in which {what} cannot be loaded; "
             f"{ENOUGH}"
         )
+
+
+def refuse_narrow_build() -> None:
+    """ProviderError where a build would end in a crash, or never, for want of address space or of threads."""
+    limit = _limit()
+    if limit is not None and limit < LEAST_BUILD_ADDRESSES:
+        raise ProviderError(
+            f"the limit of address space is {limit // 1024} kB (`ulimit -v`), and a build maps more than "
+            f"{LEAST_BUILD_ADDRESSES // 1024}; raise it to 4000000 or more, or limit the memory itself (a cgroup, "
+            "`systemd-run -p MemoryMax=`)"
+        )
+    if (made := _threads_to_be_had(LEAST_BUILD_THREADS)) < LEAST_BUILD_THREADS:
+        raise ProviderError(
+            f"a build needs {LEAST_BUILD_THREADS} threads at least, and the system gives it {made}; raise `ulimit -u` "
+            "or the limit of processes of its container"
+        )
+
+
+def _threads_to_be_had(most: int) -> int:
+    done, threads = Event(), list[Thread]()
+    try:
+        for _ in range(most):
+            one = Thread(target=done.wait, daemon=True)
+            one.start()
+            threads.append(one)
+    except RuntimeError:  # can't start new thread
+        pass
+    finally:
+        done.set()
+    for one in threads:
+        one.join()
+    return len(threads)
 
 
 def shortage(error: BaseException) -> str | None:

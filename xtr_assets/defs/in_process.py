@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from xtr_assets.config import IndexConfig
+from xtr_assets.core.address_space import refuse_narrow_build
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.encoders import open_encoder
 from xtr_assets.pipeline.ingest.intake import Intake, intake_of
@@ -177,6 +178,7 @@ class _Build:
         """The runs of this build; asked for once one has to be made."""
         from xtr_assets.defs.recorded_runs import RecordedRuns
 
+        refuse_narrow_build()
         return RecordedRuns(self.config, self._instance, self._prefix, self.full)
 
     def close(self) -> None:
