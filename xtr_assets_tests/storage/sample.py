@@ -98,7 +98,7 @@ def draft(
     *,
     holes: Holes = "kept",
     required: Sequence[RequiredCheck] = (),
-    notes: Mapping[str, str] | None = None,
+    notes: Mapping[str, object] | None = None,
 ) -> Draft:
     """A draft over the current snapshots with stand-ins for what the indexes write."""
     encode_all(warehouse, fingerprint)

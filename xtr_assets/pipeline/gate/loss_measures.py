@@ -66,7 +66,7 @@ def by_hand(lost: int, files: int) -> bool:
 
 def rows_lost(kind: str, before: Mapping[str, int], now: Mapping[str, int]) -> tuple[float, str]:
     """The share of rows that went, and the words; files that a person may have deleted by hand are left out."""
-    base, deleted = _without_deleted(before, now)
+    base, deleted = without_deleted(before, now)
     lost = base - sum(now.values())
     if lost < LEAST_RECORDS:
         return 0.0, ""
@@ -101,7 +101,7 @@ def _records(texts: Texts) -> Hashes:
 def text_lost(kind: str, before: Texts, now: Texts, limit: float) -> tuple[float, str]:
     """The same of the text of all rows."""
     held_before, held_now = before.by_path(), now.by_path()
-    base, deleted = _without_deleted(held_before, held_now)
+    base, deleted = without_deleted(held_before, held_now)
     lost = base - now.total
     # As many records as a person may delete are never asked about, however long they were.
     by_hand_at_most = int(np.sort(before.sizes)[1 - LEAST_RECORDS :].sum()) if kind == "records" else 0
@@ -226,7 +226,7 @@ def share_of(lost: tuple[float, str]) -> float:
     return lost[0]
 
 
-def _without_deleted(before: Mapping[str, int], now: Mapping[str, int]) -> tuple[int, int]:
+def without_deleted(before: Mapping[str, int], now: Mapping[str, int]) -> tuple[int, int]:
     """What the files of `before` hold but for those that a person may have deleted by hand, the largest of those that
     went; and how many these are."""
     deleted = max(len(before) - len(now), 0)

@@ -29,6 +29,7 @@ from xtr_assets.pipeline.gate.loss_measures import (
 from xtr_assets.pipeline.gate.mounted_folders import missing_folders, note_mounted
 from xtr_assets.pipeline.gate.moved_sources import Moved, moved_sources
 from xtr_assets.pipeline.gate.served_stock import serving_stock
+from xtr_assets.pipeline.gate.slow_loss import begin_anew, note_most, slowly_lost, told_of_most
 from xtr_assets.pipeline.gate.source_stock import Holding, held, held_by_shards
 from xtr_assets.pipeline.ingest.scan import shard_sources
 from xtr_assets.pipeline.plan.draft_session import DraftSession
@@ -105,6 +106,8 @@ def check(session: DraftSession) -> Finding:
     now = held(session.draft)
     before = serving_stock(session.warehouse, session.config, serving)
     note_mounted(session.config, serving, CHECK, before, now)
+    note_most(session.config, serving, CHECK, before, now)
+    kinds = {source.name: source.holds for source in session.config.sources}
     accepted = accepted_shrinks(session.warehouse.history(), None if serving is None else serving.number)
     worst = 0.0
     refused: list[Judged] = []
@@ -125,10 +128,13 @@ def check(session: DraftSession) -> Finding:
                 told.setdefault("served_as", []).append(one.name)
             if covered and word is not None:
                 told |= {"accepted_by": word.who, "accepted_at": word.at, "accepted_because": word.reason}
+                begin_anew(now.setdefault(name, Holding()), kinds[name])
         if one.loss.words and not covered:
             refused.append(one)
         if not covered:
             worst = max(worst, one.loss.share)
+    for name, told in details.items():
+        told |= told_of_most(now.get(name, Holding()), kinds[name])
     names = " ".join(f"--accept-shrink {name}" for name in dict.fromkeys(name for one in refused for name in one.names))
     return Finding(
         passed=not refused,
@@ -191,6 +197,7 @@ def loss_of(kind: str, before: Holding | None, now: Holding, limit: float) -> Lo
     shares.append(suffix_lost(before.rows, now.refused))
     if left := missing_folders(before.mounted, now.mounted, before.rows, now.rows):
         shares.append((1.0, f"nothing is left of {', '.join(left)}, mounted when what serves was built and not now"))
+    shares.append(slowly_lost(kind, now, limit))
     shares.append(rows_repeated(kind, before.texts, now.texts, limit))
     share, words = max(shares, key=share_of)
     if share <= limit and before.settings == now.settings:
@@ -228,6 +235,7 @@ def accept(warehouse: Warehouse, config: IndexConfig, sources: Sequence[str], re
     now = held_by_shards(warehouse, mine)
     before = serving_stock(warehouse, config, warehouse.published)
     note_mounted(config, warehouse.published, CHECK, before, now)
+    note_most(config, warehouse.published, CHECK, before, now)
     lost = {name for one in judged(config, before, now, config.gate.shrink) if one.loss.words for name in one.names}
     taken = []
     for name in dict.fromkeys(one for one in sources if one in lost):

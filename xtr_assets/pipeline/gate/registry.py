@@ -77,8 +77,8 @@ CHECKS: tuple[GateCheck, ...] = (
         "nothing_vanished",
         "generation",
         nothing_vanished.check,
-        "No source lost more than its share of files, records, text or fields beside what serves, unless accepted.",
-        version=4,
+        "No source lost too much unless accepted: files, records, text or fields at once, the first two bit by bit.",
+        version=5,
     ),
     GateCheck(
         "source_agrees",

@@ -91,7 +91,9 @@ class Holding:
 
     rows : live rows by path. unusable : places in quarantine (files, or records of a source of records) and files that
     were never read. refused : files in quarantine, for whatever reason, that have no row. settings : fingerprints of
-    the source's settings that its shards were made with. mounted : folders that are disks of their own.
+    the source's settings that its shards were made with. mounted : folders that are disks of their own. most, came :
+    the most files (or records) that it held in what led here, and how many came since (slow_loss.py); 0 where nobody
+    knows.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
@@ -99,6 +101,8 @@ class Holding:
     refused: set[str] = field(default_factory=set)
     settings: set[str] = field(default_factory=set)
     mounted: set[str] = field(default_factory=set)
+    most: int = 0
+    came: int = 0
     texts: Texts = field(default_factory=Texts)
 
     @property
