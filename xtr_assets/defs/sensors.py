@@ -9,7 +9,7 @@ from time import time as clock
 
 import dagster as dg
 
-from xtr_assets.core.errors import ConfigError, ProviderError
+from xtr_assets.core.errors import ConfigError, ProviderError, SourceError
 from xtr_assets.core.types import VectorKind
 from xtr_assets.defs.cluster_look import look_once
 from xtr_assets.defs.context import CAUSE_TAG, INDEX_TAG, KIND_TAG, TRACE_TAG, Site
@@ -85,7 +85,10 @@ def source_changes(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) ->
             scans, errors = look(warehouse, site.config)
         changed = {one.shard: one for one in scans if due(warehouse, one, kind)}
         if errors and not changed:
-            raise errors[0]
+            # Each of them: a tick that failed is what somebody sees of it.
+            raise SourceError(
+                "; ".join(dict.fromkeys(f"{error}; what was ingested of it serves on" for error in errors))
+            )
         news, memory = memory.news([str(error) for error in errors])
         for error in news:
             context.log.error(error)

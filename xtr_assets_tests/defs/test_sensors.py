@@ -295,13 +295,20 @@ def test_a_failing_ingest_is_not_asked_for_at_every_tick(daemon: Daemon, monkeyp
     assert gaps == sorted(gaps)
 
 
-def test_a_source_that_vanished_fails_the_tick_and_keeps_what_serves(daemon: Daemon) -> None:
+def test_sources_that_vanished_fail_the_tick_by_name_until_they_are_back(daemon: Daemon) -> None:
     project = daemon.project
-    shutil.rmtree(project.modules)
-    with pytest.raises(SourceError):
+    away = project.modules.rename(project.modules.with_name("away"))
+    with pytest.raises(SourceError, match=r"^source modules is gone: nothing at [^;]*; [^;]*; what .* serves on$"):
+        daemon.tick("source_changes")
+    plain = CONFIG.format(name="small")
+    project.configure(plain.replace("encoder:", "  - {name: notes, kind: text, path: notes}\nencoder:"))
+    with pytest.raises(SourceError, match=r"source modules is gone: .* serves on; source notes is gone: "):
         daemon.tick("source_changes")
     assert not daemon.tick("automation").run_requests
     assert project.published == 1
+    project.configure(plain)
+    away.rename(project.modules)
+    assert not daemon.tick("source_changes").run_requests
 
 
 def test_a_tick_that_finds_nothing_opens_no_log(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
