@@ -46,6 +46,16 @@ def test_a_wrong_config_is_wrong_use_and_names_the_field(project: Path, change: 
     assert "`sources.0.kind` is 'pdf'" in line
 
 
+def test_sources_that_left_the_configuration_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    result = BuildResult(2, 2, True, "", 1, {"guide-00of02": {"reason": "never chunked"}}, ("guide", "tools-01of02"))
+    finish((result, 1.0), False)
+    told = " ".join(capsys.readouterr().err.split())
+    assert "no longer in the configuration: tools, of which nothing serves any more" in told
+    assert "give this one a `warehouse` of its own" in told
+    finish((BuildResult(2, 2, True, "", 1, {}, ()), 1.0), False)
+    assert "configuration" not in capsys.readouterr().err
+
+
 def test_a_vanished_source_is_an_error_and_not_an_empty_corpus(project: Path, change: Command) -> None:
     (project / "guide").rename(project / "elsewhere")
     result = change("build")
