@@ -9,6 +9,7 @@ from pydantic import Field
 
 from xtr_assets.core.arguments import query_tokens
 from xtr_assets.core.edits import LEAST_LETTERS, MOST_LETTERS
+from xtr_assets.core.errors import GenerationError
 from xtr_assets.core.lexical_terms import query_terms
 from xtr_assets.core.query_syntax import parse_query
 from xtr_assets.core.search_options import SearchOptions
@@ -25,7 +26,7 @@ from xtr_assets.search.retrievers import QueryVectors
 from xtr_assets.server.answers import hit_documents
 from xtr_assets.server.facets import Counted
 from xtr_assets.server.hosted_index import HostedIndex
-from xtr_assets.server.limits import Limits
+from xtr_assets.server.limits import RETRY_AFTER, Limits
 from xtr_assets.server.part_route import (
     MOST_LISTED,
     Legs,
@@ -41,7 +42,7 @@ from xtr_assets.server.part_route import (
     prepared,
     ranks_of,
 )
-from xtr_assets.server.problem import refused
+from xtr_assets.server.problem import Problem, refused
 from xtr_assets.server.state_report import intake_told
 from xtr_assets.storage.warehouse import Warehouse
 
@@ -120,9 +121,12 @@ def nearby(index: HostedIndex, body: Nearby) -> dict[str, Any]:
 
 
 def near_of(document: Mapping[str, Any], words: Sequence[str]) -> dict[str, dict[str, Near]]:
-    """The near words that a server told of each of these. KeyError, TypeError, ValueError, AttributeError for what is
-    none; a later release may say more of them."""
-    return {word: {term: _near(one) for term, one in document["near"][word].items()} for word in words}
+    """The near words that a server told of each of these, of which a later release may say more. Raises Problem 503."""
+    try:
+        return {word: {term: _near(one) for term, one in document["near"][word].items()} for word in words}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        told = f"a part told what is no near word: {error}"
+        raise Problem(503, GenerationError.__name__, told, {"Retry-After": str(RETRY_AFTER)}) from error
 
 
 def _near(told: Mapping[str, Any]) -> Near:

@@ -77,10 +77,7 @@ class PartRounds:
                 # One replica of an earlier release, beside another that said what it does not hold.
                 return ""
             raise
-        try:
-            near = [near_of(found[name], words) for name in told.names]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise _told_wrong("no near word", error) from error
+        near = [near_of(found[name], words) for name in told.names]
         meant = {word: nearest([own[word] for own in near]) for word in words}
         return corrected(parse_query(text, told.ask.syntax).text, meant)
 
@@ -242,7 +239,9 @@ class PartRounds:
         try:
             candidates: dict[str, PartCandidates] = {name: candidates_of(one) for name, one in found.items()}
         except (KeyError, TypeError, ValueError) as error:
-            raise _told_wrong("no candidate", error) from error
+            raise Problem(
+                503, GenerationError.__name__, f"a part told what is no candidate: {error}", later()
+            ) from error
         _refuse_unknown([(one.unknown, one.fields) for one in candidates.values()])
         return candidates
 
@@ -312,10 +311,6 @@ def _refuse_unknown(told: Sequence[tuple[Sequence[str], Sequence[str]]]) -> None
     lacking = [set(unknown) for unknown, _ in told]
     if nowhere := sorted(set.intersection(*lacking)):
         raise no_column(nowhere[0], sorted({field for _, fields in told for field in fields}))
-
-
-def _told_wrong(what: str, error: Exception) -> Problem:
-    return Problem(503, GenerationError.__name__, f"a part told what is {what}: {error}", later())
 
 
 def later() -> dict[str, str]:
