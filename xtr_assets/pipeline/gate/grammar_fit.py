@@ -8,11 +8,13 @@ MOST_ERRORS = 0.3
 
 
 def fits(suffix: str, text: str) -> bool:
-    """False where more of a text than that is in error to the grammar of its suffix.
+    """False where more of a text than that is in error to the grammar of its suffix, or where no parser is of that.
 
     >>> fits(".js", "function f(a) { return a }"), fits(".js", "type A = {| +b: ?string |};")
     (True, False)
     """
+    if suffix not in LANGUAGES:
+        return False
     from tree_sitter_language_pack import get_parser
 
     data = text.encode()

@@ -20,7 +20,8 @@ def scripts(world: World) -> World:
     """Four scripts of six functions each beside the other sources."""
     for number in range(4):
         world.write(f"scripts/s{number}.js", script(number))
-    source = SourceConfig(name="scripts", kind="code", path=world.folder / "scripts")
+    include = ("**", "**/*.groovy")
+    source = SourceConfig(name="scripts", kind="code", path=world.folder / "scripts", include=include)
     world.config_with(sources=(*world.config.sources, source))
     return world
 
@@ -108,6 +109,7 @@ def test_a_pointer_of_lfs_in_a_folder_of_code_is_no_code(scripts: World) -> None
             "}",
         ),
         ("hire{}.sql", "create package body show as", "function show_{}(x in number) return number is", "end;"),
+        ("Show{}.groovy", "package show", "class Show{} {{", "}"),
         ("show{}.ts", "declare const x: number;", "export function show_{}(x: number): string;", ""),
         ("show{}.d.ts", "declare const x: number;", "export function show_{}(\n  x: number\n): string;", ""),
     ],
