@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from xtr_assets.config import QueriesConfig
+from xtr_assets.core.membership import lacking
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.pipeline.gate.answer_truth import stored_rows
@@ -241,7 +242,7 @@ def _new(session: DraftSession, queries: Sequence[GateQuery]) -> tuple[list[Offe
     if session.parent is None:
         return [], 0
     draft, came = session.draft, np.zeros(session.draft.end_row, np.bool_)
-    came[draft.live] = _lacking(_live_keys(draft), _live_keys(session.parent))
+    came[draft.live] = lacking(_live_keys(draft), _live_keys(session.parent))
     taken = {" ".join(own_words(query.text)) for query in queries if query.kind != "vector"}
     offers = different(offers_of(draft, sample(came, NEW_ROWS)))
     free = [one for one in offers if _free(one.words, taken)]
@@ -254,21 +255,6 @@ def _free(words: Sequence[str], taken: set[str]) -> bool:
     """Whether at least half of the windows of two and of four words are no query yet."""
     windows = [" ".join(words[i : i + size]) for size in (2, 4) for i in range(len(words) - size + 1)]
     return sum(one not in taken for one in windows) * 2 >= len(windows)
-
-
-def _lacking(ids: Ints, before: Ints) -> Mask:
-    """bool [n]: which ids are not among `before`. Both are sorted first: numpy's isin takes ten times as long for a
-    million, and most of what is looked up is there.
-
-    >>> _lacking(np.array([3, 1, 7, 3]), np.array([9, 3])).tolist(), _lacking(np.array([3]), np.array([3])).tolist()
-    ([False, True, True, False], [False])
-    """
-    mine, theirs = np.sort(ids), np.sort(before)
-    at = np.searchsorted(theirs, mine)
-    there = (at < len(theirs)) & (theirs[np.minimum(at, len(theirs) - 1)] == mine) if len(theirs) else at < 0
-    fresh = mine[~there]
-    place = np.minimum(np.searchsorted(fresh, ids), max(len(fresh) - 1, 0))
-    return fresh[place] == ids if len(fresh) else np.zeros(len(ids), np.bool_)
 
 
 def _live_keys(generation: Generation) -> Ints:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from xtr_assets.config import IndexConfig, PartConfig
+from xtr_assets.core.membership import lacking
 from xtr_assets.pipeline.gate.loss_measures import by_hand, percent, without_deleted
 from xtr_assets.pipeline.gate.source_stock import Holding
 from xtr_assets.storage.generation import Generation
@@ -77,4 +78,4 @@ def _count(one: Holding, kind: str) -> int:
 def _came(before: Holding, now: Holding, kind: str) -> int:
     if kind != "records":
         return len(now.rows.keys() - before.rows.keys())
-    return int(np.count_nonzero(~np.isin(now.texts.ids, before.texts.ids)))
+    return int(np.count_nonzero(lacking(now.texts.ids, before.texts.ids)))
