@@ -36,6 +36,11 @@ def withdraw(
     opened = open_warehouse(place)
     opened.withdraw(number, reason=reason)
     tell_pointer(opened, f"withdrew generation {number}", as_json)
+    if not as_json and (published := opened.published) is not None and opened.history()[-1].files is None:
+        say(
+            f"generation {published.number} was made from the same files: where these are what must not serve, take "
+            "them out and build, or withdraw it as well"
+        )
 
 
 def _of_part(parts: "PartSet", number: int, part: str | None, reason: str, as_json: bool) -> None:

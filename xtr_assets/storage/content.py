@@ -19,7 +19,8 @@ How = Literal["rolled back", "withdrawn"]
 @dataclass(frozen=True, slots=True)
 class TakenBack:
     """That a content is not to serve, and the line of the history that says so. `generation` held it then; `content` is
-    what the history names it by."""
+    what the history names it by. `files` digests the files that it was made from, where nothing made from them is to
+    serve, whatever the settings; `by_files` says that these alone are what was asked for."""
 
     content: str
     generation: int
@@ -27,6 +28,13 @@ class TakenBack:
     at: str
     who: str
     reason: str | None
+    files: str | None = None
+    by_files: bool = False
+
+    @property
+    def held(self) -> str:
+        """What `generation` has in common with what was asked for, in words."""
+        return "was made from the same files" if self.by_files else "held exactly this"
 
     def __str__(self) -> str:
         why = f" ({self.reason})" if self.reason else ""
@@ -79,7 +87,7 @@ def taken_back(
     for entry, left in stack_moves(entries, published):
         key = key_of(entry.generation, contents)
         if entry.action == "withdrawn":
-            back[key] = TakenBack(key, entry.generation, "withdrawn", entry.at, entry.who, entry.reason)
+            back[key] = TakenBack(key, entry.generation, "withdrawn", entry.at, entry.who, entry.reason, entry.files)
         elif entry.action == "allowed":
             back.pop(key, None)
         for number in left:

@@ -25,7 +25,13 @@ from xtr_assets.storage.links import open_own
 from xtr_assets.storage.lock import confirm, now
 from xtr_assets.storage.pointer import pointed_number, pointer_text
 from xtr_assets.storage.stored_json import sha256_bytes
-from xtr_assets.storage.warehouse_info import CHAINED_VERSION, CHECKED_POINTER_VERSION, WarehouseInfo, read_info
+from xtr_assets.storage.warehouse_info import (
+    CHAINED_VERSION,
+    CHECKED_POINTER_VERSION,
+    WITHDRAWN_FILES_VERSION,
+    WarehouseInfo,
+    read_info,
+)
 
 log = logging.getLogger(__name__)
 
@@ -163,6 +169,7 @@ def append_history(
     manifest_sha256: str | None = None,
     shrink: AcceptedShrink | None = None,
     content: str | None = None,
+    files: str | None = None,
 ) -> HistoryEntry:
     """Append an entry durably, and name the new end in warehouse.json. A torn last line is cut off first.
 
@@ -186,12 +193,14 @@ def append_history(
             "manifest_sha256": manifest_sha256,
             "shrink": shrink,
             "content": content,
+            "files": files,
             "after": sha256_bytes(data),
         }
     ).signed()
+    version = CHAINED_VERSION if files is None else WITHDRAWN_FILES_VERSION
     if action != "accepted_history":
         # Before a line needs it: a release that reads no chain must not read one.
-        _name_end(layout, data)
+        _name_end(layout, data, version)
     line = entry.model_dump_json().encode("utf-8") + b"\n"
     with open_own(layout.history, os.O_RDWR | os.O_CREAT) as file:
         file.truncate(len(data))
@@ -200,7 +209,7 @@ def append_history(
         file.flush()
         os.fsync(file.fileno())
     fsync_dir(layout.root)
-    _name_end(layout, data + line)
+    _name_end(layout, data + line, version)
     return entry
 
 
@@ -211,11 +220,11 @@ def accept_history(layout: Layout, reason: str, *, who: str | None = None) -> Hi
     return append_history(layout, "accepted_history", serving or 0, previous=serving, who=who, reason=reason)
 
 
-def _name_end(layout: Layout, data: bytes) -> None:
+def _name_end(layout: Layout, data: bytes, version: int) -> None:
     """warehouse.json names the end of the history; a folder that is being made gets one later."""
     if not layout.warehouse_json.is_file():
         return
-    _write_end(layout, read_info(layout), FileRecord(len(data), sha256_bytes(data)), CHAINED_VERSION)
+    _write_end(layout, read_info(layout), FileRecord(len(data), sha256_bytes(data)), version)
 
 
 def whole_history(layout: Layout) -> bytes:

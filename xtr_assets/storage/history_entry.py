@@ -45,10 +45,11 @@ class HistoryEntry(Grown):
     `remembered` adds it to lines that lack it, `imported` says that a generation came from elsewhere, `allowed` that
     somebody lets a content that was taken back serve again. `accepted_shrink` moves nothing either: `generation` is the
     one that served then (0 for none), and `shrink` what was accepted. Nor does
-    `accepted_history`: somebody goes on with a history that lost lines.
+    `accepted_history`: somebody goes on with a history that lost lines. `files` of a withdrawal digests the files that
+    the generation was made from; it is not there where what served then was made from the same.
     """
 
-    gained = ("content", "shrink", "after")
+    gained = ("content", "shrink", "after", "files")
 
     at: str
     action: Literal[
@@ -71,6 +72,7 @@ class HistoryEntry(Grown):
     content: Digest | None = None
     shrink: AcceptedShrink | None = None
     after: Digest | None = None
+    files: Digest | None = None
     check: str = ""
 
     @property

@@ -2,18 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from xtr_assets.storage.content import SETTINGS_NOTE, settings_that_count
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.snapshot import Snapshot, read_snapshot
+from xtr_assets.storage.stored_json import canonical_json, sha256_bytes
 
 # The note of a manifest that keeps a digest of what configuration and code of somebody's own say of its sources.
 SOURCES_NOTE = "sources"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Origin:
     """What a generation was made from.
 
@@ -36,6 +38,11 @@ class Origin:
         files = {shard: _taken(held) for shard, held in snapshots.items()}
         kept = settings_that_count(settings)
         return cls(fingerprint, files, kept, settings.get("encoder"), notes.get(SOURCES_NOTE))
+
+    @cached_property
+    def files_digest(self) -> str:
+        """sha256 over path and sha256 of every file, however the sources are called and cut into shards."""
+        return sha256_bytes(canonical_json(sorted(pair for held in self.files.values() for pair in held.items())))
 
     def same_as(self, other: "Origin") -> bool:
         """Whether both were made from the same, though another release may have cut or encoded one of them otherwise.

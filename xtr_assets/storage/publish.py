@@ -24,7 +24,14 @@ from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import committing, now
 from xtr_assets.storage.manifest import Manifest, RequiredCheck
 from xtr_assets.storage.refusal import force_line, not_published, was_taken_back
-from xtr_assets.storage.remembrance import alike, content_of, content_or_none, refusal_of, withdrawal_of
+from xtr_assets.storage.remembrance import (
+    alike,
+    content_of,
+    content_or_none,
+    files_or_none,
+    refusal_of,
+    withdrawal_of,
+)
 from xtr_assets.storage.requirement import demands, unmade, unmet
 from xtr_assets.storage.scrub import own_files, verify_once
 from xtr_assets.storage.seal import is_sealed, read_manifest, refuse_altered, restore_seals, seal_text, sealed_sha256
@@ -193,7 +200,8 @@ def previous_published(layout: Layout, *, besides: int | None = None) -> int | N
 
 def withdraw(layout: Layout, number: int, reason: str, *, who: str | None = None) -> None:
     """Mark what a generation holds as never to serve again, under whatever number. Where it serves, the one before that
-    holds something else takes over first."""
+    holds something else takes over first. Where what serves then was made from other files, nothing that is made from
+    the same ones by other settings or another encoder serves either."""
     check_reason(reason, "withdraw")
     refuse_withdrawn_pointer(layout)
     content = refuse_withdrawn(layout, number)
@@ -213,7 +221,10 @@ def withdraw(layout: Layout, number: int, reason: str, *, who: str | None = None
                 "another one first"
             )
         current = rollback(layout, target, who=who, reason=f"generation {number} is withdrawn: {reason}").number
-    _note(layout, "withdrawn", number, previous=current, who=who, reason=reason, content=content)
+    files = files_or_none(layout, number)
+    if current is not None and files_or_none(layout, current) == files:
+        files = None
+    _note(layout, "withdrawn", number, previous=current, who=who, reason=reason, content=content, files=files)
     count_move(layout.root.name, "withdrawn", current)
 
 

@@ -100,5 +100,7 @@ def again_line(number: int) -> str:
 
 def was_taken_back(number: int, back: TakenBack) -> str:
     """The refusal of a generation whose content somebody took back."""
-    what = "was" if back.generation == number else f"holds exactly what generation {back.generation} held, which was"
+    alike = "was made from the same files as" if back.by_files else "holds exactly what"
+    held = "" if back.by_files else " held"
+    what = "was" if back.generation == number else f"{alike} generation {back.generation}{held}, which was"
     return f"generation {number} {what} {back}; it serves again only where a person says so: {again_line(number)}"

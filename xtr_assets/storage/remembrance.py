@@ -1,6 +1,7 @@
 """Contents that the history and the remaining manifests name: a garbage collection must not forget them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from xtr_assets.core.errors import StorageError
 from xtr_assets.storage.content import SETTINGS_NOTE, TakenBack, content_digest, noted_contents, taken_back
@@ -67,6 +68,14 @@ def refusal_of_wanted(layout: Layout, content: str, origin: Origin) -> TakenBack
     return _refusal(layout, all_taken_back(layout), content, origin)
 
 
+def files_or_none(layout: Layout, number: int) -> str | None:
+    """The digest of the files that a generation was made from; None where it cannot be read any more."""
+    try:
+        return origin_of(layout, read_manifest(layout, number)).files_digest
+    except StorageError:  # collected, or damaged: `verify` says so
+        return None
+
+
 def alike(layout: Layout, number: int) -> Callable[[int], bool]:
     """Whether another generation holds what `number` holds, or was made from the same by another release."""
     contents = known_contents(layout, read_history(layout))
@@ -92,8 +101,9 @@ def _same_origin(layout: Layout, one: int, other: int) -> bool:
 
 def _refusal(layout: Layout, back: Mapping[str, TakenBack], content: str, origin: Origin) -> TakenBack | None:
     """What was taken back under this content, or was made from the same by another release, as long as its generation
-    is there: what was withdrawn before what was rolled back. Where what serves was made from the same as well the
-    content alone tells."""
+    is there; of what was withdrawn also what was made from its files by other settings or another encoder. What was
+    withdrawn comes before what was rolled back. Where what serves was made from the same as well the content alone
+    tells."""
     exact = back.get(content)
     # No snapshot is read where that is the answer: a sensor asks at each look while what was rolled back waits.
     better = {one.how for one in back.values()} - ({exact.how} if exact is not None else set())
@@ -104,7 +114,14 @@ def _refusal(layout: Layout, back: Mapping[str, TakenBack], content: str, origin
         return exact
     alike = [one for one in back.values() if one is not exact and _made_from(layout, one.generation, origin)]
     withdrawn = next((one for one in alike if one.how == "withdrawn"), None)
-    return withdrawn or exact or next(iter(alike), None)
+    return withdrawn or _of_files(layout, back, origin.files_digest) or exact or next(iter(alike), None)
+
+
+def _of_files(layout: Layout, back: Mapping[str, TakenBack], files: str) -> TakenBack | None:
+    """What was withdrawn with these files; None where they serve by now."""
+    found = next((replace(one, by_files=True) for one in back.values() if one.files == files), None)
+    serving = read_published(layout) if found is not None else None
+    return None if serving is not None and files_or_none(layout, serving) == files else found
 
 
 def _made_from(layout: Layout, number: int, origin: Origin) -> bool:

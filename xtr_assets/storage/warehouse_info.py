@@ -17,6 +17,8 @@ CHAINED_VERSION: Literal[3] = 3
 CHECKED_POINTER_VERSION: Literal[4] = 4
 # The lowest one in which an encoder may have one leg.
 LONE_LEG_ENCODER_VERSION: Literal[5] = 5
+# From this one on a line of the history may name the files of what was withdrawn.
+WITHDRAWN_FILES_VERSION: Literal[6] = 6
 
 
 class WarehouseInfo(Grown):
@@ -25,12 +27,13 @@ class WarehouseInfo(Grown):
     Version 2 says that lines of the history name contents, which a release that reads version 1 would call damaged.
     Version 3 has `history`, length and sha256 of history.jsonl as it was after its last line, and `check`, a digest of
     the rest of the file. Version 4 says that PUBLISHED has a check, which a release before would call damage. Version 5
-    says that an encoder has a dim of 0: it gives one leg.
+    says that an encoder has a dim of 0: it gives one leg. Version 6 says that a line of the history has `files`, which
+    a release before would call damage.
     """
 
     gained = ("history", "check")
 
-    format_version: Literal[1, 2, 3, 4, 5] = 1
+    format_version: Literal[1, 2, 3, 4, 5, 6] = 1
     created_at: str
     token_codec: str = TOKEN_CODEC
     encoders: dict[str, EncoderInfo] = Field(default_factory=dict)

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,12 @@ def test_a_withdrawn_content_is_not_built_again_after_a_collection(change: Comma
     assert told.exit_code == 0, told.output
     document = json.loads(told.stdout)
     assert document["built"] is None and "withdrawn" in document["reason"] and "lions sued" in document["reason"]
+    config = Path("xtr.yaml")
+    written = config.read_text()
+    config.write_text(written.replace("queries: 20", "queries: 20, k: 5"))
+    other = json.loads(change("build", "--json").stdout)
+    assert other["built"] is None and "generation 2 was made from the same files and was withdrawn" in other["reason"]
+    config.write_text(written)
     for command in (("build", "--full"), *([("tune", "--apply")] if LONG else [])):
         refused = change(*command)
         assert (refused.exit_code, "the lions sued" in refused.stderr) == (1, True), refused.output

@@ -7,13 +7,13 @@ import pytest
 
 from xtr_assets.core.errors import GenerationError, InvalidInput, PublishRefused
 from xtr_assets.core.types import Quarantined
-from xtr_assets.storage.content import content_digest
+from xtr_assets.storage.content import SETTINGS_NOTE, content_digest
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.origin import SOURCES_NOTE
 from xtr_assets.storage.remembrance import content_of
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.conftest import Laid
-from xtr_assets_tests.storage.sample import REQUIRED, check, draft, encode_all, publish, texts, write
+from xtr_assets_tests.storage.sample import FINGERPRINT, REQUIRED, check, draft, encode_all, publish, texts, write
 
 A, B, C = {"a.py": ["f one"]}, {"a.py": ["f one"], "b.py": ["g two"]}, {"c.py": ["h three"]}
 
@@ -275,13 +275,55 @@ def test_another_release_that_cuts_the_same_files_otherwise_brings_nothing_back(
     assert not lived.taken_back()
 
 
-def test_what_somebody_asks_for_of_the_same_files_is_other_content(lived: Warehouse) -> None:
+def build_with(
+    warehouse: Warehouse, corpus: dict[str, list[str]], settings: dict[str, Any], fingerprint: str = FINGERPRINT
+) -> Generation:
+    """What a build comes to under other settings of the index, or with another encoder."""
+    write(warehouse, corpus)
+    made = draft(warehouse, fingerprint=fingerprint, notes={SETTINGS_NOTE: settings})
+    check(made)
+    return warehouse.publish(made.number, required=REQUIRED)
+
+
+def test_what_was_withdrawn_stays_so_under_other_settings_and_another_encoder(lived: Warehouse) -> None:
+    assert build_with(lived, A | C, {}).number == 4
+    assert build_with(lived, C, {"recall": {"k": 50}}).number == 5
+    lived.withdraw(5, "licence")
+    assert Warehouse.open(lived.root).info.format_version == 6
+    assert lived.published is not None and lived.published.number == 4
+    lived.collect(keep=4)
+    assert lived.layout.numbers() == [1, 2, 3, 4]
+    with pytest.raises(PublishRefused, match=r"same files as generation 5, which was withdrawn .*licence"):
+        build_with(lived, C, {"recall": {"k": 20}})
+    with pytest.raises(PublishRefused, match="made from the same files as generation 5"):
+        build_with(lived, C, {}, "6b" * 32)
+    with pytest.raises(GenerationError, match="made from the same files as generation 5"):
+        lived.rollback(3)
+    assert lived.rollback().number == 2, "generation 3 was made from the same files"
+    assert build_with(lived, A | {"d.py": ["i four"]}, {}).state == "published"
+    assert lived.publish(6, force_reason="late", again_reason="settled").state == "published"
+    assert build_with(lived, C, {"recall": {"k": 30}}).state == "published"
+
+
+def test_where_the_same_files_take_over_only_the_settings_were_withdrawn(lived: Warehouse) -> None:
+    assert build_with(lived, C, {"recall": {"k": 50}}).number == 4
+    lived.withdraw(4, "too slow")
+    assert Warehouse.open(lived.root).info.format_version == 4
+    assert lived.published is not None and lived.published.number == 3
+    assert build_with(lived, C, {"recall": {"k": 20}}).state == "published"
+    with pytest.raises(PublishRefused, match="holds exactly what generation 4 held, which was withdrawn"):
+        build_with(lived, C, {"recall": {"k": 50}})
+
+
+def test_other_settings_of_the_same_files_are_other_content_unless_these_were_withdrawn(lived: Warehouse) -> None:
     first = build_by(lived, A | B, "v2", "long chunks")
     lived.rollback()
-    assert build_by(lived, A | B, "v3", "short chunks").state == "published"
-    lived.withdraw(5, "too short")
-    assert lived.published is not None and lived.published.number == 3
     with pytest.raises(PublishRefused, match=f"what generation {first.number} held, which was rolled back"):
+        build_by(lived, A | B, "v4", "long chunks")
+    short = build_by(lived, A | B, "v3", "short chunks")
+    lived.withdraw(short.number, "too short")
+    assert lived.published is not None and lived.published.number == 3
+    with pytest.raises(PublishRefused, match=f"the same files as generation {short.number}, which was withdrawn"):
         build_by(lived, A | B, "v4", "long chunks")
 
 

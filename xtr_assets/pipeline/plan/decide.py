@@ -163,7 +163,7 @@ def _taken_back(
 ) -> str:
     serving = "none" if published is None else str(published.number)
     return (
-        f"generation {back.generation} held exactly this and was {back}; generation {serving} serves until something "
+        f"generation {back.generation} {back.held} and was {back}; generation {serving} serves until something "
         f"changes, or a person says otherwise: {remedy}"
     )
 

@@ -304,15 +304,15 @@ def _serve(layout: Layout, arriving: Arriving, cache: bool) -> None:
     move_pointer(layout, arriving.number)
     if (common := common_lines(own := whole_history(layout), arriving.history)) != own:
         # Notes of a crash go. Killed anywhere here, either history reaches the end that is said, and is brought again.
-        _say_end(layout, common)
+        _say_end(layout, common, arriving.info)
     write_atomic(layout.history, arriving.history)
-    _say_end(layout, arriving.history)
+    _say_end(layout, arriving.history, arriving.info)
 
 
-def _say_end(layout: Layout, history: bytes) -> None:
-    """warehouse.json names this as what the history must reach."""
+def _say_end(layout: Layout, history: bytes, there: WarehouseInfo) -> None:
+    """warehouse.json names this as what the history must reach, in a version that can say what its lines do."""
     end, info = FileRecord(len(history), sha256_bytes(history)), read_info(layout)
-    update = {"format_version": max(info.format_version, CHAINED_VERSION), "history": end}
+    update = {"format_version": max(info.format_version, there.format_version, CHAINED_VERSION), "history": end}
     write_atomic(layout.warehouse_json, info.model_copy(update=update).to_bytes())
 
 
