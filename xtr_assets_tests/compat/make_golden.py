@@ -11,22 +11,28 @@ moved back. Version 6 has real indexes over three generations, the first of whic
 lexical one; the others have lexical postings, of a segment with dead rows too. Version 7 has manifests of version 4 and
 a warehouse.json of version 5: after a generation of both legs one of embeddings alone, and one of tokens alone, from
 which the pointer was moved back. Version 8 is nothing that a maker here makes: the command of the release of 2026-11-28
-built it, with names in their first wording and a change that was withdrawn.
+built it, with names in their first wording and a change that was withdrawn. Version 9 has a snapshot of version 3, one
+of whose files could not be read, and a warehouse.json of version 6: the line of a withdrawal names the files. Version
+10 is a set of two parts, with three moves, the last of which goes back.
 """
 
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from xtr_assets.core.types import Quarantined
 from xtr_assets.encoders.hashing import Hashing
+from xtr_assets.sources.file_scan import unread_state
+from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests import fixtures
-from xtr_assets_tests.storage.sample import REQUIRED, check, draft, texts, write
+from xtr_assets_tests.storage.sample import REQUIRED, check, chunks_of, draft, states, texts, write
 
 FIRST = {"json/decoder.py": ["decode reads a document", "scan finds the next value"], "notes.md": ["title zebra"]}
 SECOND = {"json/decoder.py": ["decode reads one document", "scan finds the next value"], "empty.py": []}
@@ -131,7 +137,43 @@ def make_lone(root: Path) -> Warehouse:
     return warehouse
 
 
-MAKERS = {
+def make_stale(root: Path) -> Warehouse:
+    """The golden warehouse of version 9."""
+    warehouse = Warehouse.create(root)
+    write(warehouse, FIRST)
+    _publish(warehouse)
+    unread = unread_state("notes.md", "Permission denied", warehouse.known_files("s")["notes.md"])
+    files = {**states(SECOND), unread.path: unread}
+    chunks = chunks_of(SECOND, SECOND)
+    warehouse.write_snapshot("s", source_fingerprint="v1", files=files, touched=list(SECOND), chunks=chunks)
+    _publish(warehouse)
+    write(warehouse, THIRD)
+    warehouse.withdraw(_publish(warehouse), "made to be withdrawn", who="golden@host")
+    return warehouse
+
+
+def _publish(warehouse: Warehouse) -> int:
+    made = draft(warehouse, required=REQUIRED)
+    check(made)
+    return warehouse.publish(made.number, who="golden@host").number
+
+
+def make_set(root: Path) -> PartSet:
+    """The golden set of version 10."""
+    made = PartSet.create(root)
+    first, second = made.add("a"), made.add("b")
+    for warehouse, shard, corpus in ((first, "x", FIRST), (second, "y", SECOND)):
+        write(warehouse, corpus, shard)
+        _publish(warehouse)
+    made.publish(who="golden@host", reason="the first")
+    write(first, THIRD, "x")
+    _publish(first)
+    made.publish(who="golden@host", reason="a part alone")
+    made.rollback(who="golden@host", reason="made to be rolled back")
+    return made
+
+
+MAKERS: dict[str, Callable[[Path], Warehouse | PartSet]] = {
     "1": make,
     "2": make_shifted,
     "3": make_gated,
@@ -139,17 +181,29 @@ MAKERS = {
     "5": make_pointed,
     "6": make_worded,
     "7": make_lone,
+    "9": make_stale,
+    "10": make_set,
 }
+
+
+def _tidied(warehouse: Warehouse) -> dict[str, Any]:
+    """What each generation holds; what only a writer needs is removed."""
+    for lock in (warehouse.layout.writer_lock, warehouse.layout.commit_lock):
+        lock.unlink(missing_ok=True)
+    warehouse.layout.scratch.rmdir()
+    return {str(g.number): {"state": g.state, "texts": texts(g)} for g in warehouse.generations()}
 
 
 def main(version: str) -> None:
     golden = Path(__file__).parent / f"format-{version}"
     shutil.rmtree(golden, ignore_errors=True)
-    warehouse = MAKERS[version](golden)
-    expected = {str(g.number): {"state": g.state, "texts": texts(g)} for g in warehouse.generations()}
-    for lock in (warehouse.layout.writer_lock, warehouse.layout.commit_lock):
+    made = MAKERS[version](golden)
+    if isinstance(made, PartSet):
+        expected: dict[str, Any] = {part: _tidied(made.warehouse(part)) for part in sorted(made.info.parts)}
+    else:
+        expected = _tidied(made)
+    for lock in golden.glob("*.lock"):
         lock.unlink()
-    warehouse.layout.scratch.rmdir()
     golden.with_suffix(".json").write_text(json.dumps(expected, indent=1) + "\n")
 
 

@@ -116,6 +116,6 @@ def test_opening_it_needs_no_torch_and_no_dagster() -> None:
 
 def test_a_later_format_is_refused_with_both_versions(warehouse: Warehouse) -> None:
     path = warehouse.layout.warehouse_json
-    path.write_text(path.read_text().replace('"format_version": 1', '"format_version": 6'))
-    with pytest.raises(UnknownFormat, match="format_version 6, this release reads 1 and 2 and 3 and 4 and 5"):
+    path.write_text(path.read_text().replace('"format_version": 1', '"format_version": 7'))
+    with pytest.raises(UnknownFormat, match="format_version 7, this release reads 1 and 2 and 3 and 4 and 5 and 6"):
         Warehouse.open(warehouse.root)

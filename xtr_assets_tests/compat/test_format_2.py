@@ -92,10 +92,10 @@ def test_a_compaction_writes_the_lines_that_hold(warehouse: Warehouse) -> None:
 
 
 def test_a_later_version_is_refused_naming_both(warehouse: Warehouse) -> None:
-    data = warehouse.generations()[1].manifest.to_bytes().replace(b'"format_version": 2', b'"format_version": 6')
+    data = warehouse.generations()[1].manifest.to_bytes().replace(b'"format_version": 2', b'"format_version": 7')
     three = "1 and 2 and 3"
-    for model, read in ((Manifest, f"{three} and 4"), (Snapshot, three), (WarehouseInfo, f"{three} and 4 and 5")):
-        with pytest.raises(UnknownFormat, match=f"format_version 6, this release reads {read};"):
+    for model, read in ((Manifest, f"{three} and 4"), (Snapshot, three), (WarehouseInfo, f"{three} and 4 and 5 and 6")):
+        with pytest.raises(UnknownFormat, match=f"format_version 7, this release reads {read};"):
             model.from_bytes(data, "a file")
 
 
