@@ -51,12 +51,12 @@ def test_a_listing_is_these_bytes() -> None:
     assert Listing.from_bytes(listing.to_bytes(), "x") == listing
 
 
-@pytest.mark.parametrize("version", [6, 0, "1", None])
+@pytest.mark.parametrize("version", [7, 0, "1", None])
 def test_another_format_version_is_refused_with_both(warehouse: Warehouse, version: object) -> None:
     path = warehouse.layout.warehouse_json
     path.write_text(json.dumps({**json.loads(path.read_text()), "format_version": version}))
     with pytest.raises(
-        UnknownFormat, match=rf"format_version {version!r}, this release reads 1 and 2 and 3 and 4 and 5"
+        UnknownFormat, match=rf"format_version {version!r}, this release reads 1 and 2 and 3 and 4 and 5 and 6"
     ):
         Warehouse.open(warehouse.root)
 
