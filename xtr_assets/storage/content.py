@@ -1,7 +1,7 @@
 """What a generation holds, named by a digest, and which contents somebody took back."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from xtr_assets.config import DenseConfig, RecallConfig
@@ -20,7 +20,7 @@ How = Literal["rolled back", "withdrawn"]
 class TakenBack:
     """That a content is not to serve, and the line of the history that says so. `generation` held it then; `content` is
     what the history names it by. `files` digests the files that it was made from, where nothing made from them is to
-    serve, whatever the settings; `by_files` says that these alone are what was asked for."""
+    serve, whatever the settings; `by_files` says that these are what it has in common with what was asked for."""
 
     content: str
     generation: int
@@ -30,6 +30,11 @@ class TakenBack:
     reason: str | None
     files: str | None = None
     by_files: bool = False
+
+    @property
+    def digest(self) -> str:
+        """What a person's word lets serve again: these files, or this content."""
+        return self.files if self.by_files and self.files is not None else self.content
 
     @property
     def held(self) -> str:
@@ -81,13 +86,16 @@ def taken_back(
     """Contents that were rolled back or withdrawn, and that nobody allowed since, by `key_of`.
 
     A rollback takes back what served and all that lies above its target, but for what the target holds itself. Serving
-    again, which needs somebody's word, takes a content off the list; only `allowed` does so for what was withdrawn.
+    again, which needs somebody's word, takes a content off the list; only `allowed` does so for what was withdrawn. A
+    word about files leaves the contents that were withdrawn with them, made by the settings of then.
     """
     back: dict[str, TakenBack] = {}
     for entry, left in stack_moves(entries, published):
         key = key_of(entry.generation, contents)
         if entry.action == "withdrawn":
             back[key] = TakenBack(key, entry.generation, "withdrawn", entry.at, entry.who, entry.reason, entry.files)
+        elif entry.action == "allowed" and entry.files is not None:
+            back = {key: replace(one, files=None) if one.files == entry.files else one for key, one in back.items()}
         elif entry.action == "allowed":
             back.pop(key, None)
         for number in left:

@@ -50,11 +50,15 @@ class Origin:
         Where one alone says nothing of its sources an earlier release made it, and they count as the same: nobody can
         tell. Of two that say nothing the contents tell.
         """
+        return self.asked_as(other) and self.files == other.files
+
+    def asked_as(self, other: "Origin") -> bool:
+        """Whether both were made by the same encoder, settings and sources, whatever the files."""
         if self.sources is None and other.sources is None:
             return False
         encoded = self.fingerprint == other.fingerprint or (self.encoder is not None and self.encoder == other.encoder)
         sources = self.sources == other.sources or None in (self.sources, other.sources)
-        return encoded and sources and self.settings == other.settings and self.files == other.files
+        return encoded and sources and self.settings == other.settings
 
 
 def _taken(snapshot: Snapshot) -> dict[str, str]:

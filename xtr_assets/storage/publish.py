@@ -91,8 +91,10 @@ def publish(
         forced = force_reason if found or late else None
     if not is_sealed(layout, number):
         seal(layout, manifest, forced, notes or {}, verified)
-    if back is not None:
+    # Of the same files more than one content may have been taken back, and the files themselves.
+    while back is not None:
         allow_again(layout, back, again_reason or "", who=who)
+        back = refusal_of(layout, number, content)
     _serve(layout, number, "published", content, who, force_reason or again_reason, forced=forced is not None)
     return Generation.open(layout, number)
 
@@ -119,10 +121,12 @@ def _parent_manifest(layout: Layout, manifest: Manifest) -> Manifest | None:
 
 
 def allow_again(layout: Layout, back: TakenBack, reason: str, *, who: str | None = None) -> None:
-    """Let a content that was rolled back or withdrawn serve again: somebody says so, and why."""
+    """Let a content that was rolled back or withdrawn serve again, or files: somebody says so, and why."""
     check_reason(reason, "again")
     current = read_published(layout)
-    _note(layout, "allowed", back.generation, previous=current, who=who, reason=reason, content=back.content)
+    files = back.files if back.by_files else None
+    said = {"content": back.content, "files": files}
+    _note(layout, "allowed", back.generation, previous=current, who=who, reason=reason, **said)
 
 
 def _served(layout: Layout, number: int) -> bool:

@@ -109,19 +109,32 @@ def _refusal(layout: Layout, back: Mapping[str, TakenBack], content: str, origin
     better = {one.how for one in back.values()} - ({exact.how} if exact is not None else set())
     if not better or (exact is not None and exact.how == "withdrawn"):
         return exact
+    if (of_files := _of_files(layout, back, origin)) is not None:
+        return of_files
     serving = read_published(layout)
     if serving is not None and _made_from(layout, serving, origin):
         return exact
     alike = [one for one in back.values() if one is not exact and _made_from(layout, one.generation, origin)]
     withdrawn = next((one for one in alike if one.how == "withdrawn"), None)
-    return withdrawn or _of_files(layout, back, origin.files_digest) or exact or next(iter(alike), None)
+    return withdrawn or exact or next(iter(alike), None)
 
 
-def _of_files(layout: Layout, back: Mapping[str, TakenBack], files: str) -> TakenBack | None:
-    """What was withdrawn with these files; None where they serve by now."""
-    found = next((replace(one, by_files=True) for one in back.values() if one.files == files), None)
-    serving = read_published(layout) if found is not None else None
-    return None if serving is not None and files_or_none(layout, serving) == files else found
+def _of_files(layout: Layout, back: Mapping[str, TakenBack], origin: Origin) -> TakenBack | None:
+    """What was withdrawn with these files, by the history alone: they serve again only after a word that it keeps."""
+    banned = [one for one in back.values() if one.files is not None]
+    found = next((one for one in banned if one.files == origin.files_digest), None)
+    return found and replace(found, by_files=not _asked_as(layout, found.generation, origin))
+
+
+def _asked_as(layout: Layout, number: int, origin: Origin) -> bool:
+    """Whether a generation was made by the same encoder, settings and shards; no snapshot is read."""
+    try:
+        manifest = read_manifest(layout, number)
+        return manifest.snapshots.keys() == origin.files.keys() and origin.asked_as(
+            Origin.of(manifest.fingerprint, {}, manifest.notes)
+        )
+    except StorageError:
+        return False
 
 
 def _made_from(layout: Layout, number: int, origin: Origin) -> bool:

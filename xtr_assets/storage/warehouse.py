@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -212,10 +213,13 @@ class Warehouse(WarehouseReader):
             return published
 
     def allow_again(self, content: str, reason: str, *, who: str | None = None) -> None:
-        """Let a content that was taken back be built and published again. GenerationError where it was not."""
+        """Let a content that was taken back be built and published again; so the digest of files that were withdrawn,
+        which leaves the content that was made from them then. GenerationError where nothing was."""
         with self.lock("allowing what was taken back", STEP_WAIT_SECONDS):
             publish.recover(self.layout)
-            back = self.taken_back().get(content)
+            taken = self.taken_back()
+            of_files = (replace(one, by_files=True) for one in taken.values() if one.files == content)
+            back = taken.get(content) or next(of_files, None)
             if back is None:
                 raise GenerationError(f"nothing took back the content {content[:16]}; it may be published as it is")
             publish.allow_again(self.layout, back, reason, who=who)

@@ -9,8 +9,8 @@ from xtr_assets.core.errors import GenerationError, InvalidInput, PublishRefused
 from xtr_assets.core.types import Quarantined
 from xtr_assets.storage.content import SETTINGS_NOTE, content_digest
 from xtr_assets.storage.generation import Generation
-from xtr_assets.storage.origin import SOURCES_NOTE
-from xtr_assets.storage.remembrance import content_of
+from xtr_assets.storage.origin import SOURCES_NOTE, Origin
+from xtr_assets.storage.remembrance import content_of, refusal_of_wanted
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.conftest import Laid
 from xtr_assets_tests.storage.sample import FINGERPRINT, REQUIRED, check, draft, encode_all, publish, texts, write
@@ -363,3 +363,59 @@ def test_a_rollback_goes_to_what_a_person_let_serve_though_its_files_were_withdr
     lived.publish(made.number, required=REQUIRED, again_reason="settled")
     assert build_by(lived, A, "v2", "as configured").number == 6
     assert lived.rollback().number == made.number
+
+
+@pytest.fixture
+def banned(lived: Warehouse) -> Warehouse:
+    """Generations 4 of A | C and 5 of C by other settings, which was withdrawn with its files; 2 serves."""
+    build_with(lived, A | C, {})
+    build_with(lived, C, {"recall": {"k": 50}})
+    lived.withdraw(5, "licence")
+    lived.rollback(2)
+    return lived
+
+
+def test_a_word_for_files_leaves_the_content_that_was_withdrawn_with_them(banned: Warehouse) -> None:
+    with pytest.raises(PublishRefused):
+        build_with(banned, C, {"recall": {"k": 20}})
+    assert banned.publish(6, required=REQUIRED, again_reason="these settings").state == "published"
+    build(banned, A)
+    assert build_with(banned, C, {"recall": {"k": 30}}).state == "published"
+    with pytest.raises(PublishRefused, match="holds exactly what generation 5 held, which was withdrawn"):
+        build_with(banned, C, {"recall": {"k": 50}})
+
+
+def test_a_word_for_a_content_lets_its_files_serve_though_another_was_withdrawn_with_them(lived: Warehouse) -> None:
+    build_with(lived, C, {"recall": {"k": 50}})
+    for number in (4, 3):
+        lived.withdraw(number, "licence")
+    assert lived.publish(4, again_reason="settled").state == "published"
+    build(lived, A)
+    assert build_with(lived, C, {"recall": {"k": 50}}).state == "published"
+    lived.rollback()
+    assert lived.publish(4, again_reason="once more").state == "published"
+    with pytest.raises(PublishRefused, match="generation 3 was withdrawn"):
+        lived.publish(3)
+
+
+def test_files_that_serve_after_a_word_are_withdrawn_anew(banned: Warehouse) -> None:
+    with pytest.raises(PublishRefused):
+        build_with(banned, C, {"recall": {"k": 20}})
+    banned.publish(6, required=REQUIRED, again_reason="settled")
+    assert build_with(banned, C, {"recall": {"k": 30}}).number == 7
+    banned.rollback(2)
+    banned.withdraw(7, "after all")
+    with pytest.raises(GenerationError, match="made from the same files as generation 7"):
+        banned.rollback(6)
+
+
+def test_what_was_withdrawn_with_its_files_is_told_without_reading_a_snapshot(
+    banned: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(banned, C)
+    snapshot = banned.snapshot("s")
+    assert snapshot is not None
+    origin = Origin.of("6b" * 32, {"s": snapshot}, {SETTINGS_NOTE: {"recall": {"k": 20}}})
+    monkeypatch.setattr("xtr_assets.storage.origin.read_snapshot", lambda *_: pytest.fail("a snapshot was read"))
+    back = refusal_of_wanted(banned.layout, "00" * 32, origin)
+    assert back is not None and back.by_files and back.generation == 5

@@ -62,9 +62,9 @@ class Wanted:
         return None if found is None else left[found.number]
 
     def allow_again(self, warehouse: Warehouse, reason: str) -> None:
-        """Let it serve again: of the same files more than one cut by an earlier release may have been taken back."""
+        """Let it serve again: of the same files more than one content may have been taken back, and the files."""
         while (back := self.taken_back(warehouse)) is not None:
-            warehouse.allow_again(back.content, reason)
+            warehouse.allow_again(back.digest, reason)
 
     def made(self, generation: Generation) -> bool:
         """Whether a generation is just this: same content in each shard, same encoder, same settings."""
