@@ -1,7 +1,7 @@
 """Sealing, publishing, rolling back, withdrawing. The commit step is the rename of PUBLISHED."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, PublishRefused, StorageError
@@ -225,11 +225,22 @@ def withdraw(layout: Layout, number: int, reason: str, *, who: str | None = None
                 "another one first"
             )
         current = rollback(layout, target, who=who, reason=f"generation {number} is withdrawn: {reason}").number
-    files = files_or_none(layout, number)
-    if current is not None and files_or_none(layout, current) == files:
-        files = None
-    _note(layout, "withdrawn", number, previous=current, who=who, reason=reason, content=content, files=files)
+    said = {"content": content, "files": _withdrawn_files(layout, number)}
+    _note(layout, "withdrawn", number, previous=current, who=who, reason=reason, **said)
     count_move(layout.root.name, "withdrawn", current)
+
+
+def _withdrawn_files(layout: Layout, number: int) -> str | None:
+    """What a withdrawal says of files; None where what serves then is made from the same."""
+    files, current = files_or_none(layout, number), read_published(layout)
+    serves = previous_published(layout, besides=number) if current == number else current
+    return None if serves is not None and files_or_none(layout, serves) == files else files
+
+
+def withdrawn_with(layout: Layout, number: int) -> Callable[[int], bool]:
+    """Whether another generation may serve no more either, once `number` is withdrawn."""
+    holds_the_same, files = alike(layout, number), _withdrawn_files(layout, number)
+    return lambda other: holds_the_same(other) or (files is not None and files_or_none(layout, other) == files)
 
 
 def recover(layout: Layout) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, PublishRefused, StorageError
+from xtr_assets.storage.content import SETTINGS_NOTE
 from xtr_assets.storage.origin import SOURCES_NOTE
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets_tests.faults.dying import dying
@@ -211,3 +212,52 @@ def test_what_is_damaged_of_an_earlier_move_is_reported_and_not_raised(two: Part
     for number in (0, 3):
         with pytest.raises(GenerationError, match=f"move {number} is unknown; there are 1 to 2"):
             two.verify(number)
+
+
+def otherwise(parts: PartSet, said: str) -> int:
+    """A generation of part a that is made from the files of what says this, by other settings."""
+    warehouse = parts.warehouse("a")
+    write(warehouse, {"x.py": [f"x{i} {said}" for i in range(3)]}, "x")
+    made = light(warehouse, notes={SETTINGS_NOTE: {"recall": {"k": 50}}})
+    check(made)
+    return warehouse.publish(made.number).number
+
+
+def test_what_is_withdrawn_with_its_files_leaves_the_set_by_other_settings_too(two: PartSet) -> None:
+    first, a = served(two), two.warehouse("a")
+    moved(two, "second")
+    build(a, "third", "x")
+    number = otherwise(two, "second")
+    two.publish()
+    two.withdraw("a", number, "a secret")
+    assert served(two) == first and two.moves()[-1].to == 1
+    with pytest.raises(PublishRefused, match=f"made from the same files as generation {number}"):
+        a.publish(2)
+
+
+def test_nothing_is_withdrawn_where_every_earlier_move_is_made_from_the_same_files(two: PartSet) -> None:
+    a = two.warehouse("a")
+    build(a, "third", "x")
+    number = otherwise(two, "first")
+    two.publish()
+    with pytest.raises(GenerationError, match="no earlier move can serve without it"):
+        two.withdraw("a", number, "a secret")
+    assert a.generation(number).state == "published" and two.number == 2
+    # What takes over in the part is made from the same: the settings alone are withdrawn.
+    two.rollback()
+    a.rollback(1)
+    two.withdraw("a", number, "too slow")
+    assert two.number == 3 and not a.history()[-1].files
+
+
+def test_a_move_by_other_settings_of_what_is_withdrawn_leaves_the_set_with_it(two: PartSet) -> None:
+    """The part went on: what serves in it is made from other files, what the set serves is not."""
+    first, a = served(two), two.warehouse("a")
+    moved(two, "second")
+    number = otherwise(two, "second")
+    build(a, "third", "x")
+    two.withdraw("a", number, "a secret")
+    assert served(two) == first
+    a.rollback(1)
+    with pytest.raises(GenerationError, match=f"made from the same files as generation {number}"):
+        a.rollback(2)

@@ -31,7 +31,8 @@ from xtr_assets.storage.parts.part_verify import verify_set
 from xtr_assets.storage.parts.pins import pin_for_moves, pinned_by_moves
 from xtr_assets.storage.parts.set_transfers import SetTransfers
 from xtr_assets.storage.parts.taken_off import taken_off
-from xtr_assets.storage.remembrance import alike, withdrawal_of
+from xtr_assets.storage.publish import withdrawn_with
+from xtr_assets.storage.remembrance import withdrawal_of
 from xtr_assets.storage.remote.address import refuse_address
 from xtr_assets.storage.scrub import verify_once
 from xtr_assets.storage.seal import refuse_altered
@@ -256,17 +257,20 @@ class PartSet(SetTransfers):
         with naming(part):
             # For an error of one that is not there.
             warehouse.generation(number)
-            holds_the_same = alike(warehouse.layout, number)
+            goes_too = withdrawn_with(warehouse.layout, number)
 
         def without(move: PartMove) -> bool:
             state = move.parts.get(part)
-            return state is None or not holds_the_same(state.generation)
+            return state is None or not goes_too(state.generation)
 
         moves = self.moves()
         serves = bool(moves) and not without(moves[-1])
+        told = f"generation {number}"
+        if serves and (served := moves[-1].parts[part].generation) != number:
+            told = f"generation {served}, which goes with generation {number},"
         if serves and not any(without(one.move) and not _withdrawn(one) for one in self._back(moves)):
             raise GenerationError(
-                f"the set serves generation {number} of part {part}, and no earlier move can serve without it; publish "
+                f"the set serves {told} of part {part}, and no earlier move can serve without it; publish "
                 "another one of the part, then `xtr-assets parts publish`"
             )
         with naming(part):
