@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, PublishRefused, StorageError
@@ -125,8 +126,17 @@ def allow_again(layout: Layout, back: TakenBack, reason: str, *, who: str | None
     check_reason(reason, "again")
     current = read_published(layout)
     files = back.files if back.by_files else None
-    said = {"content": back.content, "files": files}
+    said: dict[str, Any] = {"content": back.content, "files": files}
     _note(layout, "allowed", back.generation, previous=current, who=who, reason=reason, **said)
+
+
+def of_content(taken: Mapping[str, TakenBack], content: str) -> TakenBack:
+    """What took back this content, or what was made from files of this digest. GenerationError where nothing did."""
+    of_files = (replace(one, by_files=True) for one in taken.values() if one.files == content)
+    back = taken.get(content) or next(of_files, None)
+    if back is None:
+        raise GenerationError(f"nothing took back the content {content[:16]}; it may be published as it is")
+    return back
 
 
 def _served(layout: Layout, number: int) -> bool:
@@ -225,7 +235,7 @@ def withdraw(layout: Layout, number: int, reason: str, *, who: str | None = None
                 "another one first"
             )
         current = rollback(layout, target, who=who, reason=f"generation {number} is withdrawn: {reason}").number
-    said = {"content": content, "files": _withdrawn_files(layout, number)}
+    said: dict[str, Any] = {"content": content, "files": _withdrawn_files(layout, number)}
     _note(layout, "withdrawn", number, previous=current, who=who, reason=reason, **said)
     count_move(layout.root.name, "withdrawn", current)
 

@@ -3,11 +3,10 @@
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from xtr_assets.core.errors import CorruptFile, GenerationError, StorageError, WarehouseLocked
+from xtr_assets.core.errors import CorruptFile, StorageError, WarehouseLocked
 from xtr_assets.core.files import write_atomic
 from xtr_assets.core.types import Chunk, FileState, Quarantined
 from xtr_assets.storage import draft_lifecycle, known_encoders, publish
@@ -217,12 +216,7 @@ class Warehouse(WarehouseReader):
         which leaves the content that was made from them then. GenerationError where nothing was."""
         with self.lock("allowing what was taken back", STEP_WAIT_SECONDS):
             publish.recover(self.layout)
-            taken = self.taken_back()
-            of_files = (replace(one, by_files=True) for one in taken.values() if one.files == content)
-            back = taken.get(content) or next(of_files, None)
-            if back is None:
-                raise GenerationError(f"nothing took back the content {content[:16]}; it may be published as it is")
-            publish.allow_again(self.layout, back, reason, who=who)
+            publish.allow_again(self.layout, publish.of_content(self.taken_back(), content), reason, who=who)
 
     def rollback(self, to: int | None = None, *, who: str | None = None, reason: str | None = None) -> Generation:
         """Serve an earlier generation: `to`, else the one published before, passing over withdrawn ones."""

@@ -42,7 +42,7 @@ def light(
     warehouse: Warehouse,
     fingerprint: str = FINGERPRINT,
     required: Sequence[RequiredCheck] = REQUIRED,
-    notes: Mapping[str, str] | None = None,
+    notes: Mapping[str, Any] | None = None,
 ) -> Draft:
     """A draft of what the shards hold now, without catalog and id map, which no reader of a set opens."""
     versions = {}
