@@ -101,7 +101,13 @@ def _answers(truth: Truth, searcher: Searcher) -> Iterator[str]:
     for mode, true in (
         ("dense", [vectors.nearest(one) for one in own.embeddings]),
         # As docs/searching.md says of this mode, by an encoder that did not learn to rank by MaxSim.
-        ("xtr", [vectors.maxsim(one) - np.float32(0.0125) * lengths for one in own.tokens]),
+        (
+            "xtr",
+            [
+                vectors.maxsim(tokens) - np.float32(0.0125) * lengths + np.float32(0.6) * vectors.nearest(embedding)
+                for tokens, embedding in zip(own.tokens, own.embeddings, strict=True)
+            ],
+        ),
     ):
         answers = searcher.search_batch(asked, K, mode)  # type: ignore[arg-type]
         yield from _judged(truth, f"{mode} in words", _arrays(answers), true)

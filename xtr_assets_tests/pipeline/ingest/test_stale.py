@@ -320,7 +320,7 @@ def test_an_empty_mount_point_is_a_source_that_is_gone(project: Project) -> None
     with pytest.raises(SourceError, match="source guide is gone"):
         project.ingest()
     (project.folder / "guide").mkdir()
-    with pytest.raises(SourceError, match="no file in it matches"):
+    with pytest.raises(SourceError, match="is there, but no file in it"):
         project.ingest()
 
 
