@@ -192,11 +192,10 @@ def _told(
     if legs is not None and len(rows):
         scores = scores | _besides(legs, query, rows, scores, asked.ranker.spaces)
         length = legs.shortened(rows)
-    elif len(rows):
+    elif legs is None:
         scores = scores | asked.ranker.beside(query, rows)
-        length = length if asked.ranker.shortened is None else asked.ranker.shortened(rows)
-    elif asked.ranker.pooled is not None:
-        scores = {**scores, asked.ranker.pooled.space.name: np.empty(0, np.float32)}
+        if asked.ranker.shortened is not None:
+            length = asked.ranker.shortened(rows)
     places = {name: np.searchsorted(rows, found) for name, found in lists.items()}
     symbols = None if asked.ask.options.collapse is None else opened.symbols.places(rows)
     fields = opened.filters.fields() if unknown else ()

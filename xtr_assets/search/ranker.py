@@ -139,7 +139,11 @@ class Ranker:
 
     def beside(self, query: QueryVectors, rows: Ints) -> dict[str, Floats]:
         """What else a score that ranks alone is made of: exact scores float32 [len(rows)] by space."""
-        return {} if self.pooled is None else {self.pooled.space.name: self.pooled.space.score(query, rows)}
+        if self.pooled is None:
+            return {}
+        space = self.pooled.space
+        # A part of which nothing passes may have no index to be asked.
+        return {space.name: space.score(query, rows) if len(rows) else np.empty(0, np.float32)}
 
     def _rank(
         self, query: QueryVectors, k: int, rows: Ints, lists: Mapping[str, Listed], timing: Timing, kept: int

@@ -39,3 +39,8 @@ class Limits:
 
 # Seconds after which a client that met a full queue is asked to come again.
 RETRY_AFTER = 1
+
+
+def later() -> dict[str, str]:
+    """Of an answer that may be another one in a moment."""
+    return {"Retry-After": str(RETRY_AFTER)}

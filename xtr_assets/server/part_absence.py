@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.server.guard import response_of
+from xtr_assets.server.limits import later
 from xtr_assets.server.part_call import PartDown
-from xtr_assets.server.part_rounds import later
 from xtr_assets.server.problem import Problem, refused
 from xtr_assets.storage.parts.part_records import PartMove
 

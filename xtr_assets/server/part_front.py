@@ -27,11 +27,11 @@ from xtr_assets.server.application import GENERATION_HEADER, answered, json_resp
 from xtr_assets.server.bearers import Bearers
 from xtr_assets.server.guard import Guard
 from xtr_assets.server.json_body import json_object
-from xtr_assets.server.limits import Limits
+from xtr_assets.server.limits import Limits, later
 from xtr_assets.server.part_absence import Candidates, absent, down, no_route
 from xtr_assets.server.part_call import PartAbsent, PartDown, PartRequest, PartServers
 from xtr_assets.server.part_overview import PartOverview, moves_listed
-from xtr_assets.server.part_rounds import PartRounds, Told, later
+from xtr_assets.server.part_rounds import PartRounds, Told
 from xtr_assets.server.part_route import MODES, front_ask
 from xtr_assets.server.problem import Problem, refused
 from xtr_assets.server.question import Question, parse_question

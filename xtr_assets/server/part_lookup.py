@@ -26,7 +26,7 @@ from xtr_assets.search.retrievers import QueryVectors
 from xtr_assets.server.answers import hit_documents
 from xtr_assets.server.facets import Counted
 from xtr_assets.server.hosted_index import HostedIndex
-from xtr_assets.server.limits import RETRY_AFTER, Limits
+from xtr_assets.server.limits import Limits, later
 from xtr_assets.server.part_route import (
     MOST_LISTED,
     Legs,
@@ -126,7 +126,7 @@ def near_of(document: Mapping[str, Any], words: Sequence[str]) -> dict[str, dict
         return {word: {term: _near(one) for term, one in document["near"][word].items()} for word in words}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         told = f"a part told what is no near word: {error}"
-        raise Problem(503, GenerationError.__name__, told, {"Retry-After": str(RETRY_AFTER)}) from error
+        raise Problem(503, GenerationError.__name__, told, later()) from error
 
 
 def _near(told: Mapping[str, Any]) -> Near:

@@ -6,7 +6,8 @@ from typing import Any
 
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.server.facets import KEPT, Counted
-from xtr_assets.server.part_rounds import PartRounds, later
+from xtr_assets.server.limits import later
+from xtr_assets.server.part_rounds import PartRounds
 from xtr_assets.server.problem import Problem
 from xtr_assets.server.state_report import intake_together
 from xtr_assets.storage.parts.part_records import PartMove

@@ -20,7 +20,7 @@ from xtr_assets.search.part_merge import Merged, MergedHit, first_lists, merged_
 from xtr_assets.search.part_ranks import Asked, Counts, RankedParts, added, first_most, placed, wanted_ranks
 from xtr_assets.search.request import Ask
 from xtr_assets.server.answers import numbered
-from xtr_assets.server.limits import RETRY_AFTER
+from xtr_assets.server.limits import later
 from xtr_assets.server.part_call import PartDown, PartRequest, PartServers, together
 from xtr_assets.server.part_lookup import near_of
 from xtr_assets.server.part_route import MOST_LISTED, candidates_of
@@ -311,11 +311,6 @@ def _refuse_unknown(told: Sequence[tuple[Sequence[str], Sequence[str]]]) -> None
     lacking = [set(unknown) for unknown, _ in told]
     if nowhere := sorted(set.intersection(*lacking)):
         raise no_column(nowhere[0], sorted({field for _, fields in told for field in fields}))
-
-
-def later() -> dict[str, str]:
-    """Of an answer that may be another one in a moment."""
-    return {"Retry-After": str(RETRY_AFTER)}
 
 
 def _asked(told: Told, text: str, prepared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from xtr_assets.pipeline.gate.slow_loss import begin_anew, note_most, slowly_los
 from xtr_assets.pipeline.gate.source_stock import Holding, held, held_by_shards
 from xtr_assets.pipeline.ingest.scan import shard_sources
 from xtr_assets.pipeline.plan.draft_session import DraftSession
+from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import accepted_shrinks
 from xtr_assets.storage.history_entry import AcceptedShrink
 from xtr_assets.storage.warehouse import Warehouse
@@ -104,9 +105,7 @@ def check(session: DraftSession) -> Finding:
     """Every source of the config beside what serves of it."""
     serving, limit = session.serving, session.config.gate.shrink
     now = held(session.draft)
-    before = serving_stock(session.warehouse, session.config, serving)
-    note_mounted(session.config, serving, CHECK, before, now)
-    note_most(session.config, serving, CHECK, before, now)
+    before = _stock_before(session.warehouse, session.config, serving, now)
     kinds = {source.name: source.holds for source in session.config.sources}
     accepted = accepted_shrinks(session.warehouse.history(), None if serving is None else serving.number)
     worst = 0.0
@@ -224,6 +223,16 @@ def check_sources(config: IndexConfig, sources: Sequence[str]) -> None:
         raise ConfigError(f"no source is called {unknown[0]!r}; the configuration has {', '.join(names)}")
 
 
+def _stock_before(
+    warehouse: Warehouse, config: IndexConfig, serving: Generation | None, now: Mapping[str, Holding]
+) -> Mapping[str, Holding]:
+    """What serves holds by source; both sides get what the record of the check says of what went before."""
+    before = serving_stock(warehouse, config, serving)
+    note_mounted(config, serving, CHECK, before, now)
+    note_most(config, serving, CHECK, before, now)
+    return before
+
+
 def accept(warehouse: Warehouse, config: IndexConfig, sources: Sequence[str], reason: str | None) -> list[str]:
     """Keep a person's word for sources that lost too much, as the shards stand now; the names of those that had.
 
@@ -233,9 +242,7 @@ def accept(warehouse: Warehouse, config: IndexConfig, sources: Sequence[str], re
     # Of all of them: what left one may be in another.
     mine = {shard: one for shard in shard_sources(config) if (one := warehouse.snapshot(shard)) is not None}
     now = held_by_shards(warehouse, mine)
-    before = serving_stock(warehouse, config, warehouse.published)
-    note_mounted(config, warehouse.published, CHECK, before, now)
-    note_most(config, warehouse.published, CHECK, before, now)
+    before = _stock_before(warehouse, config, warehouse.published, now)
     lost = {name for one in judged(config, before, now, config.gate.shrink) if one.loss.words for name in one.names}
     taken = []
     for name in dict.fromkeys(one for one in sources if one in lost):

@@ -57,9 +57,11 @@ class Wanted:
         """The rollback that left a generation which is just this, though what serves since holds the same: another
         release made that, in other formats or ranked otherwise. None where none did."""
         left = rolled_back(read_history(warehouse.layout), read_published(warehouse.layout))
-        there = (one for one in reversed(warehouse.generations()) if one.number in left and self.made(one))
-        found = next(there, None)
-        return None if found is None else left[found.number]
+        # The manifests of all generations are read where there was a rollback alone.
+        for generation in reversed(warehouse.generations() if left else ()):
+            if generation.number in left and self.made(generation):
+                return left[generation.number]
+        return None
 
     def allow_again(self, warehouse: Warehouse, reason: str) -> None:
         """Let it serve again: of the same files more than one content may have been taken back, and the files."""
