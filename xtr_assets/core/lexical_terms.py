@@ -35,9 +35,9 @@ from xtr_assets.core.text_fold import SPACELESS, fold, fold_form
 
 # Terms of one version are compared with no other's. Also raised where another release of the stemmer stems otherwise:
 # a test holds it to known stems.
-TERMS_VERSION = 2
-# Versions that a query is looked up in: 1 has no languages, all else is the same.
-READ_TERMS = (1, 2)
+TERMS_VERSION = 3
+# Versions that a query is looked up in: 1 has no languages, 2 none that is called as its suffix, all else is the same.
+READ_TERMS = (1, 2, 3)
 
 # A longer run is read as several words: nobody types 129 characters, and a megabyte of base64 is no term.
 MAX_WORD = 128
@@ -135,7 +135,7 @@ def called_terms(path: str, symbol: str) -> frozenset[str]:
 # All chunks of a file share its path.
 @lru_cache(maxsize=1 << 10)
 def _path_terms(path: str) -> frozenset[str]:
-    return frozenset([*_terms(path, document=True), *_written_in(path)])
+    return frozenset(_terms(path, document=True))
 
 
 def _written_in(path: str) -> list[str]:

@@ -1,7 +1,7 @@
 """What a hybrid search sums: its legs, how much each weighs, what length takes off, and what bearing a name adds."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,9 @@ BORNE = 5.0
 # What a row gains whose path and symbol say all of the question; a word counts by its rarity. What it was chosen on and
 # confirmed on: docs/measurements.md, "Words of names".
 SAID = 2.0
+# What is taken off that share where the chunk is in another language than those that the question names
+# (docs/measurements.md, "Languages").
+ELSEWHERE = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +165,8 @@ class Legs:
     log_tokens : float32 [end_row], ln of the tokens that each row keeps; None where rows have no tokens. names : the
     names' embeddings, all zero where a row has no name; None where the generation has none, or was published without
     them. bearing : which of some rows bear a name; None where nothing says. called : the terms of path and symbol of
-    some rows; None where nothing says.
+    some rows; None where nothing says. elsewhere : which of some rows are in another language than those of some terms;
+    None where nothing says.
     """
 
     blend: Blend
@@ -170,6 +174,7 @@ class Legs:
     names: RowVectors | None
     bearing: Callable[[Name, Ints], Mask] | None
     called: Callable[[Ints], Sequence[frozenset[str]]] | None
+    elsewhere: Callable[[Collection[str], Ints], Mask] | None
 
     def names_of(self, query: QueryVectors, rows: Ints) -> dict[str, Floats]:
         """The cosine of the names float32 [len(rows)], NaN where a row has none; nothing where there are no names."""
@@ -193,20 +198,26 @@ class Legs:
 
     def called_by(self, rarity: Mapping[str, float], rows: Ints, scores: Mapping[str, Floats]) -> dict[str, Floats]:
         """How much of the query path and symbol of each row say, float32 [len(rows)]: the share of its words that they
-        have, by rarity; NaN where none, or where a row has no name. Nothing where no row says any.
+        have, by rarity; NaN where none, or where a row has no name. ELSEWHERE less, named or not, where a row is in
+        another language than those of its files that the query names. Nothing where no row has any.
 
         rarity : of the terms of the query. scores : of the rows by leg; what says a word shares it.
         """
-        if self.called is None or not self.blend.called or not rarity or NAME not in scores:
+        if self.called is None or not self.blend.called or NAME not in scores:
             return {}
-        asked = np.flatnonzero((scores["lexical"] > 0) & ~np.isnan(scores[NAME]))
-        whole, found = sum(rarity.values()), np.full(len(rows), np.nan, np.float32)
+        languages = {term for term in rarity if term.startswith(".")}
+        words = {term: weight for term, weight in rarity.items() if term not in languages}
+        asked = np.flatnonzero((scores["lexical"] > 0) & ~np.isnan(scores[NAME])) if words else np.empty(0, np.int64)
+        whole, found = sum(words.values()), np.full(len(rows), np.nan, np.float32)
         for place, own in zip(asked.tolist(), self.called(rows[asked]), strict=True):
             # Most say none.
-            if own.isdisjoint(rarity):
+            if own.isdisjoint(words):
                 continue
-            if said := sum(weight for term, weight in rarity.items() if term in own):
+            if said := sum(weight for term, weight in words.items() if term in own):
                 found[place] = said / whole
+        if languages and self.elsewhere is not None:
+            elsewhere = self.elsewhere(languages, rows)
+            found[elsewhere] = np.nan_to_num(found[elsewhere]) - np.float32(ELSEWHERE)
         return {} if np.isnan(found).all() else {CALLED: found}
 
     def shortened(self, rows: Ints) -> Doubles:

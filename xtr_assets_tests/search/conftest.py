@@ -1,4 +1,4 @@
-"""One small warehouse for all tests that only read; it has duplicates, two shards, metadata, dead rows and a hole."""
+"""One small warehouse for tests that only read: duplicates, two shards, two languages, metadata, dead rows, a hole."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -35,7 +35,13 @@ def texts(count: int, seed: int) -> list[str]:
 def corpus() -> tuple[list[Chunk], list[Chunk]]:
     """(code, documents)"""
     code = [
-        make_chunk(f"pkg{i % 5}/mod{i % 23}.py", f"f{i}", text, line=1 + i, kind=("function", "method")[i % 2])
+        make_chunk(
+            f"pkg{i % 5}/mod{i % 23}.{'rs' if i % 23 % 5 == 4 else 'py'}",
+            f"f{i}",
+            text,
+            line=1 + i,
+            kind=("function", "method")[i % 2],
+        )
         for i, text in enumerate(texts(700, 1))
     ]
     documents = [

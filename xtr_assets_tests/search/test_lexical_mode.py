@@ -171,11 +171,11 @@ def test_an_old_generation_answers_in_its_modes_and_says_what_makes_words(
 
 
 def test_terms_of_another_release_are_not_looked_up_in(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xtr_assets.search.loaders.TERMS_VERSION", 3)
-    monkeypatch.setattr("xtr_assets.search.loaders.READ_TERMS", (3,))
+    monkeypatch.setattr("xtr_assets.search.loaders.TERMS_VERSION", 9)
+    monkeypatch.setattr("xtr_assets.search.loaders.READ_TERMS", (9,))
     with (
         xa.open(path, "cpu") as searcher,
-        pytest.raises(GenerationError, match=r"terms are of version 2, this release splits words by version 3"),
+        pytest.raises(GenerationError, match=r"terms are of version 3, this release splits words by version 9"),
     ):
         searcher.search("gather", 5, "lexical")
 

@@ -24,13 +24,22 @@ from xtr_assets.core.types import Floats, Int32s, Mask
 K1, B = 1.2, 0.75
 
 
+def rarity(live: int, frequency: int) -> float:
+    """ln(1 + (N - df + 1/2) / (df + 1/2)). live : N; frequency : df, 1 to N.
+
+    >>> round(rarity(10, 1), 4)
+    1.9924
+    """
+    return math.log(1 + (live - frequency + 0.5) / (frequency + 0.5))
+
+
 def term_weight(live: int, frequency: int, occurrences: int, k1: float = K1) -> float:
     """w[t] before it is rounded. live : N; frequency : df, 1 to N.
 
     >>> round(term_weight(10, 1, 1), 4)
     4.3833
     """
-    return (k1 + 1) * math.log(1 + (live - frequency + 0.5) / (frequency + 0.5)) * occurrences
+    return (k1 + 1) * rarity(live, frequency) * occurrences
 
 
 def mean_length(lengths: Int32s, live: Mask) -> float:

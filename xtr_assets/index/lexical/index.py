@@ -12,7 +12,7 @@ from xtr_assets.core.arguments import boolean_mask, row_mask, row_numbers, whole
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.types import Floats, Int32s, Ints, Mask
-from xtr_assets.index.lexical.bm25 import K1, B, length_norms, mean_length, term_weight
+from xtr_assets.index.lexical.bm25 import K1, B, length_norms, mean_length, rarity, term_weight
 from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.index.lexical.list_scan import LexicalPart, ListScan, rows_with_all
 from xtr_assets.index.lexical.list_scan_native import list_scan
@@ -168,7 +168,7 @@ class LexicalIndex(Lifetime):
         return self._scan.score(asked.lists, asked.weights, np.ascontiguousarray(places))
 
     def rarity(self, terms: Sequence[str]) -> dict[str, float]:
-        """What BM25 weighs each distinct term by: the rarer, the more. Of terms that a live row holds, of the whole
+        """ln(1 + (N - n + 1/2) / (n + 1/2)) of each distinct term that n > 0 of N live rows hold, those of the whole
         collection where this is a part of one; in the order of their bytes."""
         distinct = sorted(set(terms))
         whole_of = self._collection
@@ -177,7 +177,7 @@ class LexicalIndex(Lifetime):
         else:
             rows, frequencies = whole_of.rows, [whole_of.frequencies.get(term, 0) for term in distinct]
         known = zip(distinct, frequencies, strict=True)
-        return {term: term_weight(rows, int(count), 1, self.k1) for term, count in known if count}
+        return {term: rarity(rows, int(count)) for term, count in known if count}
 
     def matching(self, terms: Sequence[str | tuple[str, ...]]) -> Ints:
         """Live rows that hold all of the terms, int64 [n] ascending; every live row where there are no terms.

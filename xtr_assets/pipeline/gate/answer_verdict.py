@@ -14,7 +14,7 @@ from xtr_assets.pipeline.gate.answer_truth import Doubles, Places, StoredVectors
 from xtr_assets.pipeline.gate.drawn_filters import shown
 from xtr_assets.pipeline.gate.drawn_questions import Question
 from xtr_assets.pipeline.gate.leg_truth import LEGS, Listed, Told, summed
-from xtr_assets.pipeline.gate.name_truth import named_rows, said_of
+from xtr_assets.pipeline.gate.name_truth import elsewhere_of, named_rows, said_of
 from xtr_assets.pipeline.gate.where_truth import Row
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.ranker import Mode
@@ -153,12 +153,12 @@ class Judge:
         return named_rows(case.question.text, rows, self._said(rows, found, hits))
 
     def _called(self, case: Case, rows: Ints, found: Ints, hits: Sequence[Hit], names: Floats | None) -> Doubles:
-        """float64 [len(rows)]: how much of the question rows with a name are called, in a mode where that counts."""
+        """float64 [len(rows)]: how much of the question rows are called, in a mode where that counts."""
         counts = names is not None and self.told.called and self.told.weights.get("lexical")
         if names is None or not counts:
             return np.zeros(len(rows))
-        said = said_of(self.stored.rarity(case.question.text), rows, self._said(rows, found, hits))
-        return np.where(names != 0, said, 0.0)
+        rarity, columns = self.stored.rarity(case.question.text), self._said(rows, found, hits)
+        return np.where(names != 0, said_of(rarity, rows, columns), 0.0) - elsewhere_of(rarity, rows, columns)
 
     def _said(self, rows: Ints, found: Ints, hits: Sequence[Hit]) -> dict[int, Mapping[str, Any]]:
         """What rows are called: as they were read, else as their hits say."""
@@ -288,13 +288,14 @@ def _shown_scores(
     for at, hit in enumerate(hits):
         compared = {*legs, *(("name",) if names is not None and names[at] != 0 else ())}
         compared |= {"symbol"} if borne[at] else set()
-        compared |= {"called"} if called[at] > 0 else set()
+        compared |= {"called"} if called[at] else set()
         if set(hit.scores) != compared:
             return f"scores in {sorted(hit.scores)}, the mode compares in {sorted(compared)}"
         if borne[at] and hit.scores["symbol"] != 1.0:
             return f"a hit bears the name that was asked for and scores {hit.scores['symbol']:.4f} for it, not 1"
-        if not abs(hit.scores.get("called", 0.0) - called[at]) <= SAME_SHARE:
-            return f"a hit is called {called[at]:.4f} of the question and scores {hit.scores['called']:.4f} for it"
+        said = hit.scores.get("called", 0.0)
+        if not abs(said - called[at]) <= SAME_SHARE:
+            return f"a hit is called {called[at]:.4f} of the question and scores {said:.4f} for it"
         if mode in hit.scores:
             ranked = hit.scores[mode] - float(length[at]) + (adds * hit.scores["dense"] if adds else 0.0)
             if not abs(hit.score - ranked) <= 1e-6:

@@ -16,6 +16,8 @@ from xtr_assets.pipeline.gate.drawn_questions import Question
 from xtr_assets.pipeline.gate.term_truth import called, tellable, written_in
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 
+# What docs/searching.md, "Languages", takes off.
+ELSEWHERE = 0.75
 Doubles = npt.NDArray[np.float64]
 
 # As docs/searching.md says.
@@ -60,13 +62,21 @@ def is_named(words: Sequence[str], path: str, symbol: str) -> bool:
 
 
 def said_of(rarity: Mapping[str, float], rows: Ints, columns: Mapping[int, Mapping[str, Any]]) -> Doubles:
-    """float64 [len(rows)]: how much of a question the path and the symbol of a row say, its terms by rarity."""
-    whole, found = sum(rarity.values()), []
+    """float64 [len(rows)]: how much of a question the path and the symbol of a row say, its words by rarity."""
+    words = {term: one for term, one in rarity.items() if term[0] != "."}
+    whole, found = sum(words.values()), []
     for row in rows.tolist():
         path, symbol = columns[row]["path"], columns[row]["symbol"]
-        own = _called(path) | _called(symbol) | {*written_in(path)} if symbol else _called("")
-        found.append(sum(rarity[term] for term in own & rarity.keys()))
+        own = _called(path) | _called(symbol) if symbol else _called("")
+        found.append(sum(words[term] for term in own & words.keys()))
     return np.array(found, np.float64) / (whole or 1.0)
+
+
+def elsewhere_of(rarity: Mapping[str, float], rows: Ints, columns: Mapping[int, Mapping[str, Any]]) -> Doubles:
+    """float64 [len(rows)]: what a row loses that is in another language than those that the question names."""
+    asked = {term for term in rarity if term[0] == "."}
+    own = [{*written_in(columns[row]["path"])} for row in rows.tolist()]
+    return np.array([ELSEWHERE if asked and one and not one & asked else 0.0 for one in own], np.float64)
 
 
 # Rows of one file share its path, and many questions ask the same rows: 600 took .1 CPU s each time without.
@@ -99,8 +109,8 @@ def drawn_name(
 def drawn_calls(
     session: DraftSession, columns: Mapping[int, Mapping[str, Any]], chance: np.random.Generator
 ) -> list[Question]:
-    """What a row is called, as a question in words: of its file and of its symbol. Of a row that has a name, and of
-    one that has none, whose words may add nothing."""
+    """What a row is called, as a question in words: of its file and of its symbol, in one of the languages where rows
+    are in several. Of a row that has a name, and of one that has none, whose words may add nothing."""
     tried = [sorted(columns)[at] for at in chance.permutation(len(columns))[:TRIED].tolist()]
     stored = session.draft.names()
     if stored is None or not tried:
@@ -112,7 +122,9 @@ def drawn_calls(
         text = f"{path.rpartition('/')[2].partition('.')[0]} {_last(symbol)}"[:LONGEST]
         if symbol and tellable(text) and called(text):
             said.setdefault(has, text)
-    return _encoded(session, list(said.values()))
+    languages = sorted({language for one in columns.values() for language in written_in(one["path"])})
+    asked = f" in {chance.choice(languages)[1:]}" if len(languages) > 1 else ""
+    return _encoded(session, [f"{text}{asked}" for text in said.values()])
 
 
 def _last(symbol: str) -> str:

@@ -16,16 +16,19 @@ from snowballstemmer import stemmer
 WORD, NAME, PARTS = 128, 8, 16
 # So many marks on one letter are read.
 MARKS = 30
-# How files of a language end that is not called so, and what else it is called.
+# How files of a language end, and what else it is called.
 ENDINGS = {
     "python": "py pyi pyw pyx", "javascript": "js jsx mjs cjs", "typescript": "ts tsx mts cts", "rust": "rs",
     "ruby": "rb", "kotlin": "kt kts", "c++": "cpp cc cxx hpp hh hxx ipp", "c#": "cs csx", "f#": "fs fsi fsx",
     "haskell": "hs lhs", "perl": "pl pm", "elixir": "ex exs", "erlang": "erl hrl", "julia": "jl", "ocaml": "ml mli",
-    "clojure": "clj cljs cljc", "fortran": "f90 f95 f03 f08",
+    "clojure": "clj cljs cljc", "fortran": "f90 f95 f03 f08", "scala": "scala sc",
+    **{one: one for one in ("c", "dart", "go", "groovy", "java", "lua", "php", "r", "swift", "zig")},
 }  # fmt: skip
+# Words that say something else too.
+SHORT = ("c", "go", "r")
 NAMES = {
-    **{one: one for one in ENDINGS},
-    "python2": "python", "python3": "python", "cpp": "c++", "csharp": "c#", "fsharp": "f#",
+    **{one: one for one in ENDINGS if one not in SHORT},
+    "golang": "go", "python2": "python", "python3": "python", "cpp": "c++", "csharp": "c#", "fsharp": "f#",
 }  # fmt: skip
 # Unicode names of the characters of scripts whose words touch begin so.
 TOUCHING = (
@@ -65,7 +68,19 @@ def asked(text: str) -> Counter[str]:
         lowered += word or text[at]
         languages |= {f".{NAMES[word]}"} if word else set()
         at += len(word) or 1
-    return Counter(set(_terms(lowered, stored=False)) | languages)
+    return Counter(set(_terms(lowered, stored=False)) | languages | set(_short_languages(text)))
+
+
+def _short_languages(text: str) -> Iterator[str]:
+    """The terms of those that are named behind "in" or "using"."""
+    parts = "".join(" " if one.isspace() else one for one in text).split(" ")
+    for before, word in pairwise(parts):
+        for name in SHORT if before.lower() in ("in", "using") and before.isascii() else ():
+            behind = word[len(name) :]
+            joined = behind[:1] and (_joins(behind[0]) or behind[0] in "+#'-")
+            named = behind[:1] == "." and behind[1:] and _joins(behind[1])
+            if word[: len(name)].lower() == name and not joined and not named:
+                yield f".{name}"
 
 
 def written_in(path: str) -> list[str]:

@@ -435,6 +435,14 @@ CALLS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "words of paths are forgotten": (
         "xtr_assets.search.collapse.called_terms", lambda original: lambda path, symbol: original("", symbol),
     ),
+    "the language that a question names is forgotten": (
+        "xtr_assets.search.row_languages.RowLanguages.elsewhere",
+        lambda original: lambda self, asked, rows: np.zeros(len(rows), np.bool_),
+    ),
+    "it is that of the row behind": (
+        "xtr_assets.search.row_languages.RowLanguages.elsewhere",
+        lambda original: lambda self, asked, rows: np.roll(original(self, asked, rows), 1),
+    ),
 }  # fmt: skip
 
 
@@ -446,7 +454,7 @@ def test_what_rows_are_called_is_asked_of_those_with_a_name_and_without(
     warehouse = Warehouse.create(tmp_path / "w")
     for source, head in (("code", "S"), ("guide", "Part ")):
         called = [
-            replace(one, symbol=f"{head}{_letters(i + 700)}", path=f"{source}/{_letters(i // 8)}.py")
+            replace(one, symbol=f"{head}{_letters(i + 700)}", path=f"{source}/{_letters(i // 8)}.{('py', 'rs')[i % 2]}")
             for i, one in enumerate(chunks(100, source=source))
         ]
         write_shard(warehouse, source, called)
