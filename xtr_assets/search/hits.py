@@ -121,7 +121,8 @@ class Hit:
     are exact: {"dense": cosine, "name": cosine of the name, "xtr": MaxSim per query token, "lexical": BM25}, those that
     the mode compares and the chunk has, "symbol": 1 where the query is the chunk's name and nothing else, and "called":
     the share of the query that its path and symbol say, 0.75 less in another language than those that the query names;
-    all but BM25 are comparable between queries. A chunk that was asked for by its id has neither: NaN, {}. `confidence` is how likely such a hit is right, from 0 to 1
+    all but BM25 are comparable between queries. A chunk that was asked for by its id has neither: NaN, {}. `confidence`
+    is how likely such a hit is right, from 0 to 1
     (docs/searching.md, "Confidence"); None where nothing says so.
     """
 

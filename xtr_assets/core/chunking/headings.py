@@ -24,13 +24,14 @@ class Outline:
 
     `front` is the last line of the front matter, 0 where there is none. `borders` are first lines of blocks that no
     blank line parts from what is above them (a table below its caption, an item of a list): the better places to cut
-    in a paragraph that is too long.
+    in a paragraph that is too long. `title` is what the front matter calls the document, where no heading does.
     """
 
     headings: tuple[Heading, ...]
     whole: tuple[Range, ...] = ()
     front: int = 0
     borders: frozenset[int] = frozenset()
+    title: str = ""
 
 
 # A heading names a section, and it is repeated in each of the section's chunks. The longest of the Python documentation

@@ -5,14 +5,16 @@ the parser counts them, by LF alone, which is what `Lines` holds.
 """
 
 import re
+import tomllib
 from typing import Any
 
+import yaml
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
 from markdown_it.token import Token
 
 from xtr_assets.core.chunking.heading_words import markdown_words
-from xtr_assets.core.chunking.headings import Heading, Outline, titled
+from xtr_assets.core.chunking.headings import MAX_TITLE_CHARS, Heading, Outline, titled
 from xtr_assets.core.chunking.line_spans import Lines, Range
 
 # Blocks that are not torn at blank lines. A list or a quote is: it may be as long as the document.
@@ -33,7 +35,12 @@ def markdown_outline(lines: Lines) -> Outline:
     if source:
         _PARSER.block.parse(source, _PARSER, references, blocks)
     headings = [_heading(opening, inline, references) for opening, inline in blocks.headings]
-    return Outline(tuple(headings), tuple(_disjoint(blocks)), front, frozenset(blocks.borders))
+    title = front_title(lines.lines[:front])
+    highest = [heading.title for heading in headings if heading.level == 1]
+    # A page has one title: a heading above all others, or one that says the same, is it.
+    if (len(highest) == 1 and headings[0].level == 1) or title in highest[:1]:
+        title = ""
+    return Outline(tuple(headings), tuple(_disjoint(blocks)), front, frozenset(blocks.borders), title)
 
 
 def _heading(opening: Token, inline: Token, references: dict[str, Any]) -> Heading:
@@ -114,6 +121,33 @@ def front_matter(text: list[str]) -> int:
         elif not _OTHER.match(line):
             return 0
     return 0
+
+
+_TITLE = re.compile(r"[\"']?title[\"']?[ \t]*[:=]", re.ASCII)
+# A title of several lines goes on indented; a template writes it when the site is built.
+_TITLE_LINES = 10
+_TEMPLATE = ("{{", "{%", "<%")
+
+
+def front_title(front: list[str]) -> str:
+    """What `title` of front matter says, as words; "" where it is not there, is no text, or a template writes it.
+
+    >>> front_title(["---", "title: 'It''s a title'", "---"]), front_title(["+++", 'title = "A"', "+++"])
+    ("It's a title", 'A')
+    """
+    at = next((at for at, line in enumerate(front) if _TITLE.match(line)), 0)
+    if not at:
+        return ""
+    end = at + 1
+    while end < min(len(front), at + _TITLE_LINES) and front[end].startswith((" ", "\t")):
+        end += 1
+    told = "\n".join(front[at:end])[: 8 * MAX_TITLE_CHARS]
+    try:
+        found = tomllib.loads(told) if front[0].startswith("+++") else yaml.load(told, yaml.BaseLoader)
+    except (tomllib.TOMLDecodeError, yaml.YAMLError, RecursionError):
+        return ""
+    value = found.get("title") if isinstance(found, dict) else None
+    return titled(value) if isinstance(value, str) and not any(mark in value for mark in _TEMPLATE) else ""
 
 
 def _math_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:

@@ -29,7 +29,8 @@ def chunk_text(
     """Chunks of one document, in order of lines; a document of blank lines has none. `headings` of reStructuredText may
     be given.
 
-    `title` and `symbol` are the heading path ("Guide > Install"), empty above the first heading and in plain text. A
+    `title` and `symbol` are the heading path ("Guide > Install"), empty above the first heading and in plain text. If
+    front matter alone says what the document is called, `title` begins with that: it is no place in the document. A
     heading without text of its own stands in the chunk of the first section below it. `text` is verbatim with newlines
     as LF, at most `max_chars` long; only blank lines between chunks are left out.
     """
@@ -50,9 +51,17 @@ def chunk_text(
                 part=part,
                 start_line=span.start,
                 end_line=span.end,
-                title="" if section.path == FRONT_SYMBOL else section.path,
+                title=_title(outline.title, section.path),
                 text=span.text,
             )
+
+
+def _title(page: str, path: str) -> str:
+    """What a section is called, below what its page is called."""
+    if path == FRONT_SYMBOL:
+        return ""
+    below = not page or path == page or path.startswith(f"{page}{PATH_SEPARATOR}")
+    return path if below else PATH_SEPARATOR.join(filter(None, (page, path)))
 
 
 def split_text(text: str, max_chars: int) -> list[str]:

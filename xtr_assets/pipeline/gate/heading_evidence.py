@@ -186,21 +186,20 @@ def _places(letters: Sequence[str]) -> dict[str, int]:
 
 def _followed(reached: int, raw: str, places: dict[str, int], borders: Sequence[int], rst: bool) -> int:
     """The ends of what these letters of a path spell, from each of its `reached` places (bits) on."""
-    seen, cut = 0, 0
+    cut = 0
     ends = sum(1 << border for border in set(borders))
-    for letter, sight in _letters(raw[:MOST_FOLLOWED], rst):
+    for at, letter, sight in _letters(raw[:MOST_FOLLOWED], rst):
+        if at > CUT_FROM // 4 and len(raw) > CUT_FROM:
+            cut |= reached & ends
         if sight is _Sight.HIDDEN:
             continue
         moved = (reached & places.get(letter, 0)) << 1
         reached = moved if sight is _Sight.SEEN else reached | moved
-        seen += 1
-        if seen > CUT_FROM // 4 and len(raw) > CUT_FROM:
-            cut |= reached & ends
     return reached | cut
 
 
-def _letters(raw: str, rst: bool) -> Iterator[tuple[str, _Sight]]:
-    """The letters and digits of a heading, and whether a reader sees them."""
+def _letters(raw: str, rst: bool) -> Iterator[tuple[int, str, _Sight]]:
+    """(place, letter) of the letters and digits of a heading, and whether a reader sees them."""
     sights = [_Sight.SEEN] * len(raw)
     for found in (one for form in (_RST if rst else _MARKDOWN) for one in form.finditer(raw)):
         sights[found.start() : found.end()] = [_Sight.PERHAPS] * (found.end() - found.start())
@@ -215,11 +214,11 @@ def _letters(raw: str, rst: bool) -> Iterator[tuple[str, _Sight]]:
         if entity is not None:
             stands = html.unescape(entity.group())
             # In a code span it stands as it is written.
-            yield from ((one, _Sight.PERHAPS) for one in (*stands, *entity.group()) if one.isalnum())
+            yield from ((at, one, _Sight.PERHAPS) for one in (*stands, *entity.group()) if one.isalnum())
             at = entity.end()
             continue
         if raw[at].isalnum():
-            yield raw[at], sights[at]
+            yield at, raw[at], sights[at]
         at += 1
 
 

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from xtr_assets.pipeline.gate.heading_evidence import Paths, begins_at, is_plain_heading, leading_headings, plain_titles
+from xtr_assets.pipeline.gate.page_title import page_faults
 
 # A row of a file: the chunk columns by name, lines as they are served.
 Row = Mapping[str, Any]
@@ -163,6 +164,7 @@ def section_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iter
     """Symbols, titles, kinds and ids of a document: headings that stand in it, in the order in which they come."""
     sections = PurePosixPath(path).suffix.lower() in _SECTIONED
     rst = path.lower().endswith(".rst")
+    markdown = sections and not rst
     paths = Paths(rst)
     seen: Counter[str] = Counter()
     runs = runs_of(rows)
@@ -188,12 +190,15 @@ def section_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iter
             where = f"{symbol!r} part {row['part']}"
             if row["kind"] != ("section" if sections else "text"):
                 yield f"{where}: its kind is {row['kind']!r}"
-            if row["title"] != ("" if symbol == _FRONT else symbol):
+            if row["title"] != ("" if symbol == _FRONT else symbol) and not (markdown and symbol != _FRONT):
                 yield f"{where}: its title is {row['title']!r}"
             if row["metadata"] != "{}":
                 yield f"{where}: metadata {row['metadata']}"
             if row["chunk_id"] != place_id(row["source"], path, symbol, occurrence, row["part"]):
                 yield f"{where}: chunk_id {row['chunk_id']} is another place's"
+    if markdown:
+        named = {(row["symbol"], row["title"]): None for row in rows if row["symbol"] != _FRONT}
+        yield from page_faults(lines, list(named))
     for one, other in pairwise(runs):
         if one[-1]["end_line"] > other[0]["start_line"]:
             yield f"{one[0]['symbol']!r} and {other[0]['symbol']!r} overlap"

@@ -191,6 +191,33 @@ def test_a_document_begins_with_front_matter_or_with_a_rule(text: str, symbols: 
 
 
 @pytest.mark.parametrize(
+    ("front", "body", "titles"),
+    [
+        ("title: Keys", "a\n\n## Lock\nb", ["Keys", "Keys > Lock"]),
+        ("title: Keys", "## Keys\na\n### Lock\nb", ["Keys", "Keys > Lock"]),
+        ("title: Keys", "# Locks\na\n## Door\nb", ["Locks", "Locks > Door"]),
+        ("title: Keys", "# Lock\na\n# Door\nb", ["Keys > Lock", "Keys > Door"]),
+        ("title: Keys", "# Keys\na\n# Door\nb", ["Keys", "Door"]),
+        ("title: Keys", "a\n\n# Lock\nb", ["", "Lock"]),
+        ("title: Keys", "## Lock\na\n# Door\nb", ["Keys > Lock", "Keys > Door"]),
+        ("title: >-\n  Keys of\n  a house", "a", ["Keys of a house"]),
+        ("title: 'Keys: #2'", "a", ["Keys: #2"]),
+        ("title: {{ .Title }}", "a", [""]),
+        ("title: [a, b]", "a", [""]),
+        ("title: ''", "a", [""]),
+        ("subtitle: Keys", "a", [""]),
+        ("layout: page\ntitle: Keys\ntitle: Locks", "a", ["Keys"]),
+    ],
+)
+def test_front_matter_calls_a_page_that_no_heading_calls(front: str, body: str, titles: list[str]) -> None:
+    found = [c for c in chunks(f"---\n{front}\n---\n{body}") if c.symbol != "<front matter>"]
+    assert [c.title for c in found] == titles
+    # What a page is called is no place in it: another title leaves all ids.
+    plain = [c for c in chunks(f"---\nweight: 3\n---\n{body}") if c.symbol != "<front matter>"]
+    assert [(c.chunk_id, c.symbol) for c in found] == [(c.chunk_id, c.symbol) for c in plain]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "<pre>\n# x\n\n# y\n</pre>",

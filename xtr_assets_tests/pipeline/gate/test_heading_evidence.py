@@ -152,6 +152,83 @@ def test_whatever_headings_hold_both_readings_agree(document: tuple[str, str]) -
     assert list(section_faults(path, lines_of(text), _rows(path, text))) == []
 
 
+# What calls a page, seems to, or cannot be read.
+TITLES = (
+    *(
+        "title: Plain words",
+        "title: 'It''s'",
+        'title: "a \\u00e9 b"',
+        "title: >-\n  folded\n  lines",
+        "title: |\n  a\n  b",
+    ),
+    *("title:", "title: 12", "title: null", "title: [a, b]", "title: {a: b}", "title: {{ .T }}", 'title: "{{ x }}"'),
+    *(
+        "title: a # comment",
+        "title: # comment",
+        "title: !!str A",
+        "title: &x A",
+        "title: *x",
+        "'title': q",
+        '"title" : q',
+    ),
+    *("title: Plain\n  goes on", "title:\tTab", "Title: no", "subtitle: no", "title = 'toml'", 'title = "a\\tb"'),
+    *("title = '''a\nb'''", "title = 3", "title: \u00e9 \u6f22", "title: **bold** `code`", "title: " + "word " * 60),
+    *("title: a > b", "title: A", "title: '  spaced   out '", "- title: x", "  title: indented", "title: a: b"),
+    *(
+        'title: "unclosed',
+        "title: " + "[" * 900,
+        "title: a\u2028b",
+        "title: a\\",
+        "[table]",
+        "weight: 3",
+        "# a comment",
+    ),
+)
+BODIES = (
+    "# A\n",
+    "## A\n",
+    "# Plain words\n",
+    "Plain words\n===\n",
+    "B\n---\n",
+    "    # code\n",
+    "```\n# x\n```\n",
+    "said\n\n",
+    "#\n",
+)
+
+
+@settings(max_examples=600)
+@given(
+    st.sampled_from(["---", "+++", "--- "]),
+    st.lists(st.sampled_from(TITLES), min_size=1, max_size=3),
+    st.lists(st.sampled_from(BODIES), max_size=5),
+)
+def test_both_readings_agree_what_a_page_is_called(mark: str, front: list[str], body: list[str]) -> None:
+    text = "\n".join([mark, *front, mark, "", *body, "end"])
+    assert list(section_faults("a.md", lines_of(text), _rows("a.md", text))) == []
+
+
+CALLED = "---\ntitle: Keys of a house\nweight: 3\n---\n\nintro\n\n## Lock\n\none\n\n## Door\n\ntwo\n"
+PAGES: dict[str, Callable[[Row], str]] = {
+    "it is lost": lambda row: row["symbol"],
+    "it is lost of one": lambda row: row["symbol"] if row["symbol"] == "Door" else row["title"],
+    "it is another page's": lambda row: row["title"].replace("Keys of a house", "Another page"),
+    "it is the weight": lambda row: row["title"].replace("Keys of a house", "3"),
+    "its end is lost": lambda row: row["title"].replace(" of a house", ""),
+    "it is beside the heading": lambda row: row["title"].replace(" > ", " "),
+    "the heading is lost": lambda row: row["title"].split(" > ")[0],
+    "twice": lambda row: f"Keys of a house > {row['title']}",
+}
+
+
+@pytest.mark.parametrize("fault", PAGES)
+def test_a_fault_in_what_a_page_is_called_is_found(fault: str) -> None:
+    rows, lines = _rows("a.md", CALLED), lines_of(CALLED)
+    assert {row["title"] for row in rows} == {"", "Keys of a house", "Keys of a house > Lock", "Keys of a house > Door"}
+    wrong = [{**row, "title": PAGES[fault](row) if row["symbol"] != "<front matter>" else ""} for row in rows]
+    assert list(section_faults("a.md", lines, wrong))
+
+
 def _rows(path: str, text: str) -> list[Row]:
     chunks = chunk_text("s", path, text, 700, "rst" if path.endswith(".rst") else "markdown")
     return [

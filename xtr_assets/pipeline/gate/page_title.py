@@ -1,0 +1,80 @@
+"""What front matter calls a page, read a second time by its lines: it stands above the paths of the page's sections.
+
+Nothing is parsed. The letters of what stands there must be those of a line that says `title`; where the front matter is
+plain and no heading calls the page, it must stand there.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
+
+_SEPARATOR = " > "
+_RULES = ("---", "+++", "...")
+_TITLE = re.compile(r"[\"']?title[\"']?\s*[:=]")
+# Front matter that can be nothing else: keys of small letters, and plain words.
+_PLAIN_KEY = re.compile(r"[a-z]+: [A-Za-z0-9][A-Za-z0-9 ]*")
+_PLAIN_TITLE = re.compile(r"title: ([A-Za-z][A-Za-z ]*[A-Za-z])")
+# What may call a page: a heading of the first level, wherever it stands.
+_FIRST_LEVEL = re.compile(r"\s*(?:#(?:\s.*)?|=+\s*)")
+
+
+def page_faults(lines: Sequence[str], named: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """named : the different (symbol, title) of the sections of a Markdown file, but for its front matter's."""
+    above = {symbol: _above(symbol, title) for symbol, title in named}
+    yield from (f"{symbol!r}: its title is {title!r}" for symbol, title in named if above[symbol] is None)
+    pages = sorted({page for page in above.values() if page})
+    if len(pages) > 1:
+        yield f"its sections stand under {pages[0]!r} and under {pages[1]!r}"
+        return
+    sure = _surely(lines)
+    page = pages[0] if pages else sure
+    if not page:
+        return
+    for symbol, one in above.items():
+        if one == "" and symbol != page and not symbol.startswith(f"{page}{_SEPARATOR}"):
+            yield f"the page is called {page!r}, and the title of {symbol!r} does not say so"
+    told = _told(lines)
+    if sure and page != sure:
+        yield f"its sections stand under {page!r}, the page is called {sure!r}"
+    elif "\\" not in told and _letters(page) not in _letters(told):
+        yield f"its sections stand under {page!r}, which its front matter does not say"
+
+
+def _above(symbol: str, title: str) -> str | None:
+    """What stands above the path of a section in its title; None where the title does not end in it."""
+    if title == symbol:
+        return ""
+    if not symbol:
+        return title
+    return title.removesuffix(f"{_SEPARATOR}{symbol}") if title.endswith(f"{_SEPARATOR}{symbol}") else None
+
+
+def _told(lines: Sequence[str]) -> str:
+    """The lines of the front matter from `title` on that may say it."""
+    front = list(takewhile(lambda line: line.rstrip() not in _RULES, lines[1:]))
+    at = next((at for at, line in enumerate(front, 1) if _TITLE.match(line)), 0)
+    if not at or lines[0].rstrip() not in _RULES:
+        return ""
+    return "".join([lines[at].partition("title")[2], *takewhile(lambda line: line[:1] in (" ", "\t"), lines[at + 1 :])])
+
+
+def _surely(lines: Sequence[str]) -> str:
+    """What the page is called where nothing else can be read; "" where something can."""
+    if not lines or lines[0] != "---":
+        return ""
+    keys = list(takewhile(_PLAIN_KEY.fullmatch, lines[1:]))
+    behind = lines[len(keys) + 1 :]
+    titles = [found[1] for found in map(_PLAIN_TITLE.fullmatch, keys) if found]
+    if (
+        len(titles) != 1
+        or sum(key.startswith("title:") for key in keys) > 1
+        or not behind
+        or behind[0] != "---"
+        or any(map(_FIRST_LEVEL.fullmatch, behind))
+    ):
+        return ""
+    return " ".join(titles[0].split())[:200] if len(titles[0]) <= 200 else ""
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text))
