@@ -43,7 +43,7 @@ def generations(config: ConfigOption = None, warehouse: WarehouseOption = None, 
 def _show_moves(parts: "PartSet", as_json: bool) -> None:
     moves = parts.moves()
     if as_json:
-        emit([{**move.model_dump(mode="json"), "live_rows": move.live_rows} for move in moves])
+        emit([{**move.document(), "live_rows": move.live_rows} for move in moves])
         return
     rows = [
         (

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xtr_assets.cli.app import LIFE, JsonOption, app
+from xtr_assets.cli.app import LIFE, ConfigOption, JsonOption, app
 from xtr_assets.cli.console import console, emit, literal, one_line, say, table
 from xtr_assets.cli.pointer import tell_move
 from xtr_assets.core.part_places import MOST_CHUNKS
@@ -94,7 +94,7 @@ def publish(
     force: Annotated[
         str | None,
         typer.Option(
-            help="Why past a part that was forced, a shard that moved or is gone, a part that was taken out.",
+            help="Why past a part that was forced, a shard that moved or is gone, a part that was taken out, a check.",
             show_default=False,
             metavar="REASON",
         ),
@@ -105,12 +105,17 @@ def publish(
             help="Why what a rollback of the set took back serves again.", show_default=False, metavar="REASON"
         ),
     ] = None,
+    config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let what each part serves now serve together, by one move; refused naming the part and why."""
+    from xtr_assets.cli.locate import find_place
+    from xtr_assets.pipeline.gate.joined_quality import set_checks
+
     opened = _open(folder)
-    before = opened.number
-    served = opened.publish(reason=reason, force_reason=force, again_reason=again)
+    before, known = opened.number, find_place(config, folder).config
+    checks = None if known is None else set_checks(known)
+    served = opened.publish(reason=reason, force_reason=force, again_reason=again, checks=checks)
     tell_move(served, "nothing is new" if served.number == before else "published", as_json)
 
 
@@ -194,7 +199,7 @@ def status_document(opened: "PartSet", configs: "Mapping[str, IndexConfig]") -> 
         "most_chunks": info.most_chunks,
         "parts": found,
         "shards": {shard: one.part for shard, one in sorted(info.shards.items())},
-        "moves": [move.model_dump(mode="json") for move in moves],
+        "moves": [move.document() for move in moves],
     }
 
 

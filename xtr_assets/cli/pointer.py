@@ -22,7 +22,7 @@ def tell_pointer(warehouse: "Warehouse", done: str, as_json: bool) -> None:
 def tell_move(served: "JoinedGeneration", done: str, as_json: bool) -> None:
     """What serves of all parts after a move."""
     if as_json:
-        emit({"move": served.number, "live_rows": served.live_rows, "history": served.move.model_dump(mode="json")})
+        emit({"move": served.number, "live_rows": served.live_rows, "history": served.move.document()})
         return
     told = ", ".join(f"{part.name}: {part.generation.number}" for part in served.parts)
     say(f"[green]{done}[/green]; move {served.number} serves {served.live_rows:,} chunks ({told})")

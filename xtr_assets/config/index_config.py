@@ -202,15 +202,6 @@ class IndexConfig(Strict):
         vouch(self.encoder)
         return self
 
-    @model_validator(mode="after")
-    def _parts_are_not_judged(self) -> "IndexConfig":
-        if self.parts is not None and self.queries is not None and self.queries.judgments is not None:
-            raise ValueError(
-                "`queries.judgments` are of the whole index, and with `parts` each part has a gate of its own, which "
-                "sees its own rows alone; remove them, or `parts`"
-            )
-        return self
-
     def keeps(self, shard: str) -> bool:  # noqa: ARG002
         """Whether a shard of its sources belongs to it: each does, but in a part."""
         return True

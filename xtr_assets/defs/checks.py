@@ -1,7 +1,6 @@
 """The gate as asset checks: those of one asset are one step, which looks at the draft and shows what it recorded."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 
@@ -31,16 +30,7 @@ def check_group(site: Site, asset: str, checks: Sequence[GateCheck]) -> dg.Asset
 
     @dg.multi_asset_check(
         name=site.names.step(f"check_{asset}"),
-        specs=[
-            dg.AssetCheckSpec(
-                check.name,
-                asset=site.names.key(asset),
-                description=check.what,
-                blocking=check.blocking,
-                additional_deps=site.names.keys(site.there(check.deps)),
-            )
-            for check in checks
-        ],
+        specs=[check_spec(site, check, asset, site.names.keys(site.there(check.deps))) for check in checks],
         required_resource_keys=site.needs_encoder,
         can_subset=True,
     )
@@ -63,24 +53,32 @@ def check_group(site: Site, asset: str, checks: Sequence[GateCheck]) -> dg.Asset
                     context.log.exception(f"check {check.name} could not look")
                     errors.append(error)
         for record in records:
-            yield result(site, by_name[record.name], record, draft)
+            yield check_result(site, by_name[record.name], asset, record, {"generation": str(draft)})
         if errors:
             raise errors[0]
 
     return look
 
 
-def result(site: Site, check: GateCheck, record: CheckRecord, draft: int) -> dg.AssetCheckResult:
-    """A record as Dagster shows it; one that does not block warns. draft : what was looked at, which of a check that is
-    executed alone is the newest open draft and not what serves."""
+def check_spec(site: Site, check: GateCheck, asset: str, deps: Sequence[dg.AssetKey] = ()) -> dg.AssetCheckSpec:
+    """A check of the gate as one of an asset of the index."""
+    key = site.names.key(asset)
+    return dg.AssetCheckSpec(
+        check.name, asset=key, description=check.what, blocking=check.blocking, additional_deps=deps
+    )
+
+
+def check_result(
+    site: Site, check: GateCheck, asset: str, record: CheckRecord, about: Mapping[str, str]
+) -> dg.AssetCheckResult:
+    """A record as Dagster shows it; one that does not block warns. about : what was looked at, which of a check that is
+    executed alone is the newest open draft and not what serves. In words: a number would be plotted."""
     severity = dg.AssetCheckSeverity.ERROR if check.blocking else dg.AssetCheckSeverity.WARN
-    # Words: a number would be plotted.
-    shown: dict[str, Any] = {**record_metadata(record), "generation": str(draft)}
     return dg.AssetCheckResult(
         check_name=check.name,
-        asset_key=site.names.key(check.asset),
+        asset_key=site.names.key(asset),
         passed=record.passed,
         severity=severity,
         description=str(record.details.get("summary", "")),
-        metadata=shown,
+        metadata={**record_metadata(record), **about},
     )

@@ -11,6 +11,7 @@ from xtr_assets.defs.context import Site
 from xtr_assets.defs.sensor_cursor import Memory
 from xtr_assets.defs.sensors import LOOK_SECONDS, tell_dead_runs
 from xtr_assets.defs.untold_publish import announced, untold_move
+from xtr_assets.pipeline.gate.joined_quality import set_checks
 from xtr_assets.pipeline.plan.decide import wanted_kind
 from xtr_assets.pipeline.plan.next_move import next_move
 from xtr_assets.pipeline.plan.part_plan import PartPlan
@@ -51,7 +52,7 @@ def move_sensor(site: Site, plan: PartPlan, job: Any, running: bool) -> dg.Senso
 
         since = {part: float(at) for part, at in memory.seen.items()}
         with site.upstream(context):
-            found = next_move(opened, plan, kind_of, now=now, since=since)
+            found = next_move(opened, plan, kind_of, now=now, since=since, checks=set_checks(site.config))
         memory = memory.model_copy(update={"seen": {part: str(at) for part, at in found.since.items()}})
         asked = memory.ask("move", found.digest, now) if found.due else None
         if asked is None:

@@ -14,6 +14,7 @@ from xtr_assets.defs.liveness import PROCESS_TAG, this_process
 from xtr_assets.defs.part_factory import part_names, set_defs
 from xtr_assets.defs.recorded_runs import QUIET, Instance, kept_errors, opened, raise_failure
 from xtr_assets.encoders import open_encoder
+from xtr_assets.pipeline.gate.joined_quality import set_checks
 from xtr_assets.pipeline.plan.decide import wanted_kind
 from xtr_assets.pipeline.plan.next_move import next_move
 from xtr_assets.pipeline.plan.part_plan import PartPlan, plan_parts
@@ -72,7 +73,7 @@ def in_parts(
             results[part] = work(plan.configs[part], instance, prefix=f"{prefix}{label}_")
         except XtrAssetsError as error:
             errors[part] = str(error)
-    found = next_move(opened, plan, _kind_of, now=clock(), again=again_reason is not None)
+    found = next_move(opened, plan, _kind_of, now=clock(), again=again_reason is not None, checks=set_checks(config))
     reason, moved = found.reason, False
     if found.due:
         try:

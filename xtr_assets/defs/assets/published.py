@@ -1,11 +1,13 @@
 """`published`: the pointer. It moves only when every required check of the draft passed for exactly its bytes. Of an
 index of parts it is the move that names what each part published."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 import dagster as dg
 
+from xtr_assets.core.errors import PublishRefused
+from xtr_assets.defs.checks import check_result, check_spec
 from xtr_assets.defs.context import BY_RUN, Site
 from xtr_assets.defs.generation_history import history_metadata, history_pictures, lineage
 from xtr_assets.defs.metadata import (
@@ -17,7 +19,8 @@ from xtr_assets.defs.metadata import (
     table,
 )
 from xtr_assets.pipeline.costs import step
-from xtr_assets.pipeline.gate.registry import requirement
+from xtr_assets.pipeline.gate.joined_quality import set_checks
+from xtr_assets.pipeline.gate.registry import check_named, requirement
 from xtr_assets.pipeline.plan.decide import data_version
 from xtr_assets.pipeline.plan.draft_session import DraftSession, end_session
 from xtr_assets.pipeline.plan.finish import finish
@@ -25,10 +28,12 @@ from xtr_assets.pipeline.plan.next_move import version_of
 from xtr_assets.pipeline.plan.part_plan import PartPlan
 from xtr_assets.pipeline.quality.worst_queries import worst_queries
 from xtr_assets.search.hits import Hit
-from xtr_assets.storage.manifest import TRACE_NOTE
+from xtr_assets.storage.manifest import TRACE_NOTE, CheckRecord
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.telemetry import metrics
 from xtr_assets.telemetry.tracing import traceparent
+
+Published = dg.MaterializeResult[None]
 
 UPSTREAM = ("faiss_index", "xtr_index", "lexical_index", "id_map", "catalog", "exact_neighbors")
 # Queries whose answers are shown: what a person reads in half a minute.
@@ -90,6 +95,12 @@ class MoveConfig(dg.Config):
 
 def published_parts_asset(site: Site, plan: PartPlan, parts: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
     """`published` of an index of parts: the move that serves. `parts` : `published` of each."""
+    asked = [check_named(one.name) for one in set_checks(site.config)]
+
+    def shown(record: CheckRecord, move: int | None = None) -> dg.AssetCheckResult:
+        # What was refused is no move.
+        about = {"move": "refused" if move is None else str(move)}
+        return check_result(site, check_named(record.name), "published", record, about)
 
     @dg.asset(
         key=site.names.key("published"),
@@ -99,21 +110,29 @@ def published_parts_asset(site: Site, plan: PartPlan, parts: Sequence[dg.AssetKe
         deps=parts,
         metadata={"parts": dg.MetadataValue.path(str(plan.root))},
         required_resource_keys={site.names.parts},
+        check_specs=[check_spec(site, check, "published") for check in asked],
     )
-    def published(context: dg.AssetExecutionContext, config: MoveConfig) -> dg.MaterializeResult[None]:
+    def published(context: dg.AssetExecutionContext, config: MoveConfig) -> Iterator[dg.AssetCheckResult | Published]:
         opened: PartSet = getattr(context.resources, site.names.parts).open()
-        with site.traced(context):
-            serving = opened.publish(
-                reason=config.reason or None,
-                force_reason=config.force or None,
-                again_reason=config.again or None,
-                who=f"{BY_RUN}{context.run.run_id}",
-            )
+        found: list[CheckRecord] = []
+        try:
+            with site.traced(context):
+                serving = opened.publish(
+                    reason=config.reason or None,
+                    force_reason=config.force or None,
+                    again_reason=config.again or None,
+                    who=f"{BY_RUN}{context.run.run_id}",
+                    checks=[one.told(found.append) for one in set_checks(site.config)],
+                )
+        except PublishRefused:
+            yield from (shown(record) for record in found)
+            raise
+        yield from (shown(serving.move.checks[check.name], serving.number) for check in asked)
         # Also where nothing is new, and nothing moved.
         metrics.PUBLISHED_GENERATION.labels(opened.root.name).set(serving.number)
         for told in plan.overfull():
             context.log.warning(told)
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             data_version=dg.DataVersion(version_of(serving.move.named)),
             metadata={
                 "dagster/row_count": serving.live_rows,

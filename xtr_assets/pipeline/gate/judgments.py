@@ -1,4 +1,5 @@
-"""Judged quality of a draft beside a floor, what serves, and the best that ever served. Not recall."""
+"""Judged quality of a draft, or of what a move would name, beside a floor, what serves, and the best that ever served.
+Not recall."""
 
 import hashlib
 import json
@@ -8,14 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from xtr_assets.config import QueriesConfig
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.significance import Doubles, randomization_p
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.quality.evaluation import MAIN, evaluate
-from xtr_assets.pipeline.quality.judged_queries import JudgedQueries, missing_documents, read_judged
+from xtr_assets.pipeline.quality.judged_queries import JudgedQueries, kind_of, missing_documents, read_judged
 from xtr_assets.search.ranker import Mode
-from xtr_assets.storage.generation import Generation
+from xtr_assets.search.searcher import Searcher
+from xtr_assets.storage.manifest import CheckRecord
 
 CHECK = "judged_quality"
 MODES: tuple[Mode, ...] = ("dense", "xtr", "hybrid")
@@ -38,7 +41,7 @@ STRANGE_REMEDY = "correct `queries.judgments`, or remove it"
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """What hybrid of a generation reached by query id, and a digest of each query with its judgments.
+    """What hybrid of a generation, or a move, reached by query id, and a digest of each query with its judgments.
 
     digests : empty where a release recorded it that kept none: it counted otherwise, too.
     """
@@ -68,20 +71,26 @@ class Reached:
 
 
 def check(session: DraftSession) -> Finding:
-    """Hybrid nDCG@10 of the draft reaches `queries.floor`, and is not surely lower than what serves or ever served.
+    """Hybrid nDCG@10 of the draft reaches `queries.floor`, and is not surely lower than what serves or ever served."""
+    config, serving = session.config.queries, session.serving
+    assert config is not None, "the check runs where judgments are configured"
+    before = {} if serving is None else rivals(serving.manifest.checks.get(CHECK), serving.number)
+    return judge(session.searcher(), config, before, REMEDY)
+
+
+def judge(searcher: Searcher, config: QueriesConfig, before: Mapping[str, Reached], remedy: str) -> Finding:
+    """What a searcher reaches on the judged queries, held against the floor and what was reached before.
 
     The threshold is the higher of the floor and of what each of those reached on just these queries, less TOLERANCE. A
     draft fails below what one of them reached on the queries of both where the paired differences are not chance
     (`surely_lower`); below the floor it always fails, and where no judged document is in it: nothing is measured then.
     """
-    config = session.config.queries
-    assert config is not None, "the check runs where judgments are configured"
     judged = read_judged(config).first(GATE_QUERIES)
     try:
-        missing = missing_documents(judged, session.draft)
+        with searcher.opened() as opened:
+            missing, kind = missing_documents(judged, opened.generation), kind_of(opened.generation)
     except ConfigError as error:
         return Finding(False, None, config.floor, f"no quality is measured: {error}", remedy=STRANGE_REMEDY)
-    searcher = session.searcher()
     results = evaluate(searcher, judged, [mode for mode in MODES if mode in searcher.modes])
     hybrid = dict(zip(results.queries, results.legs["hybrid"].values[MAIN].tolist(), strict=True))
     asked = {one: digest_of(judged, one) for one in judged.grades}
@@ -92,7 +101,6 @@ def check(session: DraftSession) -> Finding:
         thresholds.append(config.floor)
         passed = mean >= config.floor
         said += f"; `queries.floor` asks for {config.floor:g}"
-    before = rivals(session.serving)
     for name, one in before.items():
         common = one.common(asked)
         if not common:
@@ -103,7 +111,7 @@ def check(session: DraftSession) -> Finding:
             thresholds.append(reached - TOLERANCE)
         lost = np.array([hybrid[query] - one.per_query[query] for query in common])
         passed &= not surely_lower(lost, SURELY[name])
-        said += f"; {name} (generation {one.generation}) reached {reached:.3f} on the {len(common)} queries of both"
+        said += f"; {name} ({kind} {one.generation}) reached {reached:.3f} on the {len(common)} queries of both"
         # That all of so many lost, chance does as often as this.
         said += ", too few to refuse for" if 0.5 ** len(common) >= 1 - SURELY[name] else ""
     best = best_of(before, asked)
@@ -121,7 +129,7 @@ def check(session: DraftSession) -> Finding:
             "digests": asked,
             **({} if best is None else {"best": best.as_json()}),
         },
-        remedy="" if passed else REMEDY,
+        remedy="" if passed else remedy,
     )
 
 
@@ -137,18 +145,18 @@ def surely_lower(differences: Doubles, confidence: float = 0.95) -> bool:
     return bool(differences.mean() < -TOLERANCE and randomization_p(differences) / 2 < 1 - confidence)
 
 
-def rivals(serving: Generation | None) -> dict[str, Reached]:
-    """What a draft is held against, by what people call it; none where nothing serves that was judged.
+def rivals(record: CheckRecord | None, number: int) -> dict[str, Reached]:
+    """What a draft is held against, by what people call it: what the record of generation or move `number`, which
+    serves, says; nothing where that was not judged.
 
     What serves though this check refused it serves by a person's word, which holds for what comes after it, too: the
     best from before is no rival any more.
     """
-    record = None if serving is None else serving.manifest.checks.get(CHECK)
-    if serving is None or record is None:
+    if record is None:
         return {}
     found = {
-        "what serves": Reached.read(record.details, serving.number),
-        "the best so far": Reached.read(record.details.get("best", {}), serving.number) if record.passed else None,
+        "what serves": Reached.read(record.details, number),
+        "the best so far": Reached.read(record.details.get("best", {}), number) if record.passed else None,
     }
     return {name: one for name, one in found.items() if one is not None}
 

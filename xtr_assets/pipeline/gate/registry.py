@@ -289,6 +289,11 @@ def checks_of(config: IndexConfig) -> tuple[GateCheck, ...]:
     return tuple(check.over(config.legs) for check in chosen)
 
 
+def check_named(name: str) -> GateCheck:
+    """The check of that name."""
+    return next(check for check in CHECKS if check.name == name)
+
+
 def requirement(config: IndexConfig) -> tuple[RequiredCheck, ...]:
     """What `publish` is to require of this index, kept in a draft when it is begun: a passing record of each blocking
     check, by its version, about its files and its part of the profile."""

@@ -1,6 +1,6 @@
 """Whether an index of parts has to move: what each part serves, beside the last move and what its shards hold."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from xtr_assets.config import PartConfig
@@ -12,6 +12,7 @@ from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.parts.part_records import PartMove, PartState
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.parts.part_set_reader import part_state
+from xtr_assets.storage.parts.set_check import SetCheck
 from xtr_assets.storage.parts.taken_off import taken_off
 from xtr_assets.storage.stored_json import sha256_bytes
 from xtr_assets.storage.warehouse import Warehouse
@@ -21,7 +22,8 @@ KindOf = Callable[[Warehouse, PartConfig], VectorKind]
 
 @dataclass(frozen=True)
 class NextMove:
-    """due : whether to publish what the parts serve. states : that, by part. serving : whether it serves already.
+    """due : whether to publish what the parts serve. states : that, by part. asked : what all of it together is asked.
+    serving : whether it serves already.
 
     since : by part, since when (seconds since the epoch) changed shards of it are waited for.
     """
@@ -29,13 +31,15 @@ class NextMove:
     due: bool
     reason: str
     states: Mapping[str, PartState] = field(default_factory=dict)
+    asked: str = ""
     serving: bool = False
     since: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
-        """32 hex digits that name what would serve."""
-        return version_of({part: state.manifest_sha256 for part, state in self.states.items()})
+        """32 hex digits that name what would serve, and what it is asked."""
+        named = {part: state.manifest_sha256 for part, state in self.states.items()}
+        return version_of(named) if not self.asked else sha256_bytes(f"{version_of(named)} {self.asked}".encode())[:32]
 
 
 def version_of(named: Mapping[str, str]) -> str:
@@ -51,9 +55,11 @@ def next_move(
     now: float,
     since: Mapping[str, float] | None = None,
     again: bool = False,
+    checks: Sequence[SetCheck] = (),
 ) -> NextMove:
     """A move is due when each part serves what its shards hold, and not all of that serves yet: a change of several
-    parts is seen at once, or, where one of them is refused, not at all. What a rollback of the set took back waits for
+    parts is seen at once, or, where one of them is refused, not at all. It is due too where what serves was not asked
+    what all parts together are asked now (`checks`). What a rollback of the set took back waits for
     somebody's word (`again`). Sources are looked at only where something would move.
     """
     parts: dict[str, Generation] = {}
@@ -69,7 +75,8 @@ def next_move(
         parts[part] = published
     states = {part: part_state(one) for part, one in parts.items()}
     moves = opened.moves()
-    if moves and moves[-1].parts == states:
+    unasked = [one.name for one in checks if moves and not one.stands(moves[-1])]
+    if moves and moves[-1].parts == states and not unasked:
         return NextMove(False, f"move {moves[-1].number} serves all of it", states, serving=True)
     if not again and (back := _taken_back(opened, states, moves)):
         return NextMove(False, back, states)
@@ -88,8 +95,10 @@ def next_move(
     before = moves[-1].parts if moves else {}
     changed = [part for part, state in states.items() if before.get(part) != state]
     gone = [f"{part} is no part any more" for part in before if part not in states]
-    reason = "; ".join([f"parts {', '.join(changed)} serve something new"] * bool(changed) + gone)
-    return NextMove(True, reason, states, since=waited)
+    new = [f"parts {', '.join(changed)} serve something new"] * bool(changed) + gone
+    reason = "; ".join(new or [f"move {moves[-1].number} was not asked {', '.join(unasked)} by what is set now"])
+    asked = repr([(one.name, one.evidence, one.threshold) for one in checks]) if checks else ""
+    return NextMove(True, reason, states, asked, since=waited)
 
 
 def _taken_back(opened: PartSet, states: Mapping[str, PartState], moves: list[PartMove]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xtr_assets.config import IndexConfig, PartConfig, PartsConfig, SourceConfig, part_label
+from xtr_assets.config import IndexConfig, PartConfig, PartsConfig, QueriesConfig, SourceConfig, part_label
 from xtr_assets.core.errors import ConfigError, StorageError
 from xtr_assets.core.part_places import fill_parts
 from xtr_assets.sources import open_source
@@ -95,6 +95,8 @@ def _part(config: IndexConfig, part: str, places: Mapping[str, str]) -> PartConf
         "warehouse": PartsLayout(config.warehouse).part(part),
         "parts": None,
         "sources": sources,
+        # The set is judged: right answers lie in any part.
+        "queries": None if config.queries is None else QueriesConfig(path=config.queries.path),
     }
     # The whole was checked; checking a part again would vouch for its encoder a second time.
     own: dict[str, Any] = {"part": part, "shards": shards, "places": places, "index": config.name}

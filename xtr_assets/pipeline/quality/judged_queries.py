@@ -17,6 +17,7 @@ from xtr_assets.pipeline.queries.drawn_queries import pieces
 from xtr_assets.pipeline.queries.gate_queries import read_jsonl_queries
 from xtr_assets.pipeline.queries.synthesis import NAMING, draw
 from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.parts.joined_generation import JoinedGeneration
 
 # The keys under which a line of a log names the documents that were right.
 LOG_ANSWERS = ("relevant", "clicked")
@@ -152,9 +153,15 @@ def missing_documents(judged: JudgedQueries, generation: Generation) -> list[str
         if len(rows := np.flatnonzero(generation.live[placed.base_row : placed.end_row]))
     )
     raise ConfigError(
-        f"none of the {len(right):,} documents that {judged.origin} judges right is in generation {generation.number}, "
+        f"none of the {len(right):,} documents that {judged.origin} judges right is in {kind_of(generation)} "
+        f"{generation.number}, "
         f"such as {sorted(right)[0]!r}; they are named by path, symbol or chunk_id, as {next(live, '')!r} is"
     )
+
+
+def kind_of(generation: Generation) -> str:
+    """What people call it: the generations of a set of parts serve by a move."""
+    return "move" if isinstance(generation, JoinedGeneration) else "generation"
 
 
 def named_by(generation: Generation, judged: set[str]) -> dict[Unit, set[str]]:

@@ -37,8 +37,9 @@ class JoinedPart:
 class JoinedGeneration(Generation):
     """What a move serves, as one generation whose number is that of the move.
 
-    `manifest` tells of all parts what is theirs together: segments at their rows, snapshots, live rows, and verdicts
-    under "<part>: <check>". Encoder, recipe and profile in it are those of the first part; each part keeps its own.
+    `manifest` tells of all parts what is theirs together: segments at their rows, snapshots, live rows, verdicts of the
+    whole, and those of parts under "<part>: <check>". Encoder, recipe and profile in it are those of the first part;
+    each part keeps its own.
     """
 
     def __init__(self, layout: PartsLayout, move: PartMove, parts: Sequence[tuple[str, Generation]]) -> None:
@@ -144,7 +145,7 @@ def _joined_manifest(move: PartMove, parts: Sequence[JoinedPart], end_row: int) 
             "segments": segments,
             "end_row": end_row,
             "live_rows": sum(one.live_rows for one in manifests),
-            "checks": checks,
+            "checks": {**checks, **move.checks},
             "required": (),
             "files": {},
         }

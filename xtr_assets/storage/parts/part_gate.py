@@ -14,6 +14,7 @@ from xtr_assets.core.json_document import read_json
 from xtr_assets.core.types import Ints
 from xtr_assets.storage.draft import LEXICAL_INDEX
 from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.manifest import CheckRecord
 from xtr_assets.storage.parts.part_records import PartMove, ShardPlace
 from xtr_assets.storage.remembrance import withdrawal_of
 from xtr_assets.storage.requirement import demands, unmet
@@ -26,14 +27,15 @@ TOLD = 3
 
 @dataclass(frozen=True, slots=True)
 class SetProblem:
-    """Why a part keeps the set from serving. forcible : whether a person may say that it serves nevertheless."""
+    """Why a part, or all of them together (None), keep the set from serving. forcible : whether a person may say that
+    it serves nevertheless."""
 
-    part: str
+    part: str | None
     cause: str
     forcible: bool = False
 
     def __str__(self) -> str:
-        return f"part {self.part}: {self.cause}"
+        return self.cause if self.part is None else f"part {self.part}: {self.cause}"
 
 
 def refuse_set(found: Sequence[SetProblem], force_reason: str | None) -> str | None:
@@ -65,6 +67,30 @@ def set_problems(
         found.append(SetProblem(name, f"{before} names it, and it was taken out of the set since", forcible=True))
     # What cannot be read has been told; reading every chunk id of it again would only raise.
     return found if any(not one.forcible for one in found) else [*found, *_doubled_chunks(parts)]
+
+
+def failed_checks(checks: Mapping[str, CheckRecord]) -> list[SetProblem]:
+    """What was found wrong with all parts together."""
+    return [
+        SetProblem(None, ": ".join(filter(None, (f"check {name!r} did not pass", *_words(record)))), forcible=True)
+        for name, record in checks.items()
+        if not record.passed
+    ]
+
+
+def _words(record: CheckRecord) -> Iterator[str]:
+    for word in ("summary", "remedy"):
+        yield str(record.details.get(word, ""))
+
+
+def unasked(before: PartMove | None) -> list[SetProblem]:
+    """What the set that serves was asked, where whoever publishes has no configuration that says how."""
+    asked = ", ".join(map(repr, before.checks)) if before is not None else ""
+    cause = (
+        f"{before} was asked {asked}, and nothing says how to ask this one; publish it by the configuration of the "
+        "set (`xtr-assets build`, or `xtr-assets parts publish --config`)"
+    )
+    return [SetProblem(None, cause, forcible=True)] if asked else []
 
 
 def _own(name: str, generation: Generation, earlier: bool) -> Iterator[SetProblem]:

@@ -1,15 +1,19 @@
 """The files of a set of parts: parts.json, moves/00000042.json, and pinned.json in the folder of each part."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from xtr_assets.core.part_places import MOST_CHUNKS
 from xtr_assets.storage.layout import LARGEST_NUMBER
-from xtr_assets.storage.stored_json import Count, Digest, Stored
+from xtr_assets.storage.manifest import CheckRecord
+from xtr_assets.storage.stored_json import Count, Digest, Grown, Stored
 
 # Eight digits in the name of its file.
 LARGEST_MOVE = 99_999_999
+# The format_version of a move with records of checks.
+CHECKED_VERSION = 2
 
 Number = Annotated[int, Field(ge=1, le=LARGEST_NUMBER)]
 MoveNumber = Annotated[int, Field(ge=1, le=LARGEST_MOVE)]
@@ -60,14 +64,17 @@ class PartState(Stored):
     shards: tuple[str, ...]
 
 
-class PartMove(Stored):
+class PartMove(Grown):
     """A move: the generation of every part. The one of the highest number serves.
 
     before : sha256 of the move before; to : of a rollback, the move whose generations serve again; forced : why it was
-        made past the gate of the set, again : why it names what was rolled back
+        made past the gate of the set, again : why it names what was rolled back; checks : what was found of all parts
+        together, by name. A move with any has format_version 2.
     """
 
-    format_version: Literal[1] = 1
+    gained = ("checks",)
+
+    format_version: Literal[1, 2] = 1
     number: MoveNumber
     before: Digest | None
     action: Literal["published", "rolled_back"]
@@ -79,6 +86,7 @@ class PartMove(Stored):
     again: str | None = None
     fingerprint: Digest
     parts: dict[Part, PartState]
+    checks: dict[str, CheckRecord] = Field(default={})
 
     @model_validator(mode="after")
     def _can_be(self) -> Self:
@@ -88,7 +96,15 @@ class PartMove(Stored):
             raise ValueError("a rollback says to which earlier move, and nothing else does")
         if not self.parts:
             raise ValueError("it names no part")
+        if (self.format_version == CHECKED_VERSION) != bool(self.checks):
+            raise ValueError(f"checks need format_version {CHECKED_VERSION}, the file has {self.format_version}")
         return self
+
+    def with_checks(self, checks: Mapping[str, CheckRecord], forced: str | None) -> Self:
+        """The same with what was found of all parts together, in the lowest version that says it."""
+        version = CHECKED_VERSION if checks else 1
+        fields = {**self.model_dump(), "format_version": version, "checks": dict(checks), "forced": forced}
+        return type(self).model_validate(fields)
 
     @property
     def named(self) -> dict[str, str]:
@@ -98,6 +114,14 @@ class PartMove(Stored):
     @property
     def live_rows(self) -> int:
         return sum(part.live_rows for part in self.parts.values())
+
+    def document(self) -> dict[str, Any]:
+        """JSON-able, without what checks keep for the next move to compare with."""
+        told = {"name", "passed", "value", "threshold"}
+        checks = [
+            {**one.model_dump(include=told), "summary": one.details.get("summary", "")} for one in self.checks.values()
+        ]
+        return {**self.model_dump(mode="json", exclude={"checks"}), "checks": checks}
 
     def __str__(self) -> str:
         return f"move {self.number} ({self.action.replace('_', ' ')} on {self.at} by {self.who})"

@@ -1,6 +1,6 @@
 """Everything that is done to a set of parts: adding parts, placing shards, publishing by one move, rolling back."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
@@ -23,12 +23,13 @@ from xtr_assets.storage.links import new_folder
 from xtr_assets.storage.lock import confirm, exclusive, now
 from xtr_assets.storage.parts.joined_generation import JoinedGeneration
 from xtr_assets.storage.parts.move_chain import append_move, drop_behind_gap, stack_of
-from xtr_assets.storage.parts.part_gate import refuse_set, set_problems
+from xtr_assets.storage.parts.part_gate import failed_checks, refuse_set, set_problems, unasked
 from xtr_assets.storage.parts.part_records import PartMove, PartState, SetInfo
 from xtr_assets.storage.parts.part_set_reader import holds_parts, naming, part_state
 from xtr_assets.storage.parts.part_set_writer import KEPT_MOVES, LOCK_WAIT_SECONDS, served_places
 from xtr_assets.storage.parts.part_verify import verify_set
 from xtr_assets.storage.parts.pins import pin_for_moves, pinned_by_moves
+from xtr_assets.storage.parts.set_check import SetCheck
 from xtr_assets.storage.parts.set_transfers import SetTransfers
 from xtr_assets.storage.parts.shard_placement import ShardPlacement
 from xtr_assets.storage.parts.taken_off import taken_off
@@ -84,13 +85,18 @@ class PartSet(ShardPlacement, SetTransfers):
         force_reason: str | None = None,
         again_reason: str | None = None,
         who: str | None = None,
+        checks: Sequence[SetCheck] | None = None,
     ) -> JoinedGeneration:
         """Let what each part serves now serve together, by one move; `number` : what that move names. Where that serves
         already nothing is moved.
 
         PublishRefused names each part and why. `force_reason` publishes past a part that was forced itself, a shard
-        that moved or is gone, and a part that was taken out; `again_reason` what a rollback of the set took back. Both
-        are kept in the move.
+        that moved or is gone, a part that was taken out, and a check that failed; `again_reason` what a rollback of the
+        set took back. Both are kept in the move.
+
+        checks : what is asked of all parts together, as the configuration says (`set_checks`), and kept in the move.
+        None: nobody says, which is refused where what serves was asked something. What an earlier move names is not
+        asked again: its records are taken along.
         """
         for text, word in ((force_reason, "force"), (again_reason, "again"), (reason or None, "publish")):
             check_reason(text, word, "the move")
@@ -104,10 +110,14 @@ class PartSet(ShardPlacement, SetTransfers):
                     stack.enter_context(one.pin())
             states = {name: part_state(one) for name, one in parts.items()}
             before = moves[-1] if moves else None
-            if before is not None and before.parts == states:
+            asked = checks or () if number is None else ()
+            if before is not None and before.parts == states and all(one.stands(before) for one in asked):
                 return self._joined(before)
             again = self._again(states, moves, again_reason)
-            forced = refuse_set(set_problems(parts, info.shards, before, earlier=number is not None), force_reason)
+            found = set_problems(parts, info.shards, before, earlier=number is not None)
+            if checks is None and number is None:
+                found += unasked(before)
+            forced = refuse_set(found, force_reason)
             # An earlier move says nothing of shards that came after it: they stay where they were placed.
             shards = {**(info.shards if number is not None else {}), **served_places(info, states)}
             move = PartMove(
@@ -122,7 +132,12 @@ class PartSet(ShardPlacement, SetTransfers):
                 fingerprint=next(iter(parts.values())).fingerprint,
                 parts=states,
             )
-            return self._move(info.model_copy(update={"shards": shards}), moves, move)
+            candidate = JoinedGeneration(self.layout, move, list(parts.items()))
+            kept = moves[number - 1].checks if number is not None else {}
+            records = {**kept, **{one.name: one.record(candidate, before) for one in asked}}
+            if failed := failed_checks(records):
+                forced = refuse_set([*found, *failed], force_reason)
+            return self._move(info.model_copy(update={"shards": shards}), moves, move.with_checks(records, forced))
 
     def rollback(self, to: int | None = None, *, reason: str | None = None, who: str | None = None) -> JoinedGeneration:
         """Let the generations of an earlier move serve again, by one more move: of `to`, else of the one before it,

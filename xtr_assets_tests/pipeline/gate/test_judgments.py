@@ -1,6 +1,5 @@
 """`judged_quality`: a floor, what serves, and the best so far, each on the same queries judged alike."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -48,13 +47,12 @@ def test_a_few_queries_that_moved_are_not_sure_of_anything() -> None:
     assert surely_lower(np.full(10, -0.5), 0.999) and not surely_lower(np.full(9, -0.5), 0.999)
 
 
-def served(number: int, passed: bool, reached: Reached, best: Reached | None = None) -> Any:
-    """A generation that serves with such a record."""
+def recorded(passed: bool, reached: Reached, best: Reached | None = None) -> CheckRecord:
+    """Such a record of what serves."""
     details = {"per_query": dict(reached.per_query), "digests": dict(reached.digests)}
     details |= {} if best is None else {"best": best.as_json()}
     made: Any = {"value": None, "threshold": None, "subject": (), "digest": "0" * 64, "at": ""}
-    record = CheckRecord(name=CHECK, passed=passed, details=details, **made)
-    return SimpleNamespace(number=number, manifest=SimpleNamespace(checks={CHECK: record}))
+    return CheckRecord(name=CHECK, passed=passed, details=details, **made)
 
 
 def reached(number: int, value: float, ids: str, edition: str = "") -> Reached:
@@ -64,8 +62,8 @@ def reached(number: int, value: float, ids: str, edition: str = "") -> Reached:
 def test_a_loss_that_a_person_let_serve_is_what_the_next_build_is_held_against() -> None:
     """`publish --force` was to be said again of every later build, whatever it changed."""
     best = reached(1, 0.9, "abc")
-    assert rivals(served(2, True, reached(2, 0.8, "abc"), best))["the best so far"].generation == 1
-    assert list(rivals(served(2, False, reached(2, 0.3, "abc"), best))) == ["what serves"]
+    assert rivals(recorded(True, reached(2, 0.8, "abc"), best), 2)["the best so far"].generation == 1
+    assert list(rivals(recorded(False, reached(2, 0.3, "abc"), best), 2)) == ["what serves"]
 
 
 def test_the_best_so_far_is_one_of_the_queries_that_are_asked() -> None:
