@@ -13,7 +13,8 @@ a warehouse.json of version 5: after a generation of both legs one of embeddings
 which the pointer was moved back. Version 8 is nothing that a maker here makes: the command of the release of 2026-11-28
 built it, with names in their first wording and a change that was withdrawn. Version 9 has a snapshot of version 3, one
 of whose files could not be read, and a warehouse.json of version 6: the line of a withdrawal names the files. Version
-10 is a set of two parts, with three moves, the last of which goes back.
+10 is a set of two parts, with three moves, the last of which goes back. Version 11 is a set of one part, with a move
+that keeps what was found of the whole.
 """
 
 import json
@@ -29,7 +30,12 @@ import pytest
 from xtr_assets.core.types import Quarantined
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.sources.file_scan import unread_state
+from xtr_assets.storage.lock import now
+from xtr_assets.storage.manifest import CheckRecord
+from xtr_assets.storage.parts.joined_generation import JoinedGeneration
+from xtr_assets.storage.parts.part_records import PartMove
 from xtr_assets.storage.parts.part_set import PartSet
+from xtr_assets.storage.parts.set_check import SetCheck
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests import fixtures
 from xtr_assets_tests.storage.sample import REQUIRED, check, chunks_of, draft, states, texts, write
@@ -173,6 +179,21 @@ def make_set(root: Path) -> PartSet:
     return made
 
 
+def make_checked_set(root: Path) -> PartSet:
+    """The golden set of version 11."""
+    made = PartSet.create(root)
+    write(made.add("a"), FIRST, "x")
+    _publish(made.warehouse("a"))
+
+    def look(_candidate: JoinedGeneration, _serving: PartMove | None, about: str) -> CheckRecord:
+        found = {"summary": "nDCG@10 is 0.75", "per_query": {"1": 0.5, "2": 1.0}, "digests": {"1": "a", "2": "b"}}
+        figures: Any = {"value": 0.75, "threshold": 0.5, "version": 2, "details": found}
+        return CheckRecord(name="judged_quality", passed=True, subject=(), digest=about, at=now(), **figures)
+
+    made.publish(who="golden@host", checks=[SetCheck("judged_quality", "queries and judgments", 0.5, look)])
+    return made
+
+
 MAKERS: dict[str, Callable[[Path], Warehouse | PartSet]] = {
     "1": make,
     "2": make_shifted,
@@ -183,6 +204,7 @@ MAKERS: dict[str, Callable[[Path], Warehouse | PartSet]] = {
     "7": make_lone,
     "9": make_stale,
     "10": make_set,
+    "11": make_checked_set,
 }
 
 

@@ -11,11 +11,12 @@ import pytest
 
 import xtr_assets as xa
 from xtr_assets.cli.staleness import Behind, behind
-from xtr_assets.config import IndexConfig, PartsConfig, parse_config
+from xtr_assets.config import IndexConfig, PartsConfig, QueriesConfig, parse_config
 from xtr_assets.core.errors import ConfigError, InvalidInput, StorageError
 from xtr_assets.defs import SearchResource, build_index_defs, build_project_defs
 from xtr_assets.defs.in_process import BuildResult, build
 from xtr_assets.defs.part_builds import SetResult, in_parts
+from xtr_assets.pipeline.gate.judgments import CHECK
 from xtr_assets.pipeline.plan.next_move import next_move
 from xtr_assets.pipeline.plan.part_plan import PartPlan, plan_parts
 from xtr_assets.storage.parts import part_set
@@ -31,6 +32,7 @@ sources:
   - {{name: trees, kind: text, path: trees{shards}}}
 encoder: {{kind: hashing}}
 recall: {{queries: 5}}
+queries: {{path: queries.jsonl, judgments: qrels.tsv}}
 """
 
 
@@ -104,6 +106,12 @@ class Site:
             return searcher.search(query, 1)[0].path
 
 
+def judge(folder: Path, *names: str) -> None:
+    """Each of these asks for the file of its name, in whatever part that lies."""
+    (folder / "queries.jsonl").write_text("".join(f'{{"_id": "{one}", "text": "the {one}"}}\n' for one in names))
+    (folder / "qrels.tsv").write_text("".join(f"{one}\t{one}.md\t1\n" for one in names))
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two parts, published together by a build from the shell's own function."""
@@ -112,6 +120,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write(folder / "birds", name, "wades at noon")
     for name in ("alder", "beech", "cedar", "rowan"):
         write(folder / "trees", name, "grows at noon")
+    judge(folder, "heron", "stork", "alder", "rowan")
     with dg.DagsterInstance.ephemeral() as instance:
         made = Site(folder, instance, parse_config(CONFIG.format(**SPLIT), folder))
         result = made.build()
@@ -221,6 +230,57 @@ def test_each_part_has_its_assets_and_the_whole_has_one(site: Site) -> None:
     dg.Definitions.validate_loadable(together)
 
 
+def test_the_set_is_judged_where_it_moves(site: Site) -> None:
+    """By judgments of the whole: no part has all of the right answers, or a check of them."""
+    assert site.parts.moves()[-1].checks[CHECK].details["missing"] == 0
+    for part in plan_parts(site.config).configs.values():
+        assert part.queries == QueriesConfig(path=site.folder / "queries.jsonl")
+    for warehouse in map(site.parts.warehouse, site.parts.info.parts):
+        assert warehouse.published is not None and CHECK not in warehouse.published.manifest.checks
+    key = dg.AssetCheckKey(dg.AssetKey(["small", "published"]), CHECK)
+    assert site.run("publish")
+    (shown,) = checked(site, key)
+    assert (shown.passed, shown.metadata["move"].value, shown.metadata["value"].value) == (True, "1", 1.0)
+
+    # Other judgments are a reason to move, though no part has to be built; what they refuse does not serve.
+    (site.folder / "qrels.tsv").write_text("heron\tegret.md\t1\nalder\trowan.md\t1\n")
+    assert site.config.queries is not None
+    site.config = site.config.model_copy(update={"queries": site.config.queries.model_copy(update={"floor": 0.9})})
+    site.load()
+    ran: list[str] = []
+
+    @dg.asset(deps=[key.asset_key])
+    def reads() -> None:
+        ran.append("reads")
+
+    site.defs = dg.Definitions.merge(site.defs, dg.Definitions(assets=[reads]))
+    (request,) = site.tick("moves").run_requests
+    assert request.tags["xtr-assets/reason"] == f"move 1 was not asked {CHECK} by what is set now"
+    both = site.defs.resolve_implicit_global_asset_job_def()
+    chosen = [key.asset_key, dg.AssetKey("reads")]
+    assert not both.execute_in_process(
+        instance=site.instance, asset_selection=chosen, raise_on_error=False, tags=dict(request.tags)
+    ).success
+    shown, _ = checked(site, key)
+    assert not shown.passed and shown.blocking and shown.metadata["move"].value == "refused"
+    assert site.parts.number == 1 and not ran and "`queries.floor` asks for 0.9" in str(shown.description)
+    told = site.build()
+    assert not told.ok and f"check '{CHECK}' did not pass" in told.reason and told.move == 1
+    # A floor that it reaches is asked for at once, and not when the refused one would be again.
+    assert not site.tick("moves").run_requests
+    site.config = site.config.model_copy(
+        update={"queries": QueriesConfig(**{**dict(site.config.queries), "floor": 0.1})}
+    )
+    site.load()
+    assert site.tick("moves").run_requests
+
+
+def checked(site: Site, key: dg.AssetCheckKey) -> list[Any]:
+    """What the check found, the latest first."""
+    records = site.instance.event_log_storage.get_asset_check_execution_history(key, limit=5)
+    return [one.event.dagster_event.event_specific_data for one in records]  # type: ignore[union-attr]
+
+
 def test_a_downstream_asset_sees_the_set(site: Site) -> None:
     seen: list[tuple[int, str]] = []
 
@@ -262,9 +322,6 @@ def test_shards_stay_in_their_parts_and_new_ones_touch_no_other(site: Site) -> N
 
 
 def test_what_cannot_be_a_set_is_refused(tmp_path: Path) -> None:
-    judged = CONFIG + "queries: {{path: q.jsonl, judgments: q.tsv}}"
-    with pytest.raises(ConfigError, match=r"judgments.*of the whole index"):
-        parse_config(judged.format(**ALONE), tmp_path)
     with pytest.raises(ConfigError, match=r"max_chunks.* is 0"):
         parse_config(CONFIG.format(**{**ALONE, "most": 0}), tmp_path)
     config = parse_config(CONFIG.format(**{**ALONE, "shards": ", shards: 3"}), tmp_path)

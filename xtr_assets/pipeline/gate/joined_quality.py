@@ -17,8 +17,7 @@ from xtr_assets.storage.parts.set_check import SetCheck
 from xtr_assets.storage.stored_json import canonical_json, sha256_bytes
 from xtr_assets.telemetry import metrics
 
-# Queries that lost most beside what serves and are shown: what was refused is no move, which `evaluate` could ask.
-SHOWN_LOSSES = 10
+# What was refused is no move, which `evaluate` could ask.
 REMEDY = (
     "mend the part whose documents lost and build it, or `xtr-assets rollback -w SET/parts/PART`; lower "
     "`queries.floor`, or `xtr-assets parts publish SET --force REASON` where it is meant"

@@ -30,6 +30,8 @@ TOLERANCE = 0.01
 # of 50 queries are answered otherwise, and none worse on average, one in 30 lay surely (0.95) below it, and none of
 # 1,000 at 0.999; where ten of a hundred are, one in 7, and one in 60 (benchmarks/judged_losses.py).
 SURELY = {"what serves": 0.95, "the best so far": 0.999}
+# Queries that lost most: those that a record of a refusal has, and those that its sentence names.
+SHOWN_LOSSES, TOLD_LOSSES = 10, 3
 # Raised where another release counts otherwise what a query reached: 2 tells documents apart by their files.
 COUNTED = 2
 REMEDY = (
@@ -114,7 +116,12 @@ def judge(searcher: Searcher, config: QueriesConfig, before: Mapping[str, Reache
         said += f"; {name} ({kind} {one.generation}) reached {reached:.3f} on the {len(common)} queries of both"
         # That all of so many lost, chance does as often as this.
         said += ", too few to refuse for" if 0.5 ** len(common) >= 1 - SURELY[name] else ""
-    best = best_of(before, asked)
+    best, lost_most = best_of(before, asked), _lost(judged, hybrid, asked, before)
+    if not passed and lost_most:
+        told = ", ".join(
+            f"{one['query']!r} ({one['before']:.2f} to {one['now']:.2f})" for one in lost_most[:TOLD_LOSSES]
+        )
+        said += f"; of its queries lost most: {told}"
     if before and best is None:
         said += "; of what serves none of these was asked and judged alike: nothing is compared"
     return Finding(
@@ -128,9 +135,24 @@ def judge(searcher: Searcher, config: QueriesConfig, before: Mapping[str, Reache
             "per_query": hybrid,
             "digests": asked,
             **({} if best is None else {"best": best.as_json()}),
+            **({} if passed or not lost_most else {"lost": lost_most}),
         },
         remedy="" if passed else remedy,
     )
+
+
+def _lost(
+    judged: JudgedQueries, now: Mapping[str, float], asked: Mapping[str, str], before: Mapping[str, Reached]
+) -> list[dict[str, Any]]:
+    """The queries that lost most beside what serves, which had them too, the most first."""
+    serving = before.get("what serves")
+    common = [] if serving is None else serving.common(asked)
+    losses = [(now[one] - serving.per_query[one], one) for one in common if serving is not None]
+    return [
+        {"query": judged.texts[one], "before": now[one] - difference, "now": now[one]}
+        for difference, one in sorted(losses)[:SHOWN_LOSSES]
+        if difference < 0
+    ]
 
 
 def surely_lower(differences: Doubles, confidence: float = 0.95) -> bool:
