@@ -244,8 +244,7 @@ def test_the_set_is_judged_where_it_moves(site: Site) -> None:
 
     # Other judgments are a reason to move, though no part has to be built; what they refuse does not serve.
     (site.folder / "qrels.tsv").write_text("heron\tegret.md\t1\nalder\trowan.md\t1\n")
-    assert site.config.queries is not None
-    site.config = site.config.model_copy(update={"queries": site.config.queries.model_copy(update={"floor": 0.9})})
+    site.config = floored(site.config, 0.9)
     site.load()
     ran: list[str] = []
 
@@ -268,11 +267,14 @@ def test_the_set_is_judged_where_it_moves(site: Site) -> None:
     assert not told.ok and f"check '{CHECK}' did not pass" in told.reason and told.move == 1
     # A floor that it reaches is asked for at once, and not when the refused one would be again.
     assert not site.tick("moves").run_requests
-    site.config = site.config.model_copy(
-        update={"queries": QueriesConfig(**{**dict(site.config.queries), "floor": 0.1})}
-    )
+    site.config = floored(site.config, 0.1)
     site.load()
     assert site.tick("moves").run_requests
+
+
+def floored(config: IndexConfig, floor: float) -> IndexConfig:
+    assert config.queries is not None
+    return config.model_copy(update={"queries": config.queries.model_copy(update={"floor": floor})})
 
 
 def checked(site: Site, key: dg.AssetCheckKey) -> list[Any]:

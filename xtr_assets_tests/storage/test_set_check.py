@@ -3,12 +3,15 @@
 import json
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from xtr_assets.core.errors import CorruptFile, PublishRefused, UnknownFormat
+from xtr_assets.core.errors import CorruptFile, GenerationError, PublishRefused, UnknownFormat, WarehouseLocked
 from xtr_assets.storage.manifest import CheckRecord
+from xtr_assets.storage.parts import part_set_writer
 from xtr_assets.storage.parts.joined_generation import JoinedGeneration
 from xtr_assets.storage.parts.part_records import PartMove
 from xtr_assets.storage.parts.part_set import PartSet
@@ -143,9 +146,25 @@ def test_what_a_part_publishes_while_the_set_is_asked_is_not_in_the_move(two: Pa
         build(two.warehouse("a"), "third", "x")
         return check.look(candidate, serving, about)
 
-    two.publish(checks=[SetCheck(check.name, check.evidence, None, beside)])
+    two.publish(checks=[replace(check, look=beside)])
     assert "x0 second" in served(two)
     assert two.publish(checks=asking()).number == 3 and "x0 third" in served(two)
+
+
+def test_nobody_else_moves_the_set_while_it_is_asked(two: PartSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(part_set_writer, "LOCK_WAIT_SECONDS", 0.0)
+    build(two.warehouse("a"), "second", "x")
+    (check,) = asking()
+
+    def beside(candidate: JoinedGeneration, serving: PartMove | None, about: str) -> CheckRecord:
+        with ThreadPoolExecutor(1) as pool, pytest.raises(WarehouseLocked):
+            pool.submit(PartSet.open(two.root).publish).result()
+        # Another host, which the lock does not keep out: a file server that keeps none.
+        two.layout.move(2).write_bytes(b"{}")
+        return check.look(candidate, serving, about)
+
+    with pytest.raises(GenerationError, match=r"moves/00000002\.json was made by another writer meanwhile"):
+        two.publish(checks=[replace(check, look=beside)])
 
 
 def test_a_record_goes_wherever_the_moves_go(two: PartSet, tmp_path: Path) -> None:

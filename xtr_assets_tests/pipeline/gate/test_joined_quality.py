@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xtr_assets.config import IndexConfig, PartsConfig, QueriesConfig
+from xtr_assets.config import HashingConfig, IndexConfig, PartsConfig, QueriesConfig
 from xtr_assets.core.errors import ConfigError, PublishRefused
 from xtr_assets.core.types import Chunk
 from xtr_assets.encoders.base import Encoded, Progress
@@ -22,7 +22,7 @@ from xtr_assets_tests.fixtures import ENCODER, SOURCES, make_chunk, publish, wri
 
 # Each names itself, and shares words with others: what a text is found by is not the only text that has it.
 WORDS = ("alder", "beech", "cedar", "elm", "fir", "hazel", "larch", "maple", "oak", "pine", "rowan", "willow")
-HASHING = {"kind": "hashing", "dim": ENCODER.dim, "token_dim": ENCODER.token_dim}
+HASHING = HashingConfig(kind="hashing", dim=ENCODER.dim, token_dim=ENCODER.token_dim)
 
 
 def chunks(shard: str, words: Iterable[str] = WORDS) -> list[Chunk]:
