@@ -13,10 +13,13 @@ import xtr_assets as xa
 from xtr_assets.cli.staleness import Behind, behind
 from xtr_assets.config import IndexConfig, PartsConfig, QueriesConfig, parse_config
 from xtr_assets.core.errors import ConfigError, InvalidInput, StorageError
+from xtr_assets.core.types import VectorKind
 from xtr_assets.defs import SearchResource, build_index_defs, build_project_defs
 from xtr_assets.defs.in_process import BuildResult, build
 from xtr_assets.defs.part_builds import SetResult, in_parts
+from xtr_assets.pipeline.gate.joined_quality import set_checks
 from xtr_assets.pipeline.gate.judgments import CHECK
+from xtr_assets.pipeline.plan.decide import wanted_kind
 from xtr_assets.pipeline.plan.next_move import next_move
 from xtr_assets.pipeline.plan.part_plan import PartPlan, plan_parts
 from xtr_assets.storage.parts import part_set
@@ -270,6 +273,14 @@ def test_the_set_is_judged_where_it_moves(site: Site) -> None:
     site.config = floored(site.config, 0.1)
     site.load()
     assert site.tick("moves").run_requests
+    # What serves is all that the parts serve: it is no fault of the move that one of them is behind its source.
+    write(site.folder / "birds", "ibis", "flies at dusk")
+    found = next_move(site.parts, plan_parts(site.config), kind_of, now=1e9, checks=set_checks(site.config))
+    assert not found.due and found.serving and "does not serve what its shards hold" in found.reason
+
+
+def kind_of(warehouse: Warehouse, config: IndexConfig) -> VectorKind:
+    return wanted_kind(warehouse, config, lambda: pytest.fail("it is known"))
 
 
 def floored(config: IndexConfig, floor: float) -> IndexConfig:

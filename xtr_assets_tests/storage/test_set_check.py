@@ -53,6 +53,7 @@ def test_a_move_keeps_what_was_found_of_just_what_it_names(two: PartSet) -> None
     joined = two.publish(checks=asking(seen=seen))
     assert seen[3] == two.moves()[1].checks and joined.manifest.checks["quality"].value == 0.4
     assert [move.format_version for move in two.moves()] == [1, 2, 2]
+    assert len({move.checks["quality"].digest for move in two.moves()[1:]}) == 2, "each is about what its move names"
     assert b"checks" not in two.layout.move(1).read_bytes()
     (told,) = two.moves()[-1].document()["checks"]
     assert told == {

@@ -75,8 +75,9 @@ def next_move(
         parts[part] = published
     states = {part: part_state(one) for part, one in parts.items()}
     moves = opened.moves()
-    unasked = [one.name for one in checks if moves and not one.stands(moves[-1])]
-    if moves and moves[-1].parts == states and not unasked:
+    serving = bool(moves) and moves[-1].parts == states
+    unasked = [one.name for one in checks if serving and not one.stands(moves[-1])]
+    if serving and not unasked:
         return NextMove(False, f"move {moves[-1].number} serves all of it", states, serving=True)
     if not again and (back := _taken_back(opened, states, moves)):
         return NextMove(False, back, states)
@@ -91,7 +92,7 @@ def next_move(
         if found.want is None or part not in parts or not found.want.made(parts[part]):
             behind = behind or f"part {part} does not serve what its shards hold: {found.decision.reason}"
     if behind:
-        return NextMove(False, behind, states, since=waited)
+        return NextMove(False, behind, states, serving=serving, since=waited)
     before = moves[-1].parts if moves else {}
     changed = [part for part, state in states.items() if before.get(part) != state]
     gone = [f"{part} is no part any more" for part in before if part not in states]
