@@ -98,7 +98,8 @@ def judge(searcher: Searcher, config: QueriesConfig, before: Mapping[str, Reache
     asked = {one: digest_of(judged, one) for one in judged.grades}
     mean = float(np.mean(list(hybrid.values())))
     passed, thresholds = True, []
-    said = f"; {len(missing)} of the right answers are not in the draft ({missing[0]!r})" if missing else ""
+    place = "the draft" if kind == "generation" else "any part"
+    said = f"; {len(missing)} of the right answers are not in {place} ({missing[0]!r})" if missing else ""
     if config.floor is not None:
         thresholds.append(config.floor)
         passed = mean >= config.floor
