@@ -12,6 +12,7 @@ from xtr_assets.config import IndexConfig
 from xtr_assets.core.errors import SourceError
 from xtr_assets.defs import in_process
 from xtr_assets.defs.in_process import BuildResult
+from xtr_assets.storage.parts import part_set
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.cli.conftest import enter
@@ -189,3 +190,28 @@ def test_wrong_use_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     ):
         done = run(*arguments)
         assert done.exit_code == 1 and told in " ".join(done.stderr.split()), (arguments, done.stderr)
+
+
+def test_a_judged_set_is_published_by_the_configuration_that_judges_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a folder alone nobody knows what its moves were asked."""
+    enter(tmp_path, monkeypatch)
+    monkeypatch.setattr(part_set, "set_problems", lambda *_, **__: [])
+    run("parts", "init", "set")
+    run("parts", "place", "set", "shard-part-0001=3")
+    build("set", "part-0001", "zebra")
+    Path("queries.jsonl").write_text('{"_id": "1", "text": "zebra text 1"}\n')
+    Path("qrels.tsv").write_text("1\tpart-00011.py\t1\n")
+    judged = "queries: {path: queries.jsonl, judgments: qrels.tsv, floor: 0.2}\nencoder: {kind: hashing}\n"
+    # Of a part's own configuration, which somebody names for the whole, as of that of the set.
+    Path("judged.yaml").write_text(f"warehouse: elsewhere\n{judged}sources: [{{name: a, kind: text, path: .}}]\n")
+    published = run("parts", "publish", "set", "--config", "judged.yaml", "--json")
+    (check,) = json.loads(published.stdout)["history"]["checks"]
+    assert (check["name"], check["passed"], check["threshold"]) == ("judged_quality", True, 0.2)
+    build("set", "part-0001", "giraffe")
+    refused = run("parts", "publish", "set")
+    assert refused.exit_code == 1 and "was asked 'judged_quality'" in refused.stderr and "--config" in refused.stderr
+    assert run("parts", "publish", "set", "--config", "judged.yaml").exit_code == 0
+    moves = json.loads(run("generations", "-w", "set", "--json").stdout)
+    assert [len(move["checks"]) for move in moves] == [1, 1]

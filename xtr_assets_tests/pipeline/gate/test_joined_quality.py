@@ -18,7 +18,7 @@ from xtr_assets.storage.manifest import CheckRecord
 from xtr_assets.storage.parts import part_set
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets_tests.fixtures import ENCODER, SOURCES, make_chunk, publish, write_shard
+from xtr_assets_tests.fixtures import ENCODER, SOURCES, make_chunk, publish, publish_chunks, write_shard
 
 # Each names itself, and shares words with others: what a text is found by is not the only text that has it.
 WORDS = ("alder", "beech", "cedar", "elm", "fir", "hazel", "larch", "maple", "oak", "pine", "rowan", "willow")
@@ -72,12 +72,15 @@ def found(parts: PartSet) -> CheckRecord:
     return parts.moves()[-1].checks[CHECK]
 
 
-def test_the_figures_are_those_of_one_index(parts: PartSet, tmp_path: Path) -> None:
-    asked = config(tmp_path)
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_the_figures_are_those_of_one_index(tmp_path: Path, count: int) -> None:
+    """However its texts are dealt to parts."""
+    asked, every = config(tmp_path), [*chunks("hill"), *chunks("vale")]
+    whole, parts = Warehouse.create(tmp_path / "whole"), PartSet.create(tmp_path / "set")
+    publish_chunks(whole, every, recipe="Flat")
+    for i in range(count):
+        publish_chunks(parts.add(f"part{i}"), every[i::count], shard=f"shard{i}", recipe="Flat")
     parts.publish(checks=set_checks(asked))
-    whole = Warehouse.create(tmp_path / "whole")
-    write_shard(whole, "hill", chunks("hill"))
-    put(whole, "vale")
     assert asked.queries is not None
     with Searcher(whole, "cpu", encoder=asked.encoder) as searcher:
         one = judge(searcher, asked.queries, {}, "")
