@@ -9,6 +9,7 @@ import pytest
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.parts.pins import pinned_by_moves
 from xtr_assets_tests.storage.sample import REQUIRED, check, draft, texts, write
+from xtr_assets_tests.storage.test_set_check import asking
 
 GOLDEN = Path(__file__).parent / "format-10"
 
@@ -50,3 +51,6 @@ def test_it_can_be_built_on(parts: PartSet) -> None:
     warehouse.publish(made.number)
     parts.publish(again_reason="with a change of the other part")
     assert parts.number == 4 and parts.verify().ok
+    # A record of the whole begins with the move that has one.
+    assert parts.publish(checks=asking()).number == 5 and parts.verify().ok
+    assert [move.format_version for move in parts.moves()] == [1, 1, 1, 1, 2]
