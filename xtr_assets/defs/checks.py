@@ -53,7 +53,8 @@ def check_group(site: Site, asset: str, checks: Sequence[GateCheck]) -> dg.Asset
                     context.log.exception(f"check {check.name} could not look")
                     errors.append(error)
         for record in records:
-            yield check_result(site, by_name[record.name], asset, record, {"generation": str(draft)})
+            check = by_name[record.name]
+            yield check_result(site, check, asset, record, {"generation": str(draft)}, blocks=check.blocking)
         if errors:
             raise errors[0]
 
@@ -69,11 +70,11 @@ def check_spec(site: Site, check: GateCheck, asset: str, deps: Sequence[dg.Asset
 
 
 def check_result(
-    site: Site, check: GateCheck, asset: str, record: CheckRecord, about: Mapping[str, str]
+    site: Site, check: GateCheck, asset: str, record: CheckRecord, about: Mapping[str, str], *, blocks: bool
 ) -> dg.AssetCheckResult:
     """A record as Dagster shows it; one that does not block warns. about : what was looked at, which of a check that is
     executed alone is the newest open draft and not what serves. In words: a number would be plotted."""
-    severity = dg.AssetCheckSeverity.ERROR if check.blocking else dg.AssetCheckSeverity.WARN
+    severity = dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN
     return dg.AssetCheckResult(
         check_name=check.name,
         asset_key=site.names.key(asset),

@@ -268,6 +268,17 @@ def test_the_set_is_judged_where_it_moves(site: Site) -> None:
     assert site.parts.number == 1 and not ran and "`queries.floor` asks for 0.9" in str(shown.description)
     told = site.build()
     assert not told.ok and f"check '{CHECK}' did not pass" in told.reason and told.move == 1
+    # By a person's word it serves, and what follows goes on.
+    config = {"ops": {"small__published": {"config": {"force": "it was meant"}}}}
+    aside = shutil.copytree(site.config.warehouse, site.folder / "aside")
+    assert both.execute_in_process(instance=site.instance, asset_selection=chosen, run_config=config).success
+    assert (site.parts.number, site.parts.moves()[-1].forced, ran) == (2, "it was meant", ["reads"])
+    assert both.execute_in_process(instance=site.instance, asset_selection=chosen).success, "nothing is new"
+    shown = checked(site, key)[0]
+    assert (shown.passed, shown.severity, shown.metadata["move"].value) == (False, dg.AssetCheckSeverity.WARN, "2")
+    shutil.rmtree(site.config.warehouse)
+    aside.rename(site.config.warehouse)
+
     # A floor that it reaches is asked for at once, and not when the refused one would be again.
     assert not site.tick("moves").run_requests
     site.config = floored(site.config, 0.1)

@@ -79,7 +79,7 @@ def test_the_same_asked_by_the_same_is_no_move(two: PartSet) -> None:
 def test_what_fails_does_not_serve_and_says_why(two: PartSet) -> None:
     before = served(two)
     build(two.warehouse("a"), "second", "x")
-    words = r"(?s)the set is not published.*check 'quality' did not pass: it is 0\.4; 0\.5 was asked: mend it"
+    words = r"(?s)the set is not published.*check 'quality' did not pass: it is 0\.4; 0\.5 was asked; mend it"
     with pytest.raises(PublishRefused, match=words):
         two.publish(checks=asking(False))
     assert served(two) == before and two.number == 1

@@ -16,6 +16,7 @@ from xtr_assets.storage.draft import LEXICAL_INDEX
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import CheckRecord
 from xtr_assets.storage.parts.part_records import PartMove, ShardPlace
+from xtr_assets.storage.refusal import remedy, sentence
 from xtr_assets.storage.remembrance import withdrawal_of
 from xtr_assets.storage.requirement import demands, unmet
 from xtr_assets.storage.scrub import verify_once
@@ -70,17 +71,12 @@ def set_problems(
 
 
 def failed_checks(checks: Mapping[str, CheckRecord]) -> list[SetProblem]:
-    """What was found wrong with all parts together."""
+    """What was found wrong with all parts together, and what helps."""
+    found = {name: [sentence(one), remedy(one)] for name, one in checks.items() if not one.passed}
     return [
-        SetProblem(None, ": ".join(filter(None, (f"check {name!r} did not pass", *_words(record)))), forcible=True)
-        for name, record in checks.items()
-        if not record.passed
+        SetProblem(None, f"check {name!r} did not pass: {'; '.join(filter(None, words))}", forcible=True)
+        for name, words in found.items()
     ]
-
-
-def _words(record: CheckRecord) -> Iterator[str]:
-    for word in ("summary", "remedy"):
-        yield str(record.details.get(word, ""))
 
 
 def unasked(before: PartMove | None) -> list[SetProblem]:
