@@ -9,8 +9,10 @@ from xtr_assets.defs.metadata import record_metadata
 from xtr_assets.defs.names import DERIVED
 from xtr_assets.pipeline.cost_report import costed_step
 from xtr_assets.pipeline.gate.gate_check import GateCheck
-from xtr_assets.pipeline.gate.registry import checks_of, run_check
+from xtr_assets.pipeline.gate.joined_quality import set_checks
+from xtr_assets.pipeline.gate.registry import check_named, checks_of, run_check
 from xtr_assets.storage.manifest import CheckRecord
+from xtr_assets.storage.parts.part_records import PartMove
 
 Results = Iterator[dg.AssetCheckResult]
 
@@ -83,3 +85,27 @@ def check_result(
         description=str(record.details.get("summary", "")),
         metadata={**record_metadata(record), **about},
     )
+
+
+def set_check_result(site: Site, record: CheckRecord, move: PartMove | None) -> dg.AssetCheckResult:
+    """What was found of all parts of an index together, for a move, None where it was refused. One that serves by a
+    person's word keeps nothing that follows from it."""
+    about = {"move": "refused" if move is None else str(move.number)}
+    return check_result(site, check_named(record.name), "published", record, about, blocks=move is None)
+
+
+def set_check_events(site: Site, move: PartMove) -> list[dg.AssetCheckEvaluation]:
+    """The same as events outside of a run, of a move whose run ended before it told them."""
+    asked = {check.name for check in set_checks(site.config)}
+    found = [set_check_result(site, record, move) for name, record in move.checks.items() if name in asked]
+    return [
+        dg.AssetCheckEvaluation(
+            site.names.key("published"),
+            str(one.check_name),
+            one.passed,
+            metadata=one.metadata,
+            severity=one.severity,
+            description=one.description,
+        )
+        for one in found
+    ]

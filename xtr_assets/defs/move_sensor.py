@@ -7,6 +7,7 @@ import dagster as dg
 
 from xtr_assets.config import PartConfig
 from xtr_assets.core.types import VectorKind
+from xtr_assets.defs.checks import set_check_events
 from xtr_assets.defs.context import Site
 from xtr_assets.defs.sensor_cursor import Memory
 from xtr_assets.defs.sensors import LOOK_SECONDS, tell_dead_runs
@@ -45,7 +46,8 @@ def move_sensor(site: Site, plan: PartPlan, job: Any, running: bool) -> dg.Senso
             memory, opened.number or 0, "move", lambda: untold_move(context.instance, opened, published)
         )
         if told is not None:
-            return told
+            events = [*told.asset_events, *set_check_events(site, opened.moves()[-1])]
+            return dg.SensorResult(asset_events=events, skip_reason=told.skip_reason, cursor=told.cursor)
 
         def kind_of(warehouse: Warehouse, config: PartConfig) -> VectorKind:
             return wanted_kind(warehouse, config, lambda: site.encoder(context))

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import dagster as dg
 
 from xtr_assets.core.errors import PublishRefused
-from xtr_assets.defs.checks import check_result, check_spec
+from xtr_assets.defs.checks import check_spec, set_check_result
 from xtr_assets.defs.context import BY_RUN, Site
 from xtr_assets.defs.generation_history import history_metadata, history_pictures, lineage
 from xtr_assets.defs.metadata import (
@@ -29,7 +29,6 @@ from xtr_assets.pipeline.plan.part_plan import PartPlan
 from xtr_assets.pipeline.quality.worst_queries import worst_queries
 from xtr_assets.search.hits import Hit
 from xtr_assets.storage.manifest import TRACE_NOTE, CheckRecord
-from xtr_assets.storage.parts.part_records import PartMove
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.telemetry import metrics
 from xtr_assets.telemetry.tracing import traceparent
@@ -98,12 +97,6 @@ def published_parts_asset(site: Site, plan: PartPlan, parts: Sequence[dg.AssetKe
     """`published` of an index of parts: the move that serves. `parts` : `published` of each."""
     asked = [check_named(one.name) for one in set_checks(site.config)]
 
-    def shown(record: CheckRecord, move: PartMove | None) -> dg.AssetCheckResult:
-        """What was found of a move, of None where it was refused. One that serves by a person's word keeps nothing that
-        follows from it."""
-        about = {"move": "refused" if move is None else str(move.number)}
-        return check_result(site, check_named(record.name), "published", record, about, blocks=move is None)
-
     @dg.asset(
         key=site.names.key("published"),
         group_name=site.group,
@@ -127,9 +120,9 @@ def published_parts_asset(site: Site, plan: PartPlan, parts: Sequence[dg.AssetKe
                     checks=[one.told(found.append) for one in set_checks(site.config)],
                 )
         except PublishRefused:
-            yield from (shown(record, None) for record in found)
+            yield from (set_check_result(site, record, None) for record in found)
             raise
-        yield from (shown(serving.move.checks[check.name], serving.move) for check in asked)
+        yield from (set_check_result(site, serving.move.checks[check.name], serving.move) for check in asked)
         # Also where nothing is new, and nothing moved.
         metrics.PUBLISHED_GENERATION.labels(opened.root.name).set(serving.number)
         for told in plan.overfull():
