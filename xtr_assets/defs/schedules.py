@@ -9,8 +9,7 @@ import dagster as dg
 from xtr_assets.core.errors import ConfigError, GenerationError
 from xtr_assets.defs.context import Site
 from xtr_assets.defs.jobs import AssetJob
-from xtr_assets.defs.names import CORPUS, DERIVED
-from xtr_assets.defs.sensor_cursor import in_progress, unended
+from xtr_assets.defs.sensor_cursor import at_work
 from xtr_assets.pipeline.gate.registry import has_judgments
 from xtr_assets.pipeline.plan.compaction_due import compaction_due
 from xtr_assets.pipeline.plan.decide import wanted, wanted_kind
@@ -85,8 +84,8 @@ def nightly_compaction(
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         warehouse = site.warehouse(context)
-        if running := in_progress(context.instance, warehouse.layout, site.names, (*CORPUS, *DERIVED), clock()):
-            return dg.SkipReason(unended(running))
+        if busy := at_work(context.instance, warehouse.layout, site.names, clock()):
+            return dg.SkipReason(busy)
         kind = wanted_kind(warehouse, site.config, lambda: site.encoder(context))
         try:
             found = compaction_due(warehouse, wanted(warehouse, site.config, kind.fingerprint))

@@ -39,6 +39,8 @@ SENSOR_TAG, SEQUENCE_TAG = ".dagster/xtr-assets-sensor", ".dagster/xtr-assets-se
 _TAGS_BEFORE = ("xtr-assets/asked-by", "xtr-assets/sequence")
 # So many of the latest runs of a sensor are looked at for the highest number; they end in another order than asked.
 LATEST_RUNS = 50
+# So many of the latest backfills are looked at for one that has not ended.
+LATEST_BACKFILLS = 20
 
 
 class Asked(BaseModel):
@@ -131,6 +133,19 @@ def in_progress(
     mine = [one for one in records if _materializes(one.dagster_run, names, keys)]
     alive = [one for one in mine if not is_gone(one.dagster_run.tags.get(PROCESS_TAG, ""))]
     return [one.dagster_run for one in alive if _may_live(layout, one, now)]
+
+
+def at_work(instance: dg.DagsterInstance, layout: Layout, names: Names, now: float) -> str:
+    """The words for what changes the shards or builds a generation and has not ended; empty where nothing does."""
+    assets = (*CORPUS, *DERIVED)
+    if running := in_progress(instance, layout, names, assets, now):
+        return unended(running)
+    # Between two runs of a backfill, while the next one waits for Dagster's daemon, none is in progress.
+    keys = set(names.keys(assets))
+    for one in instance.get_backfills(limit=LATEST_BACKFILLS):
+        if one.status.value == "REQUESTED" and keys.intersection(one.asset_selection or ()):
+            return f"backfill {one.backfill_id} has not ended"
+    return ""
 
 
 def unended(runs: Sequence[dg.DagsterRun]) -> str:

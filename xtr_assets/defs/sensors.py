@@ -15,8 +15,8 @@ from xtr_assets.defs.cluster_look import look_once
 from xtr_assets.defs.context import CAUSE_TAG, INDEX_TAG, KIND_TAG, TRACE_TAG, Site
 from xtr_assets.defs.jobs import AssetJob
 from xtr_assets.defs.liveness import end_dead_runs
-from xtr_assets.defs.names import CORPUS, DERIVED
-from xtr_assets.defs.sensor_cursor import Memory, in_progress, unended
+from xtr_assets.defs.names import CORPUS
+from xtr_assets.defs.sensor_cursor import Memory, at_work, in_progress
 from xtr_assets.defs.untold_publish import announced, untold_publish
 from xtr_assets.pipeline.gate.drift import Drift, read_drift
 from xtr_assets.pipeline.plan.decide import due, refused_for_training, wanted_kind
@@ -147,8 +147,8 @@ def automation(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) -> dg.
         memory = Memory.of(context.cursor, context.instance, name)
         warehouse = site.warehouse(context)
         tell_dead_runs(context, site, warehouse.layout, now)
-        if running := in_progress(context.instance, warehouse.layout, site.names, (*CORPUS, *DERIVED), now):
-            return _wait(memory, unended(running))
+        if busy := at_work(context.instance, warehouse.layout, site.names, now):
+            return _wait(memory, busy)
         serves = 0 if warehouse.published is None else warehouse.published.number
         published = site.names.key("published")
         memory, told = announced(
@@ -194,8 +194,8 @@ def drift(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) -> dg.Senso
         now = clock()
         memory = Memory.of(context.cursor, context.instance, name)
         warehouse = site.warehouse(context)
-        if running := in_progress(context.instance, warehouse.layout, site.names, (*CORPUS, *DERIVED), now):
-            return _wait(memory, unended(running))
+        if busy := at_work(context.instance, warehouse.layout, site.names, now):
+            return _wait(memory, busy)
         published = warehouse.published
         drifted = None if published is None else read_drift(published)
         if drifted is not None:

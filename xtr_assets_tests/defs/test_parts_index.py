@@ -8,6 +8,8 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.selector import PartitionsByAssetSelector
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 import xtr_assets as xa
 from xtr_assets.cli.staleness import Behind, behind
@@ -299,6 +301,24 @@ def kind_of(warehouse: Warehouse, config: IndexConfig) -> VectorKind:
 def floored(config: IndexConfig, floor: float) -> IndexConfig:
     assert config.queries is not None
     return config.model_copy(update={"queries": config.queries.model_copy(update={"floor": floor})})
+
+
+def test_a_generation_waits_for_a_backfill_that_makes_one_itself(site: Site) -> None:
+    """What was asked for between two of its runs overtook it, and it failed."""
+    write(site.folder / "birds", "ibis", "flies at dusk")
+    write(site.folder / "trees", "maple", "glows at dusk")
+    assert site.run("part_0001_ingest", partition_key="birds")
+    assert site.run("part_0002_ingest", partition_key="trees-01of02")
+    chosen = [PartitionsByAssetSelector(asset_key=dg.AssetKey(["small_part_0001", "published"]))]
+    backfill = PartitionBackfill.from_partitions_by_assets(
+        "everything", site.defs.resolve_asset_graph(), 0.0, {}, site.instance, chosen, None, None, None
+    )
+    site.instance.add_backfill(backfill)
+    waits = site.tick("part_0001_automation")
+    assert not waits.run_requests and waits.skip_message == "backfill everything has not ended"
+    assert site.tick("part_0002_automation").run_requests, "it makes nothing of this part"
+    site.instance.update_backfill(backfill.with_status(BulkActionStatus.COMPLETED_FAILED))
+    assert site.tick("part_0001_automation").run_requests
 
 
 def checked(site: Site, key: dg.AssetCheckKey) -> list[Any]:
