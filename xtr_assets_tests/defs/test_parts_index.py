@@ -237,7 +237,7 @@ def test_each_part_has_its_assets_and_the_whole_has_one(site: Site) -> None:
     dg.Definitions.validate_loadable(together)
 
 
-def test_the_set_is_judged_where_it_moves(site: Site) -> None:
+def test_the_set_is_judged_where_it_moves(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """By judgments of the whole: no part has all of the right answers, or a check of them."""
     assert site.parts.moves()[-1].checks[CHECK].details["missing"] == 0
     for part in plan_parts(site.config).configs.values():
@@ -248,6 +248,11 @@ def test_the_set_is_judged_where_it_moves(site: Site) -> None:
     assert site.run("publish")
     (shown,) = checked(site, key)
     assert (shown.passed, shown.metadata["move"].value, shown.metadata["value"].value) == (True, "1", 1.0)
+
+    site.tick("moves")
+    with monkeypatch.context() as patch:
+        patch.setattr(PartSet, "moves", lambda _: pytest.fail("all moves are read, each with its record"))
+        assert site.tick("moves").skip_message == "move 1 serves all of it"
 
     # Other judgments are a reason to move, though no part has to be built; what they refuse does not serve.
     (site.folder / "qrels.tsv").write_text("heron\tegret.md\t1\nalder\trowan.md\t1\n")

@@ -9,6 +9,7 @@ from xtr_assets.core.types import VectorKind
 from xtr_assets.pipeline.plan.next_build import next_build
 from xtr_assets.pipeline.plan.part_plan import PartPlan
 from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.parts.move_chain import last_move
 from xtr_assets.storage.parts.part_records import PartMove, PartState
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.parts.part_set_reader import part_state
@@ -74,12 +75,13 @@ def next_move(
             return NextMove(False, f"part {part} serves nothing yet")
         parts[part] = published
     states = {part: part_state(one) for part, one in parts.items()}
-    moves = opened.moves()
-    serving = bool(moves) and moves[-1].parts == states
-    unasked = [one.name for one in checks if serving and not one.stands(moves[-1])]
-    if serving and not unasked:
-        return NextMove(False, f"move {moves[-1].number} serves all of it", states, serving=True)
-    if not again and (back := _taken_back(opened, states, moves)):
+    # The others are read where something may move alone: sensors look every half minute, and a judged move is 40 kB.
+    last, _ = last_move(opened.layout) or (None, "")
+    serving = last if last is not None and last.parts == states else None
+    unasked = [one.name for one in checks if serving is not None and not one.stands(serving)]
+    if serving is not None and not unasked:
+        return NextMove(False, f"move {serving.number} serves all of it", states, serving=True)
+    if serving is None and not again and (back := _taken_back(opened, states, opened.moves())):
         return NextMove(False, back, states)
     waited: dict[str, float] = {}
     behind = ""
@@ -92,14 +94,15 @@ def next_move(
         if found.want is None or part not in parts or not found.want.made(parts[part]):
             behind = behind or f"part {part} does not serve what its shards hold: {found.decision.reason}"
     if behind:
-        return NextMove(False, behind, states, serving=serving, since=waited)
-    before = moves[-1].parts if moves else {}
+        return NextMove(False, behind, states, serving=serving is not None, since=waited)
+    before = {} if last is None else last.parts
     changed = [part for part, state in states.items() if before.get(part) != state]
     gone = [f"{part} is no part any more" for part in before if part not in states]
     new = [f"parts {', '.join(changed)} serve something new"] * bool(changed) + gone
-    reason = "; ".join(new or [f"move {moves[-1].number} was not asked {', '.join(unasked)} by what is set now"])
+    if serving is not None:
+        new = [f"move {serving.number} was not asked {', '.join(unasked)} by what is set now"]
     asked = repr([(one.name, one.evidence, one.threshold) for one in checks]) if checks else ""
-    return NextMove(True, reason, states, asked, since=waited)
+    return NextMove(True, "; ".join(new), states, asked, since=waited)
 
 
 def _taken_back(opened: PartSet, states: Mapping[str, PartState], moves: list[PartMove]) -> str:
