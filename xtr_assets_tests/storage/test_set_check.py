@@ -92,6 +92,22 @@ def test_what_fails_does_not_serve_and_says_why(two: PartSet) -> None:
     assert two.moves()[-1].forced is None
 
 
+def test_a_part_that_a_person_let_serve_is_asked_by_other_evidence_without_them(two: PartSet) -> None:
+    build(two.warehouse("a"), "second", "x", passed=False)
+    with pytest.raises(PublishRefused, match="part a: generation 2 was forced past its own gate"):
+        two.publish(checks=asking())
+    two.publish(checks=asking(), force_reason="it was meant")
+    assert two.publish(checks=asking(evidence="other queries")).number == 3
+    assert two.moves()[-1].forced == "it was meant"
+    # Of what they ask, and of a shard that is to move, that person said nothing.
+    two.reassign("y", "a")
+    with pytest.raises(PublishRefused, match="shard 'y' was placed in part a"):
+        two.publish(checks=asking(evidence="still others"))
+    two.reassign("y", "b")
+    with pytest.raises(PublishRefused, match="check 'quality' did not pass"):
+        two.publish(checks=asking(False, "still others"))
+
+
 def test_who_cannot_ask_does_not_let_serve_what_nobody_asked(two: PartSet) -> None:
     two.publish(checks=asking())
     build(two.warehouse("a"), "second", "x")

@@ -111,15 +111,18 @@ class PartSet(ShardPlacement, SetTransfers):
             states = {name: part_state(one) for name, one in parts.items()}
             before = moves[-1] if moves else None
             asked = checks or () if number is None else ()
-            if before is not None and before.parts == states and all(one.stands(before) for one in asked):
-                return self._joined(before)
+            same = before if before is not None and before.parts == states else None
+            if same is not None and all(one.stands(same) for one in asked):
+                return self._joined(same)
             again = self._again(states, moves, again_reason)
             found = set_problems(parts, info.shards, before, earlier=number is not None)
             if checks is None and number is None:
                 found += unasked(before)
-            forced = refuse_set(found, force_reason)
             # An earlier move says nothing of shards that came after it: they stay where they were placed.
             shards = {**(info.shards if number is not None else {}), **served_places(info, states)}
+            # What a person let serve is asked by other evidence without that person, where no shard is to move.
+            said = same.forced if same is not None and shards == info.shards else None
+            forced = refuse_set(found, force_reason or said)
             move = PartMove(
                 number=len(moves) + 1,
                 before=None if info.moved is None else info.moved.sha256,
@@ -135,8 +138,7 @@ class PartSet(ShardPlacement, SetTransfers):
             candidate = JoinedGeneration(self.layout, move, list(parts.items()))
             kept = moves[number - 1].checks if number is not None else {}
             records = {**kept, **{one.name: one.record(candidate, before) for one in asked}}
-            if failed := failed_checks(records):
-                forced = refuse_set([*found, *failed], force_reason)
+            forced = refuse_set(failed_checks(records), force_reason) or forced
             return self._move(info.model_copy(update={"shards": shards}), moves, move.with_checks(records, forced))
 
     def rollback(self, to: int | None = None, *, reason: str | None = None, who: str | None = None) -> JoinedGeneration:
