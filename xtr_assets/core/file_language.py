@@ -3,8 +3,11 @@
 A header `.h` may be of several, so it has none. Nor has what people ask about more often than they write in it, as SQL.
 """
 
-import re
 from collections.abc import Mapping
+
+import regex
+
+from xtr_assets.core.text_fold import LETTER, fold_form
 
 _SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "c": ("c",),
@@ -39,14 +42,26 @@ _SUFFIXES: Mapping[str, tuple[str, ...]] = {
 # The term of each: no word of a text begins with a dot.
 LANGUAGE_TERMS = tuple(f".{language}" for language in _SUFFIXES)
 _OF_SUFFIX = {suffix: language for language, suffixes in _SUFFIXES.items() for suffix in suffixes}
-_ALSO_CALLED = {"cpp": "c++", "csharp": "c#", "fsharp": "f#", "golang": "go", "python2": "python", "python3": "python"}
+# A question says which C++ it means, and C# by the sign that it is called after.
+_STANDARDS = ("98", "03", "0x", "11", "14", "17", "20", "23", "26")
+_ALSO_CALLED = {
+    "cpp": "c++", "csharp": "c#", "c\u266f": "c#", "fsharp": "f#", "f\u266f": "f#", "golang": "go", "python2": "python",
+    "python3": "python", **{f"c++{year}": "c++" for year in _STANDARDS},
+}  # fmt: skip
 # Words that say something else too: named only as what something is written in.
 _SHORT = ("c", "go", "r")
 _LONG = sorted({*_SUFFIXES, *_ALSO_CALLED}.difference(_SHORT), key=len, reverse=True)
-_CALLED = "|".join(map(re.escape, _LONG))
-# `python.org` and `my_rust` name none. Letters of other scripts are letters, and none is like one of these.
-_NAMED = re.compile(rf"(?<![\w.])(?ai:{_CALLED})(?!\w|\.\w|[+#])")
-_IN_SHORT = re.compile(rf"(?<!\S)(?ai:in|using)\s(?ai:({'|'.join(_SHORT)}))(?!\w|\.\w|[+#'-])")
+# Words that are no mistakes, whatever rows hold.
+LANGUAGE_WORDS = frozenset({*_LONG, "powershell", "solidity"})
+_CALLED = "|".join(map(regex.escape, _LONG))
+# A word of its own, as terms have words: Han characters beside it are others. `python.org` and `my_rust` name none,
+# `python3.12` names one.
+_NAMED = regex.compile(
+    rf"(?<!{LETTER}|\.)(?:{_CALLED})(?!{LETTER}|\.(?!\p{{Nd}}){LETTER}|[+#])", regex.V1 | regex.IGNORECASE
+)
+_IN_SHORT = regex.compile(
+    rf"(?<!\S)(?:in|using)\s({'|'.join(_SHORT)})(?!{LETTER}|\.{LETTER}|[+#'-])", regex.V1 | regex.IGNORECASE
+)
 
 
 def language_of(path: str) -> str:
@@ -61,13 +76,15 @@ def language_of(path: str) -> str:
 
 def languages_named(text: str) -> tuple[str, list[str]]:
     """(the text with the languages that it names in small letters, one word each; what they are called, each once).
+    Accents, width and case do not count, as in all words.
 
     >>> languages_named("read JSON in JavaScript, not C++ or python3")
     ('read JSON in javascript, not c++ or python3', ['javascript', 'c++', 'python'])
     >>> languages_named("go to the end of a list in C")[1], languages_named("Binary search in Go")[1]
     (['c'], ['go'])
     """
-    found = [one.group().lower() for one in _NAMED.finditer(text)]
-    short = [one.group(1).lower() for one in _IN_SHORT.finditer(text)]
+    read = fold_form(text)
+    found = [one.group().lower() for one in _NAMED.finditer(read)]
+    short = [one.group(1).lower() for one in _IN_SHORT.finditer(read)]
     named = list(dict.fromkeys([*(_ALSO_CALLED.get(one, one) for one in found), *short]))
-    return (_NAMED.sub(lambda one: one.group().lower(), text) if found else text), named
+    return (_NAMED.sub(lambda one: one.group().lower(), read) if found else text), named

@@ -31,7 +31,7 @@ import regex
 from snowballstemmer.english_stemmer import EnglishStemmer
 
 from xtr_assets.core.file_language import language_of, languages_named
-from xtr_assets.core.text_fold import SPACELESS, fold, fold_form
+from xtr_assets.core.text_fold import LETTER, SPACELESS, fold, fold_form
 
 # Terms of one version are compared with no other's. Also raised where another release of the stemmer stems otherwise:
 # a test holds it to known stems.
@@ -51,10 +51,9 @@ _REMEMBERED = 1 << 17
 _ASCII_NAME = re.compile(rf"\w{{1,{MAX_WORD}}}(?:\.\w{{1,{MAX_WORD}}}){{0,{MAX_NAME_WORDS - 1}}}", re.ASCII)
 _ASCII_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
-_LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}_]--{SPACELESS}]"
 _RUN = regex.compile(f"{SPACELESS}+", regex.V1)
 _NAME = regex.compile(
-    rf"{SPACELESS}+|{_LETTER}{{1,{MAX_WORD}}}(?:\.{_LETTER}{{1,{MAX_WORD}}}){{0,{MAX_NAME_WORDS - 1}}}", regex.V1
+    rf"{SPACELESS}+|{LETTER}{{1,{MAX_WORD}}}(?:\.{LETTER}{{1,{MAX_WORD}}}){{0,{MAX_NAME_WORDS - 1}}}", regex.V1
 )
 _PART = regex.compile(
     r"[\p{Lu}\p{Lt}]+(?![\p{Ll}\p{M}])|[\p{Lu}\p{Lt}]?[\p{Ll}\p{M}]+|[\p{Lo}\p{Lm}\p{M}]+|\p{N}+", regex.V1

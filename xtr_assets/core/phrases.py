@@ -4,11 +4,11 @@ from functools import lru_cache
 
 import regex
 
-from xtr_assets.core.text_fold import SPACELESS, fold
+from xtr_assets.core.text_fold import LETTER, fold
 
 _SPACE = regex.compile(r"\s+")
 # Words of scripts without spaces touch: a phrase may begin and end anywhere in them.
-_WORD = regex.compile(rf"[[\p{{L}}\p{{M}}\p{{N}}_]--{SPACELESS}]", regex.V1)
+_WORD = regex.compile(LETTER, regex.V1)
 
 
 def holds_phrase(text: str, phrase: str) -> bool:

@@ -8,13 +8,17 @@ import regex
 # their words.
 SPACELESS = r"[[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}ー]&&[\p{L}\p{M}\p{N}]]"
 
+# And one of a word of all other scripts.
+LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}_]--{SPACELESS}]"
+
 # Marks over and under Latin, Greek and Cyrillic letters, the vowel points of Hebrew and Arabic (which readers leave
 # out) and the stroke that lengthens Arabic words; then what has no width: soft hyphens, joiners, signs of direction,
 # variation selectors. Marks of other scripts are letters to their readers and stay.
-_LEFT_OUT = regex.compile(
+UNSEEN = (
     "[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0640\u064b-\u0652\u0670"
-    "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff]+"
+    "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff]"
 )
+_LEFT_OUT = regex.compile(f"{UNSEEN}+")
 # Marks are put in order by insertion: a megabyte of them alone would take hours. No writing has thirty on a letter
 # (UAX 15, Stream-Safe Text Format); what follows them is left out.
 _MARKS_TOO_MANY = regex.compile(r"(\p{M}{30})\p{M}+")

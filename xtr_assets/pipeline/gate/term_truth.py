@@ -29,6 +29,8 @@ SHORT = ("c", "go", "r")
 NAMES = {
     **{one: one for one in ENDINGS if one not in SHORT},
     "golang": "go", "python2": "python", "python3": "python", "cpp": "c++", "csharp": "c#", "fsharp": "f#",
+    "c♯": "c#", "f♯": "f#", "c++98": "c++", "c++03": "c++", "c++0x": "c++", "c++11": "c++", "c++14": "c++",
+    "c++17": "c++", "c++20": "c++", "c++23": "c++", "c++26": "c++",
 }  # fmt: skip
 # Unicode names of the characters of scripts whose words touch begin so.
 TOUCHING = (
@@ -62,13 +64,13 @@ def counted(path: str, symbol: str, title: str, text: str) -> Counter[str]:
 
 def asked(text: str) -> Counter[str]:
     """The terms of a question, each once. A language that it names is one word, and asks for its files."""
-    lowered, languages, at = "", set(), 0
-    while at < len(text):
-        word = "" if at and (_joins(text[at - 1]) or text[at - 1] == ".") else _language_at(text, at)
-        lowered += word or text[at]
+    read, lowered, languages, at = plain(text), "", set(), 0
+    while at < len(read):
+        word = "" if at and (_joins(read[at - 1]) or read[at - 1] == ".") else _language_at(read, at)
+        lowered += word or read[at]
         languages |= {f".{NAMES[word]}"} if word else set()
         at += len(word) or 1
-    return Counter(set(_terms(lowered, stored=False)) | languages | set(_short_languages(text)))
+    return Counter(set(_terms(lowered if languages else text, stored=False)) | languages | set(_short_languages(read)))
 
 
 def _short_languages(text: str) -> Iterator[str]:
@@ -94,16 +96,16 @@ def _language_at(text: str, at: int) -> str:
     """The longest name of a language that stands there as a word of its own, in small letters; "" where none does."""
     for length in range(max(map(len, NAMES)), 1, -1):
         word, behind = text[at : at + length], text[at + length : at + length + 2]
-        if word.isascii() and word.lower() in NAMES and len(word) == length:
+        if word.lower() in NAMES and len(word) == length:
             joined = behind[:1] and (_joins(behind[0]) or behind[0] in "+#")
-            named = behind[:1] == "." and behind[1:] and _joins(behind[1])
+            named = behind[:1] == "." and behind[1:] and _joins(behind[1]) and not behind[1].isdecimal()
             if not joined and not named:
                 return word.lower()
     return ""
 
 
 def _joins(one: str) -> bool:
-    return one == "_" or one.isalnum()
+    return _class(one) == "w"
 
 
 def called(text: str) -> frozenset[str]:

@@ -187,6 +187,7 @@ def test_both_readings_know_the_same_languages() -> None:
     chance = np.random.default_rng(9)
     short = [*map(" in {}".format, term_truth.SHORT), "using Go", "IN\nC", "c", "-", "'"]
     marks = [*short, " ", " ", " ", ".", "_", "+", "#", "x", "1", "é", "\u0301", "\u017f", "\u212a", "in", "\u0130"]
+    marks += ["\u7528", "\u30d5", "\uff30", "\u0940", ".3", "17", "\uff0b"]
     pieces = [*term_truth.NAMES, "JavaScript", "PYTHON", *marks]
     named = 0
     for _ in range(3_000):
