@@ -6,14 +6,16 @@ from string import ascii_lowercase
 
 import regex
 
+from xtr_assets.core.text_fold import UNSEEN
+
 # Of shorter words most others are one edit away; nobody types longer ones.
 LEAST_LETTERS = 5
 MOST_LETTERS = 24
 # The words of code: of `ProcessPoolExecutor` and `read_text` each. A word with an accent stays: terms have none.
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 # Letters beside digits are a version, a code or a hash, and before 't half of a word. An accent may be a character of
-# its own: to `regex` it belongs to the word.
-_LETTERS = regex.compile(r"(?<![^\W_])[^\W\d_]++(?!\d|['\u2019]t\b)")
+# its own: to `regex` it belongs to the word. And a word goes on behind a soft hyphen: a half of it is none.
+_LETTERS = regex.compile(rf"(?<![^\W_]{UNSEEN}*)[^\W\d_]++(?!{UNSEEN}*[^\W_]|['\u2019]t\b)")
 
 
 def typed_words(text: str) -> list[tuple[int, int, str]]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from xtr_assets.core.edits import edits, typed_as, typed_forms, typed_words
+from xtr_assets.core.file_language import LANGUAGE_WORDS
 from xtr_assets.core.lexical_terms import word_term
 from xtr_assets.core.query_syntax import Query
 from xtr_assets.core.types import Mask
@@ -91,9 +92,11 @@ def nearest(near: Sequence[Mapping[str, Near]]) -> str:
 
 
 def doubted(query: Query) -> dict[str, set[str]]:
-    """The words of a query whose spelling is looked at, by their forms; none where it demands what a text must hold."""
-    demands = query.phrases or query.required
-    return {} if demands or len(typed_words(query.text)) > MOST_WORDS else typed_forms(query.text)
+    """The words of a query whose spelling is looked at, by their forms; none where it demands what a text must hold.
+    Languages are well written: files in Clojure that speak of closures are no reason to ask for these."""
+    if query.phrases or query.required or len(typed_words(query.text)) > MOST_WORDS:
+        return {}
+    return {word: forms for word, forms in typed_forms(query.text).items() if forms.isdisjoint(LANGUAGE_WORDS)}
 
 
 def asked_about(unknown: Collection[str], whole: Collection[str], queries: int = 1) -> list[str]:

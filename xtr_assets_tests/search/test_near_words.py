@@ -64,6 +64,8 @@ def test_a_word_that_no_row_holds_is_asked_as_the_nearest_one(searcher: Searcher
         "gähter",
         "ga\u0308hter",  # the same with an accent of its own
         "Universita\u0308t",  # no letter comes before an accent
+        "linke\u00addin",  # a soft hyphen: half of a word is none
+        "linke\u200bdin",
         "couldn't",  # rows hold "could"
         "couldn\u2019t",
         "LinkedIn",  # "linkedin" is held, "linked" is not, and "linker" is
@@ -75,6 +77,22 @@ def test_a_word_that_no_row_holds_is_asked_as_the_nearest_one(searcher: Searcher
 )
 def test_what_is_known_short_or_far_is_asked_as_it_is(searcher: Searcher, typed: str) -> None:
     assert searcher.search(typed, 5, "lexical").corrected == ""
+
+
+def test_a_language_is_no_mistake_whatever_rows_hold(tmp_path: Path) -> None:
+    """Files of it that do not say its name speak of what is spelled nearly so."""
+    new_warehouse(
+        tmp_path / "w",
+        [
+            make_chunk("core.clj", "", "(defn closure [f] (fn [x] (f x)))"),
+            make_chunk("scale.js", "", "function scale(shift) { return closure; }"),
+        ],
+    )
+    with xa.open(tmp_path / "w") as opened:
+        for typed in ("a function in Clojure", "Scala or Swift", "clojure"):
+            assert opened.search(typed, 2, "lexical").corrected == ""
+        assert opened.search("x of Clojure", 2, "lexical")[0].path == "core.clj"
+        assert opened.search("a closuer", 2, "lexical").corrected == "a closure"
 
 
 def test_whoever_wants_what_was_typed_gets_it(searcher: Searcher) -> None:
