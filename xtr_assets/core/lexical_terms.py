@@ -36,8 +36,10 @@ from xtr_assets.core.text_fold import LETTER, SPACELESS, fold, fold_form
 # Terms of one version are compared with no other's. Also raised where another release of the stemmer stems otherwise:
 # a test holds it to known stems.
 TERMS_VERSION = 3
-# Versions that a query is looked up in: 1 has no languages, 2 none that is called as its suffix, all else is the same.
+# Versions that a query is looked up in: 1 has no languages, and a query of it names none; 2 has none that is called as
+# its suffix, nor those within longer names; all else is the same.
 READ_TERMS = (1, 2, 3)
+_LANGUAGES_SINCE = 2
 
 # A longer run is read as several words: nobody types 129 characters, and a megabyte of base64 is no term.
 MAX_WORD = 128
@@ -94,8 +96,8 @@ def document_terms(path: str, symbol: str | None, title: str | None, text: str) 
     return terms
 
 
-def query_terms(text: str) -> list[str]:
-    """The terms that a query is compared by, each once.
+def query_terms(text: str, version: int = TERMS_VERSION) -> list[str]:
+    """The terms that a query is compared by, each once, with those of an index of such a version.
 
     A word that a person repeats ("the string in the string") is no better known for it. nDCG@10 of each once instead of
     as often as it is asked: +.0215 [.016, .027] on CoNaLa train, +.003 and +.001 on SciFact train and CosQA dev, +.010
@@ -108,7 +110,7 @@ def query_terms(text: str) -> list[str]:
     >>> query_terms("zip in JavaScript")
     ['zip', 'in', 'javascript', '.javascript']
     """
-    said, languages = languages_named(text)
+    said, languages = languages_named(text) if version >= _LANGUAGES_SINCE else (text, [])
     return list(dict.fromkeys([*_terms(said, document=False), *(f".{language}" for language in languages)]))
 
 

@@ -229,6 +229,12 @@ def lexical_lack(generation: Generation) -> str:
     )
 
 
+def terms_version(generation: Generation) -> int:
+    """By which rules the texts of a generation became terms; of a set of parts, which agree, those of the first."""
+    recipe = generation.manifest.recipe.get("lexical")
+    return int(recipe.get("terms", TERMS_VERSION)) if isinstance(recipe, dict) else TERMS_VERSION
+
+
 def token_profile(generation: Generation) -> SearchProfile:
     """How the manifest says that the token index is searched; the default where it says nothing. UnknownFormat where it
     sets what this release does not know."""

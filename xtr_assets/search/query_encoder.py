@@ -14,6 +14,7 @@ from xtr_assets.core.lexical_terms import query_terms
 from xtr_assets.core.types import Floats, Int32s
 from xtr_assets.encoders.encoder_record import apart, hold_to_record, minilm_with_tokens, recorded_config
 from xtr_assets.encoders.head_file import HEAD_FILE, HeadName, shipped_name
+from xtr_assets.search.loaders import terms_version
 from xtr_assets.search.retrievers import QueryVectors
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.manifest import HEAD_KEY
@@ -50,7 +51,8 @@ class QueryEncoder:
 
     def encode(self, generation: Generation, texts: Sequence[str], spaces: Sequence[str]) -> list[QueryVectors]:
         """One QueryVectors per text; only the `spaces` asked for are filled. Words alone need no model."""
-        terms = [tuple(query_terms(text)) if "lexical" in spaces else None for text in texts]
+        version = terms_version(generation)
+        terms = [tuple(query_terms(text, version)) if "lexical" in spaces else None for text in texts]
         if not ENCODED.intersection(spaces):
             return [QueryVectors(terms=one) for one in terms]
         encoded = self.encoded(generation, texts)

@@ -10,7 +10,6 @@ from pydantic import Field
 from xtr_assets.core.arguments import query_tokens
 from xtr_assets.core.edits import LEAST_LETTERS, MOST_LETTERS
 from xtr_assets.core.errors import GenerationError
-from xtr_assets.core.lexical_terms import query_terms
 from xtr_assets.core.query_syntax import parse_query
 from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.search.answer import vocabulary_of
@@ -41,6 +40,7 @@ from xtr_assets.server.part_route import (
     legs_of,
     prepared,
     ranks_of,
+    terms_of,
 )
 from xtr_assets.server.problem import Problem, refused
 from xtr_assets.server.state_report import intake_told
@@ -167,7 +167,7 @@ def explained(index: HostedIndex, body: Explain) -> dict[str, Any]:
         spaces = {one.name: within(one, opened, collection_of(body.collection)) for one in opened.spaces(body.mode)}
         lexical = spaces.get("lexical")
         assert lexical is None or isinstance(lexical, LexicalSpace)
-        terms = None if lexical is None else tuple(query_terms(parse_query(body.query, body.syntax).text))
+        terms = None if lexical is None else terms_of(opened, parse_query(body.query, body.syntax).text)
         tokens = token_ids = None
         if "xtr" in spaces:
             if body.tokens is None or body.token_ids is None or len(body.tokens) != len(body.token_ids):

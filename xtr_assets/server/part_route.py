@@ -26,6 +26,7 @@ from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.search.answer import compared, known_whole, vocabulary_of
 from xtr_assets.search.confidence import PROFILE_KEY
 from xtr_assets.search.legs import ADDED, AS_IT_IS
+from xtr_assets.search.loaders import terms_version
 from xtr_assets.search.near_words import MOST_WORDS, doubted
 from xtr_assets.search.part_legs import PartCandidates, Place, part_candidates, part_scan
 from xtr_assets.search.part_ranks import part_ranks
@@ -157,7 +158,7 @@ def prepared(index: HostedIndex, body: Prepare) -> dict[str, Any]:
             "confidence": opened.generation.manifest.profile.get(PROFILE_KEY),
         }
         if "lexical" in names and opened.lexical is not None:
-            counted = opened.lexical.index.counted(tuple(query_terms(text)))
+            counted = opened.lexical.index.counted(terms_of(opened, text))
             told["collection"] = {"rows": counted.rows, "length": counted.length, "frequencies": counted.frequencies}
         if body.where:
             unknown = opened.filters.unknown(parse_where(body.where))
@@ -174,6 +175,11 @@ def prepared(index: HostedIndex, body: Prepare) -> dict[str, Any]:
             whole = known_whole(opened, searcher.encoder, vectors, words) if unheld else set()
             told["whole"] = sorted(whole.intersection(unheld))
         return told
+
+
+def terms_of(opened: OpenGeneration, text: str) -> tuple[str, ...]:
+    """The terms of a query as the generation has them."""
+    return tuple(query_terms(text, terms_version(opened.generation)))
 
 
 def legs_of(index: HostedIndex, body: Legs) -> dict[str, Any]:
@@ -278,7 +284,7 @@ def _vectors(opened: OpenGeneration, ask: Ask, body: Legs, text: str) -> QueryVe
             if body.tokens is None:
                 raise refused(400, "`tokens` are missing, which the mode compares")
             tokens = query_tokens(body.tokens, encoder.token_dim)
-    return QueryVectors(embedding, tokens, None, tuple(query_terms(text)), asked_name(text))
+    return QueryVectors(embedding, tokens, None, terms_of(opened, text), asked_name(text))
 
 
 def front_ask(question: Question) -> tuple[Ask, bool]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import xtr_assets as xa
+from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.sample import texts
 
@@ -34,3 +35,11 @@ def test_names_in_another_wording_score_as_they_did(path: Path) -> None:
         hit = searcher.search("wait for a free slot", 2)[0]
     assert hit.symbol == "put"
     assert (hit.score, hit.scores["name"]) == pytest.approx((2.55824, 0.54306), abs=1e-4)
+
+
+def test_its_words_are_asked_as_they_were(path: Path) -> None:
+    """Its files have no language, and JavaScript is written of two words there."""
+    generation = Warehouse.open(path).published
+    assert generation is not None
+    (asked,) = QueryEncoder("cpu").encode(generation, ["JavaScript in C++"], ["lexical"])
+    assert asked.terms == ("javascript", "java", "script", "in", "c")

@@ -240,6 +240,26 @@ def test_a_front_answers_as_the_whole_set_in_one_process_does(parts: PartSet) ->
     tried(parts, act)
 
 
+def test_a_front_asks_what_an_earlier_release_built_as_that_release_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xtr_assets.pipeline.derive.lexical_index.TERMS_VERSION", 1)
+    made = PartSet.create(tmp_path / "set")
+    for seed, name in enumerate(("a", "b")):
+        made.add(name)
+        build(made, name, seed)
+    made.publish(force_reason=FORCE)
+
+    async def act(site: Site) -> None:
+        with xa.open(made.root, "cpu") as whole_set:
+            for mode in ("lexical", "hybrid"):
+                found = hits(await site.ask("zebra in Python", 5, mode, explain=True))
+                assert found == local(whole_set, "zebra in Python", 5, mode, None, explain=True)
+                assert not [one for hit in found for one in hit["explanation"]["terms"] if one["term"] == ".python"]
+
+    tried(made, act)
+
+
 def test_a_front_corrects_the_spelling_that_the_whole_set_in_one_process_does(parts: PartSet) -> None:
     """A word of one part alone is known; of near ones that of most rows of all parts is meant; a filter hides words."""
     for part, word, count in (("a", "cabinet", 2), ("b", "cabiner", 3), ("a", "cabinet", 2), ("b", "pelican", 1)):
