@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from xtr_assets.core.query_syntax import demands
 from xtr_assets.core.recall import MAXSIM_TIE_TOLERANCE, TIE_TOLERANCE
 from xtr_assets.core.search_options import SETTINGS, SearchOptions
 from xtr_assets.core.where_syntax import parse_where
@@ -150,9 +151,11 @@ def _scanned(searcher: Searcher, told: Told) -> list[Hit]:
     question, settings = told.question, told.question.settings
     own = {name: settings[name] for name in ("fusion", "collapse") if name in settings}
     options = SearchOptions(question.k, **own)
-    syntax = settings.get("syntax", "terms")
+    text, syntax = told.hits.corrected or told.text, settings.get("syntax", "terms")
+    # As it was asked: alone, more words of it might be corrected than in its batch.
+    said: Any = syntax if demands(text, syntax) else "plain"
     mode: Any = question.mode
-    return searcher.answer([told.text], options, mode, question.where, syntax=syntax, scan=True).hits[0]
+    return searcher.answer([text], options, mode, question.where, syntax=said, scan=True).hits[0]
 
 
 def _left(searcher: Searcher, told: Told) -> str:

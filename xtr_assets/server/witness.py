@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from xtr_assets.search.hits import Hit
+from xtr_assets.search.hit_table import Hits
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.question import Question
 
@@ -20,7 +20,7 @@ class Told:
     generation: int
     text: str
     question: Question
-    hits: Sequence[Hit]
+    hits: Hits
 
 
 class Witness(Protocol):

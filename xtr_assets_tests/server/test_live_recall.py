@@ -14,7 +14,9 @@ import httpx
 import pytest
 import yaml
 
+from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Hit
+from xtr_assets.search.legs import Blend
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.server import live_recall
 from xtr_assets.server.hosted_index import HostedIndex
@@ -23,8 +25,9 @@ from xtr_assets.server.live_recall import LOWEST_PRIORITY, LiveRecall, recall_of
 from xtr_assets.server.question import parse_question
 from xtr_assets.server.recall_tally import RecallTally
 from xtr_assets.server.witness import Told
+from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
-from xtr_assets_tests.fixtures import new_warehouse, publish_chunks
+from xtr_assets_tests.fixtures import drafted, new_warehouse, publish_chunks, write_shard
 from xtr_assets_tests.server.site import served, version
 from xtr_assets_tests.server.test_hot_swap import until
 
@@ -42,7 +45,8 @@ def index(folder: Path) -> Iterator[HostedIndex]:
 def told(index: HostedIndex, **document: Any) -> Told:
     question = parse_question({"query": "zebra version text", "mode": "dense", **document}, Limits())
     with index.use() as searcher:
-        hits = searcher.search(question.asked[0], question.k, question.mode, question.where)  # type: ignore[arg-type]
+        settings = question.settings
+        hits = searcher.search(question.asked[0], question.k, question.mode, question.where, **settings)  # type: ignore[arg-type]
         return Told(index, searcher.generation, question.asked[0], question, hits)
 
 
@@ -69,6 +73,28 @@ def test_what_was_lost_is_missed_in_each_mode(index: HostedIndex, mode: str) -> 
     (one,) = live.document("docs")["measured"]
     assert (one["mode"], one["filter"], one["questions"], one["low"]) == (mode, "none", 2, 1)
     assert one["mean"] == pytest.approx(0.85) and one["least"] == pytest.approx(0.7)
+
+
+def test_what_was_asked_is_scanned_for_corrected_or_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a long batch fewer words of each query are corrected than of one alone."""
+    monkeypatch.setattr("xtr_assets.search.answer.known_whole", lambda *_: set())
+    warehouse = Warehouse.create(tmp_path / "w")
+    write_shard(warehouse, "code", version(1))
+    draft = drafted(warehouse)
+    draft.set_profile("hybrid", Blend.standard().document())
+    warehouse.publish(draft.number, force_reason="no gate in this test")
+    index = HostedIndex("docs", tmp_path / "w", "cpu")
+    index.look()
+    live = LiveRecall(1.0)
+    alone = told(index, query="unchangd versoin zebrra", mode="hybrid", k=5)
+    assert alone.hits.corrected == "unchanged version zebra"
+    for text in ("unchanged versoin zebrra", alone.text):
+        typed = told(index, query=text, mode="hybrid", k=5, syntax="plain").hits
+        batched = Hits(typed, "" if text == alone.text else text)
+        assert live.measure(replace(alone, hits=batched)) == "measured"
+    (one,) = live.document("docs")["measured"]
+    assert (one["questions"], one["mean"]) == (2, 1.0)
+    index.close()
 
 
 def test_a_filter_is_told_by_what_it_leaves_and_a_question_that_nothing_answers_is_no_evidence(

@@ -13,6 +13,7 @@ import pytest
 
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.pipeline.queries.question_log import QuestionLog
+from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.server import query_log
 from xtr_assets.server.hosted_index import HostedIndex
@@ -31,7 +32,7 @@ MEGABYTE = 1_000_000
 
 def told(text: str, **document: Any) -> Told:
     question = parse_question({"query": text, **document}, Limits())
-    return Told(HostedIndex("docs", Path("nowhere")), 1, text, question, ())
+    return Told(HostedIndex("docs", Path("nowhere")), 1, text, question, Hits())
 
 
 def counted(outcome: str) -> float:
