@@ -95,7 +95,8 @@ def _query(data: bytes, _folder: Path) -> None:
     for demanded in (*query.phrases, *query.required):
         assert holds_phrase(query.text, demanded), (query, demanded)
     stored = set(document_terms(text, text, text, text))
-    assert set(query_terms(text)) <= stored
+    # A language that is named asks for its files as well.
+    assert {term for term in query_terms(text) if term[0] != "."} <= stored
     for alternatives in needed_terms(text):
         assert stored & set(alternatives), alternatives
 

@@ -154,7 +154,7 @@ MUTANTS = (
     Mutant(
         "words of questions are not stemmed",
         "words",
-        locally("search.query_encoder", "query_terms", lambda _: lambda text: text.lower().split()),
+        locally("search.query_encoder", "query_terms", lambda _: lambda text, *_: text.lower().split()),
         ANSWERS,
         serves=True,
     ),
