@@ -3,6 +3,7 @@
 A header `.h` may be of several, so it has none. Nor has what people ask about more often than they write in it, as SQL.
 """
 
+import re
 from collections.abc import Mapping
 
 import regex
@@ -62,6 +63,10 @@ _NAMED = regex.compile(
 _IN_SHORT = regex.compile(
     rf"(?<!\S)(?:in|using)\s({'|'.join(_SHORT)})(?!{LETTER}|\.{LETTER}|[+#'-])", regex.V1 | regex.IGNORECASE
 )
+# Those that capitals part within a longer name.
+_PARTED = "(?:Java|Type)Script|OCaml|[CF]Sharp"
+_WITHIN = regex.compile(rf"(?<={LETTER})(?:{_PARTED})|(?:{_PARTED})(?={LETTER})", regex.V1)
+_HINT = re.compile("Script|Caml|Sharp")
 
 
 def language_of(path: str) -> str:
@@ -88,3 +93,12 @@ def languages_named(text: str) -> tuple[str, list[str]]:
     short = [one.group(1).lower() for one in _IN_SHORT.finditer(read)]
     named = list(dict.fromkeys([*(_ALSO_CALLED.get(one, one) for one in found), *short]))
     return (_NAMED.sub(lambda one: one.group().lower(), read) if found else text), named
+
+
+def languages_within(text: str) -> list[str]:
+    """The languages within longer names of a text in `fold_form`, with repeats: a query asks for each as one word.
+
+    >>> languages_within("setJavaScriptEnabled in JavaScript"), languages_within("OCamlParser")
+    (['javascript'], ['ocaml'])
+    """
+    return [one.lower() for one in _WITHIN.findall(text)] if _HINT.search(text) else []

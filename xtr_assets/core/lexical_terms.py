@@ -30,7 +30,7 @@ from threading import local
 import regex
 from snowballstemmer.english_stemmer import EnglishStemmer
 
-from xtr_assets.core.file_language import language_of, languages_named
+from xtr_assets.core.file_language import language_of, languages_named, languages_within
 from xtr_assets.core.text_fold import LETTER, SPACELESS, fold, fold_form
 
 # Terms of one version are compared with no other's. Also raised where another release of the stemmer stems otherwise:
@@ -167,17 +167,19 @@ def needed_terms(text: str) -> list[tuple[str, ...]]:
 
 
 def _terms(text: str, *, document: bool) -> list[str]:
+    read = fold_form(text)
+    within = languages_within(read) if document else []
     if text.isascii():
-        return list(chain.from_iterable(map(_known.__getitem__, _ASCII_NAME.findall(text))))
+        return [*chain.from_iterable(map(_known.__getitem__, _ASCII_NAME.findall(text))), *within]
     terms: list[str] = []
-    for name in _names(text):
+    for name in _NAME.findall(read):
         if not _is_run(name):
             terms += _known[name]
             continue
         terms += _pairs(name) if len(name) > 1 else [name]
         if document and len(name) > 1:
             terms += _HAN.findall(name)
-    return terms
+    return terms + within
 
 
 def _names(text: str) -> list[str]:

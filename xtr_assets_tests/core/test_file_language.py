@@ -45,6 +45,21 @@ def test_a_language_that_a_question_names_is_one_word_there() -> None:
     assert {"java", "script", "javascript"} <= set(document_terms("", None, None, "JavaScript"))
 
 
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("JavaScript", "setJavaScriptEnabled"),
+        ("OCaml", "OCaml_parser"),
+        ("CSharp", "xCSharp"),
+        ("typescript", "TypeScripts"),
+    ],
+)
+def test_a_language_within_a_longer_name_is_found_too(query: str, name: str) -> None:
+    (said,) = {term for term in query_terms(query) if term[0] != "."}
+    assert document_terms("", name, None, "").count(said) == 1
+    assert said in called_terms("", name) and said not in query_terms(name)
+
+
 @pytest.mark.parametrize("path", ["a/b.py", "stubs/b.PYI", "x.test.py", "..py"])
 def test_the_language_of_a_file_is_a_term_of_its_chunks(path: str) -> None:
     assert language_of(path) == "python"

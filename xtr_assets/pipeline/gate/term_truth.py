@@ -32,6 +32,8 @@ NAMES = {
     "c♯": "c#", "f♯": "f#", "c++98": "c++", "c++03": "c++", "c++0x": "c++", "c++11": "c++", "c++14": "c++",
     "c++17": "c++", "c++20": "c++", "c++23": "c++", "c++26": "c++",
 }  # fmt: skip
+# What a text is asked for as one word, and reads as two within a longer name.
+WITHIN = ("JavaScript", "TypeScript", "OCaml", "CSharp", "FSharp")
 # Unicode names of the characters of scripts whose words touch begin so.
 TOUCHING = (
     "CJK UNIFIED IDEOGRAPH", "CJK COMPATIBILITY IDEOGRAPH", "HIRAGANA", "KATAKANA", "HANGUL", "THAI", "LAO", "KHMER",
@@ -57,6 +59,7 @@ def counted(path: str, symbol: str, title: str, text: str) -> Counter[str]:
     found: Counter[str] = Counter()
     for one in (path, symbol, title, text):
         found.update(_terms(one, stored=True))
+        found.update(_within(one))
     found.update(_homes(path, symbol))
     found.update(written_in(path))
     return found
@@ -104,13 +107,25 @@ def _language_at(text: str, at: int) -> str:
     return ""
 
 
+def _within(text: str) -> Iterator[str]:
+    """The languages that stand within longer names."""
+    read = plain(text)
+    for name in WITHIN:
+        at = read.find(name)
+        while at >= 0:
+            behind = at + len(name)
+            if any(map(_joins, read[max(0, at - 1) : at] + read[behind : behind + 1])):
+                yield name.lower()
+            at = read.find(name, behind)
+
+
 def _joins(one: str) -> bool:
     return _class(one) == "w"
 
 
 def called(text: str) -> frozenset[str]:
     """The terms of a path or a symbol."""
-    return frozenset(_terms(text, stored=True))
+    return frozenset([*_terms(text, stored=True), *_within(text)])
 
 
 def tellable(text: str) -> bool:

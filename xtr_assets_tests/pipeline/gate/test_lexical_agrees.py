@@ -187,13 +187,14 @@ def test_both_readings_know_the_same_languages() -> None:
     chance = np.random.default_rng(9)
     short = [*map(" in {}".format, term_truth.SHORT), "using Go", "IN\nC", "c", "-", "'"]
     marks = [*short, " ", " ", " ", ".", "_", "+", "#", "x", "1", "é", "\u0301", "\u017f", "\u212a", "in", "\u0130"]
-    marks += ["\u7528", "\u30d5", "\uff30", "\u0940", ".3", "17", "\uff0b"]
-    pieces = [*term_truth.NAMES, "JavaScript", "PYTHON", *marks]
+    marks += ["\u7528", "\u30d5", "\uff30", "\u0940", ".3", "17", "\uff0b", "Java\uff33cript"]
+    pieces = [*term_truth.NAMES, *term_truth.WITHIN, "PYTHON", *marks]
     named = 0
     for _ in range(3_000):
         text = "".join(pieces[i] for i in chance.integers(len(pieces), size=int(chance.integers(1, 7))).tolist())
         found = term_truth.asked(text)
         assert found == Counter(query_terms(text)), text
+        assert term_truth.counted(text, "", "", text) == Counter(document_terms(text, None, None, text)), text
         named += any(term.startswith(".") for term in found)
     assert named > 600
 
