@@ -128,6 +128,9 @@ def check(session: DraftSession) -> Finding:
             if covered and word is not None:
                 told |= {"accepted_by": word.who, "accepted_at": word.at, "accepted_because": word.reason}
                 begin_anew(now.setdefault(name, Holding()), kinds[name])
+            elif one.names != (one.name,) and not one.loss.words:
+                # What went to another source is there: the next build has none of it to find.
+                begin_anew(now[name], kinds[name])
         if one.loss.words and not covered:
             refused.append(one)
         if not covered:

@@ -11,9 +11,12 @@ import numpy as np
 
 from xtr_assets.config import IndexConfig, PartConfig
 from xtr_assets.core.membership import lacking
-from xtr_assets.pipeline.gate.loss_measures import by_hand, percent, without_deleted
-from xtr_assets.pipeline.gate.source_stock import Holding
+from xtr_assets.pipeline.gate.loss_measures import LEAST_RECORDS, by_hand, percent, without_deleted
+from xtr_assets.pipeline.gate.source_stock import Holding, Most
 from xtr_assets.storage.generation import Generation
+
+# What the record keeps of `Most`; of exports, those of records alone.
+KEPT = {"files": ("count", "came"), "records": ("count", "came", "exports", "records")}
 
 
 def note_most(
@@ -37,33 +40,44 @@ def note_most(
         if mine is None or theirs is None or not theirs.rows:
             continue
         kept = noted.get(source.name, {}).get("most", {})
-        if kept.get("unit") != unit_of(source.holds):
-            kept = {"count": _count(theirs, source.holds), "came": 0}
-        mine.most, mine.came = kept["count"], kept["came"] + _came(theirs, mine, source.holds)
-        if source.holds == "records":
-            # A few exports that a person deletes are no loss, however many records were in them.
-            mine.most -= theirs.total - without_deleted(theirs.rows, mine.rows)[0]
-        if mine.most <= _count(mine, source.holds) or mine.came > config.gate.shrink * mine.most:
+        if kept.get("unit") == unit_of(source.holds):
+            mine.most = Most(**{name: count for name, count in kept.items() if name != "unit"})
+        else:
+            mine.most = Most(_count(theirs, source.holds))
+        exports, records = _deleted(theirs, mine) if source.holds == "records" else (0, 0)
+        mine.most.came += _came(theirs, mine, source.holds)
+        mine.most.exports += exports
+        mine.most.records += records
+        rotated = mine.most.came > config.gate.shrink * mine.most.count
+        if mine.most.count <= _count(mine, source.holds) or rotated:
             begin_anew(mine, source.holds)
 
 
 def begin_anew(one: Holding, kind: str) -> None:
     """What it holds now is what later builds are held against."""
-    one.most, one.came = _count(one, kind), 0
+    one.most = Most(_count(one, kind))
 
 
 def told_of_most(one: Holding, kind: str) -> dict[str, Any]:
     """What the record keeps."""
-    return {"most": {"unit": unit_of(kind), "count": one.most, "came": one.came}} if one.most else {}
+    if not one.most.count:
+        return {}
+    unit = unit_of(kind)
+    return {"most": {"unit": unit, **{name: getattr(one.most, name) for name in KEPT[unit]}}}
 
 
 def slowly_lost(kind: str, now: Holding, limit: float) -> tuple[float, str]:
     """The share that is missing of the most that the source held, where that is too much, and the words."""
-    lost = now.most - _count(now, kind)
-    if lost <= limit * now.most or by_hand(lost, now.most):
+    most, left = now.most.count, _count(now, kind)
+    if by_hand(now.most.exports, len(now.rows) + now.most.exports):
+        # A few exports that a person deletes are no loss, however many records were in them.
+        most -= now.most.records
+    lost = most - left
+    few = lost < LEAST_RECORDS if kind == "records" else by_hand(lost, most)
+    if lost <= limit * most or few:
         return 0.0, ""
-    told = f"{_count(now, kind)} {unit_of(kind)} are left of {now.most}, the most that it held"
-    return lost / now.most, f"{told}: {percent(lost / now.most)} went in several builds, each of which took too little"
+    told = f"{left} {unit_of(kind)} are left of {most}, the most that it held"
+    return lost / most, f"{told}: {percent(lost / most)} went in several builds, each of which took too little"
 
 
 def unit_of(kind: str) -> str:
@@ -72,10 +86,26 @@ def unit_of(kind: str) -> str:
 
 
 def _count(one: Holding, kind: str) -> int:
-    return one.total if kind == "records" else len(one.rows)
+    """Of records each one, however many rows it is cut into: another `max_chars` loses none."""
+    return int(np.count_nonzero(one.texts.parts == 0)) if kind == "records" else len(one.rows)
 
 
 def _came(before: Holding, now: Holding, kind: str) -> int:
-    if kind != "records":
-        return len(now.rows.keys() - before.rows.keys())
-    return int(np.count_nonzero(lacking(now.texts.ids, before.texts.ids)))
+    """Files or records that were not there and say something new: what was renamed came at the same time as it went."""
+    texts = now.texts
+    if kind == "records":
+        fresh = np.flatnonzero(lacking(texts.ids, before.texts.ids) & (texts.parts == 0))
+    else:
+        paths = np.array([path not in before.rows for path in texts.paths], np.bool_)
+        fresh = np.flatnonzero(paths[texts.file])
+    if not len(fresh):
+        return 0
+    new = fresh[lacking(texts.hashes[fresh].view(np.int64), before.texts.hashes.view(np.int64))]
+    return len(new) if kind == "records" else len(np.unique(texts.file[new]))
+
+
+def _deleted(before: Holding, now: Holding) -> tuple[int, int]:
+    """How many exports a person may have deleted since, and the records in them."""
+    served = before.texts.records()
+    left, deleted = without_deleted(served, now.texts.records())
+    return deleted, sum(served.values()) - left

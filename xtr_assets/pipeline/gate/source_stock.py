@@ -52,6 +52,11 @@ class Texts:
         """Rows by path."""
         return dict(zip(self.paths, np.bincount(self.file, minlength=len(self.paths)).tolist(), strict=True))
 
+    def records(self) -> dict[str, int]:
+        """Records by path: each begins with part 0."""
+        count = np.bincount(self.file[self.parts == 0], minlength=len(self.paths))
+        return dict(zip(self.paths, count.tolist(), strict=True))
+
     def by_path(self, sizes: Ints | None = None) -> dict[str, int]:
         """Bytes by path; of `sizes` where other ones are given for the same rows."""
         held = np.bincount(self.file, self.sizes if sizes is None else sizes, len(self.paths)).astype(np.int64)
@@ -86,14 +91,24 @@ class Texts:
 
 
 @dataclass(slots=True)
+class Most:
+    """The most files (or records) that a source held in what led here, how many came since, and which exports a person
+    deleted since with how many records (slow_loss.py); 0 where nobody knows."""
+
+    count: int = 0
+    came: int = 0
+    exports: int = 0
+    records: int = 0
+
+
+@dataclass(slots=True)
 class Holding:
     """What a generation holds of one source.
 
     rows : live rows by path. unusable : places in quarantine (files, or records of a source of records) and files that
     were never read. refused : files in quarantine, for whatever reason, that have no row. settings : fingerprints of
-    the source's settings that its shards were made with. mounted : folders that are disks of their own. most, came :
-    the most files (or records) that it held in what led here, and how many came since (slow_loss.py); 0 where nobody
-    knows.
+    the source's settings that its shards were made with. mounted : folders that are disks of their own. most : the most
+    that it held.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
@@ -101,8 +116,7 @@ class Holding:
     refused: set[str] = field(default_factory=set)
     settings: set[str] = field(default_factory=set)
     mounted: set[str] = field(default_factory=set)
-    most: int = 0
-    came: int = 0
+    most: Most = field(default_factory=Most)
     texts: Texts = field(default_factory=Texts)
 
     @property

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from xtr_assets.config import GateConfig
+from xtr_assets.config import GateConfig, SourceConfig
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.types import Quarantined
 from xtr_assets.pipeline.gate import mounted_folders
@@ -88,6 +88,69 @@ def test_what_rotates_loses_nothing_though_it_shrinks_slowly(world: World) -> No
         assert look(world).passed
         serve_judged(world)
     assert len(list((world.folder / "guide").iterdir())) == 18 < 0.8 * PAGES
+
+
+def test_as_few_records_as_a_person_may_delete_are_no_slow_loss(world: World) -> None:
+    (world.folder / "papers/b.jsonl").unlink()
+    world.write("papers/a.jsonl", records(range(20)))
+    serve_judged(world)
+    world.write("papers/a.jsonl", records(range(11)))
+    assert look(world).passed
+    world.write("papers/a.jsonl", records(range(10)))
+    assert not look(world).passed
+
+
+def test_records_that_are_cut_into_fewer_rows_are_no_slow_loss(world: World) -> None:
+    def cut(most: int) -> None:
+        kept = [one.model_copy(update={"max_chars": most}) for one in world.config.sources if one.name == "papers"]
+        world.config_with(sources=(*world.config.sources[:2], *kept))
+
+    made = [{"_id": f"p{n}", "text": words(n, 100), "year": 1990} for n in range(20)]
+    world.write("papers/a.jsonl", "".join(json.dumps(one) + "\n" for one in made))
+    cut(200)
+    serve_judged(world)
+    cut(2000)
+    found = look(world)
+    told = found.details["sources"]["papers"]
+    assert found.passed and told["rows"] == 40 < 0.5 * told["rows_serving"]
+
+
+def test_exports_that_go_a_few_in_each_build_wait_once(world: World) -> None:
+    for n in range(10):
+        world.write(f"papers/day-{n}.jsonl", records(range(100 + 10 * n, 110 + 10 * n)))
+    serve_judged(world)
+    unlink(world.folder / "papers", [f"day-{n}.jsonl" for n in range(4)])
+    assert look(world).passed
+    serve_judged(world)
+    unlink(world.folder / "papers", ["day-4.jsonl"])
+    found = look(world)
+    assert not found.passed and "source papers: 110 records are left of 160, the most that it held" in found.summary
+
+
+def test_what_went_to_another_source_is_missed_in_no_later_build(world: World) -> None:
+    serve_judged(world)
+    more = SourceConfig(name="more", kind="text", path=world.folder / "more")
+    world.config_with(sources=(*world.config.sources, more))
+    (world.folder / "more").mkdir()
+    for n in range(PAGES // 2):
+        (world.folder / f"guide/{n}.md").rename(world.folder / f"more/{n}.md")
+    assert look(world).passed
+    serve_judged(world)
+    world.write(f"guide/{PAGES - 1}.md", "# The last page\n\nedited")
+    found = look(world)
+    assert found.passed, found.summary
+
+
+def test_what_is_renamed_makes_up_for_no_slow_loss(world: World) -> None:
+    serve_judged(world)
+    unlink(world.folder / "guide", [f"{n}.md" for n in range(4)])
+    (world.folder / "guide/old").mkdir()
+    for n in range(4, PAGES):
+        (world.folder / f"guide/{n}.md").rename(world.folder / f"guide/old/{n}.md")
+    assert look(world).passed
+    serve_judged(world)
+    unlink(world.folder / "guide/old", ["4.md"])
+    assert not look(world).passed
 
 
 def test_a_disk_that_is_mounted_below_a_source_is_missed_however_little_it_holds(
