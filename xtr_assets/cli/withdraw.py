@@ -36,7 +36,10 @@ def withdraw(
     opened = open_warehouse(place)
     opened.withdraw(number, reason=reason)
     tell_pointer(opened, f"withdrew generation {number}", as_json)
-    if not as_json and (published := opened.published) is not None and opened.history()[-1].files is None:
+    line = opened.history()[-1]
+    if not as_json and line.also:
+        say(f"made from the same files, and withdrawn with it: {', '.join(map(str, line.also))}")
+    if not as_json and (published := opened.published) is not None and line.files is None:
         say(
             f"generation {published.number} was made from the same files: where these are what must not serve, take "
             "them out and build, or withdraw it as well"

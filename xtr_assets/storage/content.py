@@ -20,7 +20,8 @@ How = Literal["rolled back", "withdrawn"]
 class TakenBack:
     """That a content is not to serve, and the line of the history that says so. `generation` held it then; `content` is
     what the history names it by. `files` digests the files that it was made from, where nothing made from them is to
-    serve, whatever the settings; `by_files` says that these are what it has in common with what was asked for."""
+    serve, whatever the settings: `also` are the generations that were. `by_files` says that these are what it has in
+    common with what was asked for."""
 
     content: str
     generation: int
@@ -29,6 +30,7 @@ class TakenBack:
     who: str
     reason: str | None
     files: str | None = None
+    also: tuple[int, ...] = ()
     by_files: bool = False
 
     @property
@@ -93,7 +95,8 @@ def taken_back(
     for entry, left in stack_moves(entries, published):
         key = key_of(entry.generation, contents)
         if entry.action == "withdrawn":
-            back[key] = TakenBack(key, entry.generation, "withdrawn", entry.at, entry.who, entry.reason, entry.files)
+            said = entry.at, entry.who, entry.reason, entry.files, entry.also
+            back[key] = TakenBack(key, entry.generation, "withdrawn", *said)
         elif entry.action == "allowed" and entry.files is not None:
             back = {key: replace(one, files=None) if one.files == entry.files else one for key, one in back.items()}
         elif entry.action == "allowed":
@@ -121,9 +124,17 @@ def rolled_back(entries: Sequence[HistoryEntry], published: int | None) -> dict[
     return left
 
 
-def withdrawn_generations(layout: Layout, numbers: Iterable[int]) -> set[int]:
-    """Those of the numbers whose content was withdrawn, by the history alone: it is asked at every look at a state."""
-    entries = read_history(layout)
+def withdrawn_generations(layout: Layout, numbers: Iterable[int]) -> dict[int, TakenBack]:
+    """Those of the numbers that were withdrawn, by the history alone: it is asked at every look at a state."""
+    return withdrawn_among(read_history(layout), read_published(layout), numbers)
+
+
+def withdrawn_among(
+    entries: Sequence[HistoryEntry], published: int | None, numbers: Iterable[int]
+) -> dict[int, TakenBack]:
+    """The same of the lines of a history: which line withdrew each, or what was made from the same files."""
     contents = noted_contents(entries)
-    back = taken_back(entries, read_published(layout), contents)
-    return {n for n in numbers if (one := back.get(key_of(n, contents))) is not None and one.how == "withdrawn"}
+    withdrawn = {key: one for key, one in taken_back(entries, published, contents).items() if one.how == "withdrawn"}
+    with_files = {n: replace(one, by_files=True) for one in withdrawn.values() if one.files for n in one.also}
+    found = {n: withdrawn.get(key_of(n, contents)) or with_files.get(n) for n in numbers}
+    return {n: one for n, one in found.items() if one is not None}

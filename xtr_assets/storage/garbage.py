@@ -155,7 +155,7 @@ def _is_idle(stack: ExitStack, layout: Layout, shard: str) -> bool:
 def kept_numbers(layout: Layout, sealed: Sequence[int], keep: int) -> set[int]:
     """The serving generation and rollback targets from the top of the stack down, then the newest others."""
     published = read_published(layout)
-    refused = withdrawn_generations(layout, sealed) - {published}
+    refused = set(withdrawn_generations(layout, sealed)) - {published}
     stack = reversed(published_stack(read_history(layout), published))
     order = [n for n in (*stack, *sorted(sealed, reverse=True)) if n in sealed and n not in refused]
     return set(list(dict.fromkeys(order))[:keep])

@@ -170,6 +170,7 @@ def append_history(
     shrink: AcceptedShrink | None = None,
     content: str | None = None,
     files: str | None = None,
+    also: Sequence[int] = (),
 ) -> HistoryEntry:
     """Append an entry durably, and name the new end in warehouse.json. A torn last line is cut off first.
 
@@ -194,6 +195,7 @@ def append_history(
             "shrink": shrink,
             "content": content,
             "files": files,
+            "also": also,
             "after": sha256_bytes(data),
         }
     ).signed()

@@ -46,11 +46,12 @@ class HistoryEntry(Grown):
     somebody lets a content that was taken back serve again. `accepted_shrink` moves nothing either: `generation` is the
     one that served then (0 for none), and `shrink` what was accepted. Nor does
     `accepted_history`: somebody goes on with a history that lost lines. `files` of a withdrawal digests the files that
-    the generation was made from; it is not there where what served then was made from the same. `allowed` with `files`
-    lets these serve again, but for the contents that were withdrawn with them.
+    the generation was made from, and `also` names the other ones that were made from these; neither is there where
+    what served then was made from the same. `allowed` with `files` lets these serve again, but for the contents that
+    were withdrawn with them.
     """
 
-    gained = ("content", "shrink", "after", "files")
+    gained = ("content", "shrink", "after", "files", "also")
 
     at: str
     action: Literal[
@@ -74,6 +75,7 @@ class HistoryEntry(Grown):
     shrink: AcceptedShrink | None = None
     after: Digest | None = None
     files: Digest | None = None
+    also: tuple[Count, ...] = ()
     check: str = ""
 
     @property

@@ -235,7 +235,10 @@ def withdraw(layout: Layout, number: int, reason: str, *, who: str | None = None
                 "another one first"
             )
         current = rollback(layout, target, who=who, reason=f"generation {number} is withdrawn: {reason}").number
-    said: dict[str, Any] = {"content": content, "files": _withdrawn_files(layout, number)}
+    files = _withdrawn_files(layout, number)
+    others = (one for one in layout.numbers() if files is not None and one != number and is_sealed(layout, one))
+    also = [one for one in others if files_or_none(layout, one) == files]
+    said: dict[str, Any] = {"content": content, "files": files, **({"also": also} if also else {})}
     _note(layout, "withdrawn", number, previous=current, who=who, reason=reason, **said)
     count_move(layout.root.name, "withdrawn", current)
 

@@ -5,15 +5,13 @@ not know of it. Nor does it of a PUBLISHED of yesterday that was copied back, or
 """
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import sleep, time
 
 from xtr_assets.core.errors import CorruptFile, StorageError
-from xtr_assets.storage.content import TakenBack, key_of, noted_contents, taken_back
+from xtr_assets.storage.content import TakenBack, withdrawn_among
 from xtr_assets.storage.history import read_history, read_published
-from xtr_assets.storage.history_entry import HistoryEntry
 from xtr_assets.storage.layout import Layout
 
 log = logging.getLogger(__name__)
@@ -82,7 +80,7 @@ def unnoted_move(layout: Layout) -> UnnotedMove | None:
             return None
         age = _age(layout)
         if read_published(layout) == number and read_history(layout) == entries:
-            back = _withdrawn(entries, last, number)
+            back = withdrawn_among(entries, last, [number]).get(number)
             return UnnotedMove(number, last, number in moves, back, abs(age) < NOTED_WITHIN_SECONDS)
 
 
@@ -119,12 +117,6 @@ def refuse_withdrawn_pointer(layout: Layout) -> None:
     found = unnoted_move(layout)
     if found is not None and (refusal := found.refusal()) is not None:
         raise refusal
-
-
-def _withdrawn(entries: Sequence[HistoryEntry], last: int | None, number: int) -> TakenBack | None:
-    contents = noted_contents(entries)
-    back = taken_back(entries, last, contents).get(key_of(number, contents))
-    return back if back is not None and back.how == "withdrawn" else None
 
 
 def _age(layout: Layout) -> float:

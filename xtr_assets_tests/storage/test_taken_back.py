@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from xtr_assets.core.errors import GenerationError, InvalidInput, PublishRefused
+from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, PublishRefused
 from xtr_assets.core.types import Quarantined
 from xtr_assets.storage.content import SETTINGS_NOTE, content_digest
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.origin import SOURCES_NOTE, Origin
 from xtr_assets.storage.remembrance import content_of, refusal_of_wanted
+from xtr_assets.storage.unnoted_move import followed
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.storage.conftest import Laid
 from xtr_assets_tests.storage.sample import FINGERPRINT, REQUIRED, check, draft, encode_all, publish, texts, write
@@ -291,18 +292,42 @@ def test_what_was_withdrawn_stays_so_under_other_settings_and_another_encoder(li
     lived.withdraw(5, "licence")
     assert Warehouse.open(lived.root).info.format_version == 6
     assert lived.published is not None and lived.published.number == 4
-    lived.collect(keep=4)
-    assert lived.layout.numbers() == [1, 2, 3, 4]
     with pytest.raises(PublishRefused, match=r"same files as generation 5, which was withdrawn .*licence"):
         build_with(lived, C, {"recall": {"k": 20}})
     with pytest.raises(PublishRefused, match="made from the same files as generation 5"):
         build_with(lived, C, {}, "6b" * 32)
     with pytest.raises(GenerationError, match="made from the same files as generation 5"):
         lived.rollback(3)
-    assert lived.rollback().number == 2, "generation 3 was made from the same files"
+    lived.collect(keep=3)
+    assert lived.layout.numbers() == [1, 2, 4, 6, 7], "generations 3 and 5 serve no more, and are no way back"
+    assert lived.rollback().number == 2
     assert build_with(lived, A | {"d.py": ["i four"]}, {}).state == "published"
     assert lived.publish(6, force_reason="late", again_reason="settled").state == "published"
     assert build_with(lived, C, {"recall": {"k": 30}}).state == "published"
+
+
+def test_what_was_made_from_files_that_were_withdrawn_is_withdrawn_wherever_it_is_told(lived: Warehouse) -> None:
+    build_with(lived, A | C, {})
+    build_with(lived, C, {"recall": {"k": 50}})
+    before = lived.layout.published.read_bytes()
+    lived.rollback(3)
+    of_three = lived.layout.published.read_bytes()
+    lived.rollback(2)
+    lived.withdraw(5, "licence")
+    assert lived.history()[-1].also == (3,)
+    states = {one.number: one.state for one in lived.generations()}
+    assert states == {1: "retired", 2: "published", 3: "withdrawn", 4: "retired", 5: "withdrawn"}
+    for pointer in (before, of_three):
+        lived.layout.published.write_bytes(pointer)
+        with pytest.raises(
+            CorruptFile, match=r"expected generation 2, of the last move, found generation [35], withdrawn"
+        ):
+            followed(lived.layout)
+    lived.layout.published.write_text("2\n")
+    lived.publish(3, again_reason="settled")
+    assert lived.generation(3).state == "published" and lived.generation(5).state == "withdrawn"
+    lived.rollback(2)
+    assert lived.generation(3).state == "retired"
 
 
 def test_where_the_same_files_take_over_only_the_settings_were_withdrawn(lived: Warehouse) -> None:

@@ -19,6 +19,7 @@ from xtr_assets.core.errors import (
     WarehouseNotFound,
 )
 from xtr_assets.core.files import FileRecord, check, fsync_tree, move_into_place, read_regular, write_atomic
+from xtr_assets.storage.content import withdrawn_among
 from xtr_assets.storage.digests import check_digest
 from xtr_assets.storage.draft_lifecycle import read_next
 from xtr_assets.storage.generation import Generation
@@ -34,7 +35,7 @@ from xtr_assets.storage.remote.arrival import AT_ONCE, Manner, fetch
 from xtr_assets.storage.remote.block_lists import read_lists
 from xtr_assets.storage.remote.lease import leased
 from xtr_assets.storage.remote.object_store import Head, ObjectStore, Overtaken
-from xtr_assets.storage.remote.store_garbage import history_entries, withdrawn_numbers
+from xtr_assets.storage.remote.store_garbage import history_entries
 from xtr_assets.storage.retired_shards import forget_left
 from xtr_assets.storage.seal import read_manifest, seal_text
 from xtr_assets.storage.stored_json import sha256_bytes
@@ -215,7 +216,7 @@ def _check_history(store: ObjectStore, serving: int, manifest_sha256: str, entri
     if manifest_sha256 not in noted:
         found = f"sha256 {manifest_sha256}"
         raise CorruptFile(f"{store.name}: generations/{serving}/manifest.json", f"one of {sorted(noted)}", found)
-    if withdrawn_numbers(entries, serving, [serving]):
+    if withdrawn_among(entries, serving, [serving]):
         raise PublishRefused(f"generation {serving} serves in {store.name}, and its history says that it was withdrawn")
 
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from xtr_assets.core.errors import InvalidInput, StoreConflict, StoreError, StoreUnreachable
 from xtr_assets.core.files import FileRecord
-from xtr_assets.storage.content import key_of, noted_contents, taken_back
+from xtr_assets.storage.content import withdrawn_among
 from xtr_assets.storage.history import published_stack, whoami
 from xtr_assets.storage.history_entry import HistoryEntry
 from xtr_assets.storage.lock import now
@@ -213,16 +213,9 @@ def history_entries(data: bytes) -> list[HistoryEntry]:
     return [HistoryEntry.from_bytes(line, f"history.jsonl line {index}") for index, line in enumerate(lines, start=1)]
 
 
-def withdrawn_numbers(entries: list[HistoryEntry], serving: int, numbers: Iterable[int]) -> set[int]:
-    """Those of the generations that hold what was withdrawn."""
-    contents = noted_contents(entries)
-    back = taken_back(entries, serving, contents)
-    return {n for n in numbers if (one := back.get(key_of(n, contents))) is not None and one.how == "withdrawn"}
-
-
 def _chosen(move: Move, entries: list[HistoryEntry], keep: int) -> set[int]:
     there = move.generations
-    withdrawn = withdrawn_numbers(entries, move.serving, there) - {move.serving}
+    withdrawn = set(withdrawn_among(entries, move.serving, there)) - {move.serving}
     stack = reversed(published_stack(entries, move.serving))
     order = [move.serving, *(n for n in (*stack, *sorted(there, reverse=True)) if n in there and n not in withdrawn)]
     return set(list(dict.fromkeys(order))[:keep])

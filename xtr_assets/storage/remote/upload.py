@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from xtr_assets.core.errors import GenerationError, PublishRefused, StoreConflict
 from xtr_assets.core.files import FileRecord, read_regular
+from xtr_assets.storage.content import withdrawn_among
 from xtr_assets.storage.digests import check_size
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import read_history, read_published, whoami, whole_history
@@ -23,7 +24,7 @@ from xtr_assets.storage.remote.lease import Held, leased
 from xtr_assets.storage.remote.list_pass import ListPass, put_lists
 from xtr_assets.storage.remote.move import Move
 from xtr_assets.storage.remote.object_store import Head, ObjectStore, Overtaken, side_by_side
-from xtr_assets.storage.remote.store_garbage import history_entries, wait_for_collection, withdrawn_numbers
+from xtr_assets.storage.remote.store_garbage import history_entries, wait_for_collection
 from xtr_assets.storage.seal import read_manifest, refuse_altered
 from xtr_assets.storage.stored_json import sha256_bytes
 from xtr_assets.storage.warehouse_info import WarehouseInfo, read_info
@@ -225,7 +226,7 @@ def _standing(state: LocalState, head: Head | None, store: ObjectStore, beside: 
     """
     if head is not None and beside and state.is_within(head, store):
         entries = history_entries(store.bytes_of(head.move.history, "history.jsonl"))
-        if withdrawn_numbers(entries, head.move.serving, [state.number]):
+        if withdrawn_among(entries, head.move.serving, [state.number]):
             raise PublishRefused(
                 f"generation {state.number} was withdrawn in {store.name}; `xtr-assets pull` brings its history here"
             )
