@@ -16,7 +16,7 @@ from xtr_assets.cli.locate import HOME_VARIABLE, dagster_home, shown
 from xtr_assets.core.errors import StorageError, XtrAssetsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from typing import TypeVar
 
     from xtr_assets.config import IndexConfig
@@ -112,7 +112,7 @@ def finish(done: tuple["BuildResult | SetResult", float], as_json: bool) -> None
     if as_json:
         emit(result.document())
     elif isinstance(result, BuildResult):
-        _report(result, seconds, _left(result) if result.published else ())
+        _report(result, seconds)
     else:
         _report_parts(result, seconds)
     if not result.ok:
@@ -140,9 +140,8 @@ def _report_parts(result: "SetResult", seconds: float) -> None:
         say(f"[red]not moved[/red]: {escape(result.reason)}; {serves}")
 
 
-def _report(result: "BuildResult", seconds: float, left: "Sequence[str]" = ()) -> None:
-    """What a build came to, in a few lines. `left` : sources that left the configuration, not those of a part, whose
-    shards move."""
+def _report(result: "BuildResult", seconds: float) -> None:
+    """What a build came to, in a few lines."""
     from rich.markup import escape
 
     from xtr_assets.storage.refusal import force_line, unmade_line
@@ -151,10 +150,11 @@ def _report(result: "BuildResult", seconds: float, left: "Sequence[str]" = ()) -
         counts = ", ".join(f"{done[what]:,} {what}" for what in ("added", "changed", "deleted") if done.get(what))
         # The reason may count files ("1 added, 1 deleted"): what is counted here are chunks.
         say(f"  {literal(shard)}: {f'chunks {counts}' if counts else 'no chunk changed'} ({done['reason']})")
-    if left:
+    if result.published and result.left:
         note(
-            f"  no longer in the configuration: {', '.join(map(literal, left))}, of which nothing serves any more. "
-            "Where that is another index, give this one a `warehouse` of its own; `xtr-assets rollback` brings it back"
+            f"  no longer in the configuration: {', '.join(map(literal, result.left))}; nothing serves under that name "
+            "any more. Where that is another index, give this one a `warehouse` of its own; `xtr-assets rollback` "
+            "brings it back"
         )
     for sentence in result.intake.sentences():
         note(f"  {sentence}")
@@ -177,10 +177,3 @@ def _report(result: "BuildResult", seconds: float, left: "Sequence[str]" = ()) -
         serves = "nothing serves yet" if result.generation is None else f"generation {result.generation} serves on"
         helps = unmade_line(result.unmade) if result.unmade else force_line(result.built)
         say(f"[red]refused[/red] generation {result.built}: {serves}; {escape(helps)}")
-
-
-def _left(result: "BuildResult") -> list[str]:
-    """The sources that left the configuration; one that is cut otherwise has other shards, and is ingested."""
-    # No name of a source has a hyphen.
-    before, now = ({shard.partition("-")[0] for shard in shards} for shards in (result.retired, result.shards))
-    return sorted(before - now)

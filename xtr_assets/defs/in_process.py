@@ -60,7 +60,8 @@ class BuildResult:
 
     generation : the number that serves now, None where none does. built : the number of the draft that was begun, None
     where nothing had to be. published : whether `built` serves. reason : why something, or nothing, was built.
-    shards : what was ingested, by shard: why, and the chunks added, changed and deleted. intake : what the sources hold
+    shards : what was ingested, by shard: why, and the chunks added, changed and deleted. retired : shards of what
+    served that no source has any more. left : sources that the configuration lacks now. intake : what the sources hold
     that was left out or could not be read. accepted : sources whose shrink somebody accepted. unmade : what no
     step has made of a draft that a check refused before: it cannot be forced. refused : the build
     before this one in the same call, where a retrain followed it. seconds : by step.
@@ -73,6 +74,7 @@ class BuildResult:
     live_rows: int
     shards: dict[str, dict[str, Any]] = field(default_factory=dict)
     retired: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
     intake: Intake = field(default_factory=Intake)
     accepted: tuple[str, ...] = ()
     failed: tuple[FailedCheck, ...] = ()
@@ -170,6 +172,7 @@ class _Build:
         self.seconds: dict[str, float] = {}
         self.shards: dict[str, dict[str, Any]] = {}
         self.retired: tuple[str, ...] = ()
+        self.left: tuple[str, ...] = ()
         self.intake = Intake()
         self.accepted: tuple[str, ...] = ()
 
@@ -198,6 +201,11 @@ class _Build:
             serving = self.warehouse.published
             before = () if serving is None else serving.manifest.snapshots
             self.retired = tuple(sorted(set(before) - {one.shard for one in scans}))
+            if self.retired:
+                from xtr_assets.pipeline.gate.source_stock import source_name
+
+                # A source that is cut otherwise has other shards, and is there.
+                self.left = tuple(sorted(set(map(source_name, self.retired)).difference(self.config.known_sources)))
         with self._timed("ingest"):
             self.shards = {one.shard: self._ingest(one, reason) for one in scans if (reason := self._due(one))}
         self.intake = intake_of(self.warehouse, self.config)
@@ -250,6 +258,7 @@ class _Build:
             live_rows=0 if serving is None else serving.live_rows,
             shards=self.shards,
             retired=self.retired,
+            left=self.left,
             intake=self.intake,
             accepted=self.accepted,
             seconds=self.seconds,
@@ -278,6 +287,7 @@ class _Build:
             costs=dict(draft.manifest.notes.get(COSTS_NOTE, {})),
             shards=self.shards,
             retired=self.retired,
+            left=self.left,
             intake=self.intake,
             accepted=self.accepted,
             seconds={**self.seconds, **step_seconds(result)},

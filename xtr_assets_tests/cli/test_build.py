@@ -47,10 +47,9 @@ def test_a_wrong_config_is_wrong_use_and_names_the_field(project: Path, change: 
 
 
 def test_sources_that_left_the_configuration_are_told(capsys: pytest.CaptureFixture[str]) -> None:
-    result = BuildResult(2, 2, True, "", 1, {"guide-00of02": {"reason": "never chunked"}}, ("guide", "tools-01of02"))
-    finish((result, 1.0), False)
+    finish((BuildResult(2, 2, True, "", 1, retired=("guide", "tools-01of02"), left=("tools",)), 1.0), False)
     told = " ".join(capsys.readouterr().err.split())
-    assert "no longer in the configuration: tools, of which nothing serves any more" in told
+    assert "no longer in the configuration: tools; nothing serves under that name any more" in told
     assert "give this one a `warehouse` of its own" in told
     finish((BuildResult(2, 2, True, "", 1, {}, ()), 1.0), False)
     assert "configuration" not in capsys.readouterr().err

@@ -11,6 +11,7 @@ from xtr_assets.defs.in_process import build
 from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.pipeline.derive.neighbor_lists import read_neighbors
 from xtr_assets.pipeline.gate.registry import checks_of, requirement
+from xtr_assets.pipeline.plan.decide import Decision
 from xtr_assets.pipeline.queries import gate_queries
 from xtr_assets.search.legs import Blend
 from xtr_assets.search.searcher import Searcher
@@ -215,6 +216,20 @@ def test_a_corpus_that_returns_to_an_earlier_state_is_built_again(project: Proje
 
     assert (result.built, result.published) == (3, True)
     assert "glob" not in project.symbols()
+
+
+def test_a_source_that_is_cut_otherwise_left_the_configuration_in_no_build(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor in the one after a refusal, which ingests nothing."""
+    monkeypatch.setattr("xtr_assets.defs.in_process.decide", lambda *_, **__: Decision(False, "it waits"))
+    cut = CONFIG.format(name="small").replace("path: modules", "path: modules, shards: 2")
+    project.configure(cut)
+    results = project.build(), project.build()
+    assert [len(one.shards) for one in results] == [2, 0]
+    assert {(one.retired, one.left) for one in results} == {(("modules",), ())}
+    project.configure(cut.replace("name: modules", "name: code"))
+    assert project.build().left == ("modules",)
 
 
 def test_the_rollback_job_moves_the_pointer_back(project: Project) -> None:
