@@ -31,12 +31,14 @@ Look = Callable[[str, list[os.DirEntry[str]]], list[os.DirEntry[str]]]
 @dataclass(slots=True)
 class Listing:
     """Relative posix paths, sorted: files that match; files beside them of suffixes that the source does not read;
-    why, by path, folders cannot be listed and names cannot be kept; submodules, which are repositories of their own."""
+    why, by path, folders cannot be listed and names cannot be kept; submodules, which are repositories of their own.
+    left_out : how many more files were seen, which `include` or `exclude` leave out."""
 
     files: list[str] = field(default_factory=list)
     other: list[str] = field(default_factory=list)
     closed: dict[str, str] = field(default_factory=dict)
     submodules: list[str] = field(default_factory=list)
+    left_out: int = 0
 
 
 def list_files(root: Path, globs: Globs) -> Listing:
@@ -116,6 +118,8 @@ def _look(folder: str, entries: list[os.DirEntry[str]], globs: Globs, listing: L
             listing.files.append(relative)
         elif globs.passes_over(relative):
             listing.other.append(relative)
+        else:
+            listing.left_out += 1
     return further
 
 

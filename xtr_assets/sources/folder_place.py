@@ -88,7 +88,7 @@ class FolderPlace:
                 "user may read"
             ) from error
         if not listing.files and not listing.closed:
-            raise nothing_matches(self.config, str(root), globs, listing.other)
+            raise nothing_matches(self.config, str(root), globs, listing)
         return listing
 
 
@@ -101,9 +101,8 @@ def _meant(root: Path) -> str:
     return ""
 
 
-def nothing_matches(config: SourceConfig, where: str, globs: Globs, other: Sequence[str]) -> SourceError:
-    """For a place that is there and holds no file of the source. `other` : the files of suffixes that it does not
-    read."""
+def nothing_matches(config: SourceConfig, where: str, globs: Globs, listing: Listing) -> SourceError:
+    """For a place that is there and holds no file of the source. `listing` : what it does hold."""
     field = "kind" if config.kind == config.holds else "holds"
     asked = f"matches `include` ({_few(globs.include)})"
     if not config.include:
@@ -111,19 +110,22 @@ def nothing_matches(config: SourceConfig, where: str, globs: Globs, other: Seque
     left_out = f" outside of `exclude` ({_few(globs.exclude)})" if globs.exclude else ""
     wrong = "`path`, `include` or `exclude`" if config.include or globs.exclude else f"`path` or `{field}`"
     return SourceError(
-        f"source {config.name}: {where} is there, but no file in it {asked}{left_out}; {_counted(other)}; mount or "
+        f"source {config.name}: {where} is there, but no file in it {asked}{left_out}; {_counted(listing)}; mount or "
         f"restore it, correct {wrong}, or remove the source from the configuration to drop its chunks"
     )
 
 
-def _counted(other: Sequence[str]) -> str:
-    """How many files of which suffixes lie there, the most frequent first."""
-    if not other:
-        return "where it looks lies no file of another suffix either"
-    counts = Counter(PurePosixPath(folded(path)).suffix or "without a suffix" for path in other)
-    shown = [f"{suffix} {count:,}" for suffix, count in counts.most_common(MOST_NAMED)]
-    more = f", {len(counts) - MOST_NAMED} other suffixes" if len(counts) > MOST_NAMED else ""
-    return f"{len(other):,} files of other suffixes lie there ({', '.join(shown)}{more})"
+def _counted(listing: Listing) -> str:
+    """How many files lie there: of which suffixes, the most frequent first, and left out by a person."""
+    told = []
+    if listing.other:
+        counts = Counter(PurePosixPath(folded(path)).suffix or "without a suffix" for path in listing.other)
+        shown = [f"{suffix} {count:,}" for suffix, count in counts.most_common(MOST_NAMED)]
+        more = f", {len(counts) - MOST_NAMED} other suffixes" if len(counts) > MOST_NAMED else ""
+        told.append(f"files of other suffixes that lie there: {len(listing.other):,} ({', '.join(shown)}{more})")
+    if listing.left_out:
+        told.append(f"files that `include` or `exclude` leave out: {listing.left_out:,}")
+    return "; ".join(told) or "no other file lies where it looks"
 
 
 def _few(patterns: Sequence[str]) -> str:

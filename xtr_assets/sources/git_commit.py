@@ -90,7 +90,9 @@ def select(tree: CommitTree, globs: Globs, target_of: Callable[[Blob], str]) -> 
     name of its own; one that leads nowhere, or out of the repository, is stale.
     """
     listing, held = Listing(), {path: blob for path, blob in tree.files.items() if _is_of(path, globs)}
-    other = [path for path in tree.files if path not in held and _lies_beside(path, globs)]
+    beside = [path for path in tree.files if path not in held and not _is_left_out(path, globs)]
+    other = [path for path in beside if globs.passes_over(path)]
+    listing.left_out = len(beside) - len(other)
     folders = {parent for path in tree.files for parent in _parents(path)} if tree.links else set()
     for path in tree.links:
         if not _is_of(path, globs):
@@ -119,10 +121,6 @@ def _is_left_out(path: str, globs: Globs) -> bool:
 
 def _is_of(path: str, globs: Globs) -> bool:
     return globs.matches(path) and not _is_left_out(path, globs)
-
-
-def _lies_beside(path: str, globs: Globs) -> bool:
-    return globs.passes_over(path) and not _is_left_out(path, globs)
 
 
 def _followed(path: str, links: Mapping[str, Blob], target_of: Callable[[Blob], str]) -> str:

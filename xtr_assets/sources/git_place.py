@@ -45,7 +45,7 @@ class GitPlace:
             ) from error
         self._reader = reader
         if not listing.files and not listing.closed:
-            raise nothing_matches(self.config, f"{where} at {self.ref} ({tree.commit[:12]})", globs, listing.other)
+            raise nothing_matches(self.config, f"{where} at {self.ref} ({tree.commit[:12]})", globs, listing)
         return listing
 
     def stamp(self, globs: Globs, now_ns: int) -> str | None:  # noqa: ARG002

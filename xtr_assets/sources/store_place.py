@@ -55,6 +55,8 @@ class StorePlace:
                         infos[path] = info
                     elif globs.passes_over(path):
                         listing.other.append(path)
+                    else:
+                        listing.left_out += 1
         except FileNotFoundError as error:
             raise SourceError(
                 f"source {name} is gone: nothing at {self.address} ({str(error)[:200]}); upload it, correct `path`, or "
@@ -71,7 +73,7 @@ class StorePlace:
         listing.files, self._infos = sorted(infos), infos
         listing.other.sort()
         if not listing.files:
-            raise nothing_matches(self.config, self.address, globs, listing.other)
+            raise nothing_matches(self.config, self.address, globs, listing)
         return listing
 
     def stamp(self, globs: Globs, now_ns: int) -> str | None:  # noqa: ARG002

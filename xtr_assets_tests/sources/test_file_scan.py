@@ -180,16 +180,20 @@ def test_a_folder_without_a_file_of_the_source_is_an_error_that_says_what_lies_t
     tmp_path: Path, opened: Opener
 ) -> None:
     write(tmp_path, "a.csv")
-    with pytest.raises(SourceError, match=r"kind `python` reads \(\.py\) outside of `exclude` \(b\); 1 files"):
+    with pytest.raises(SourceError, match=r"kind `python` reads \(\.py\) outside of `exclude` \(b\); files of other"):
         opened("python", exclude=("b",)).scan("lib", {})
     for name in ("a.b/c.CSV", "Makefile"):
         write(tmp_path, name)
     asked = r"suffix that kind `code` reads \((\.\w+, ){4}\.\w+ and \d+ more\)"
-    found = r"3 files of other suffixes lie there \(\.csv 2, without a suffix 1\)"
+    found = r"files of other suffixes that lie there: 3 \(\.csv 2, without a suffix 1\)"
     with pytest.raises(SourceError, match=rf"{asked}; {found}; mount or restore it, correct `path` or `kind`"):
         opened("code").scan("lib", {})
-    with pytest.raises(SourceError, match=r"matches `include` \(x/\*\.py\); where it looks lies no file"):
+    with pytest.raises(
+        SourceError, match=r"`include` \(x/\*\.py\); files that `include` or `exclude` leave out: 3; mount"
+    ):
         opened("code", include=("x/*.py",)).scan("lib", {})
+    with pytest.raises(SourceError, match="no other file lies where it looks"):
+        opened("code", path=write(tmp_path, "b/.git/config").parent.parent).scan("lib", {})
 
 
 def test_a_root_that_cannot_be_listed_is_an_error(tmp_path: Path, opened: Opener) -> None:

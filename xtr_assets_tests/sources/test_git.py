@@ -147,7 +147,7 @@ def test_a_forced_move_is_a_change_and_a_ref_that_vanished_drops_nothing(reposit
 def test_a_repository_without_a_commit_or_without_a_file_is_gone(tmp_path: Path, repository: Repository) -> None:
     with pytest.raises(SourceError, match="has no branch, tag or commit HEAD"):
         scanned(opened(Repository(tmp_path / "empty").path))
-    with pytest.raises(SourceError, match=r"no file in it matches `include` \(\*\*/\*.rs\); .* files of other"):
+    with pytest.raises(SourceError, match=r"no file in it matches `include` \(\*\*/\*.rs\); files of other"):
         scanned(opened(repository.path, "code", include=["**/*.rs"]))
     for path in (tmp_path / "nowhere", repository.path / "guide"):
         with pytest.raises(SourceError, match="is no git repository"):
