@@ -63,16 +63,18 @@ def sample_queries(session: DraftSession) -> QueriesReport:
     """Keep the gate queries of the draft.
 
     The fixed ones are those of the config's file, then the parent's, then ones drawn from the corpus, until a bound can
-    decide; so is a stratum of the chunks that the parent does not have. Without a parent all are new, and there is no
-    such stratum. Where a corpus offers too few texts the rest are points near its vectors.
+    decide; so is a stratum of the chunks that the parent does not have, before the corpus is asked: of a small one the
+    fixed ones take every text. Without a parent all are new, and there is no such stratum. Where a corpus offers too
+    few texts the rest are points near its vectors.
     """
     draft, config, encoder = session.draft, session.config, session.encoder
     before = session.parent_queries()
     known = before if same_encoder(session.parent, draft) is not None else None
     inherited = _inherited(session, before)
-    fixed = _fixed(draft, config, inherited.queries, known, encoder)
+    kept = _kept(config, inherited.queries, known, encoder)
     fresh = np.zeros(draft.end_row, np.bool_) if session.parent is None else session.rows.new
-    new = _new(draft, fresh, fixed, config, encoder)
+    new = _new(draft, fresh, kept, config, encoder)
+    fixed = _fixed(draft, config, kept, new, known, encoder)
     gate = joined(fixed, new)
     write_queries(draft, gate, encoder.token_dim)
     drawn = [query for query in fixed.queries if _is_drawn(query)]
@@ -108,25 +110,34 @@ def new_query_count(count: int, rows: int) -> int:
     return min(max(1, count // NEW_SHARE), max(LEAST_NEW_QUERIES, rows // ROWS_A_NEW_QUERY)) if rows else 0
 
 
-def _fixed(
-    draft: Draft, config: IndexConfig, before: list[GateQuery], known: GateQueries | None, encoder: Encoder
-) -> GateQueries:
-    """Given, inherited and drawn texts; points near rows where these are too few for a bound to decide."""
-    count = fixed_query_count(config)
+def _kept(config: IndexConfig, before: list[GateQuery], known: GateQueries | None, encoder: Encoder) -> GateQueries:
+    """Given and inherited texts."""
     given = _given(config)
     asked = encode(given, encoder, known)
     # A given query of no token says nothing about late interaction, and one of another's vectors nothing beside that
     # one: others are drawn in their place.
-    missing = count - int(asked.telling().sum())
+    missing = fixed_query_count(config) - int(asked.telling().sum())
     texts = {query.text for query in given}
     inherited = encode([query for query in before if query.text not in texts], encoder, known)
     # An earlier release drew texts that its encoder could not tell apart.
     kept = np.flatnonzero(different(inherited, asked))[: max(0, missing)]
-    asked = joined(asked, inherited.take(kept.tolist()))
-    missing -= len(kept)
-    taken = [query.text for query in asked.queries]
-    drawn = drawn_queries(draft, draft.live, missing, encoder, taken, "fixed", apart=[asked])
-    asked = joined(asked, drawn)
+    return joined(asked, inherited.take(kept.tolist()))
+
+
+def _fixed(
+    draft: Draft,
+    config: IndexConfig,
+    kept: GateQueries,
+    new: GateQueries,
+    known: GateQueries | None,
+    encoder: Encoder,
+) -> GateQueries:
+    """What was kept, and drawn texts, none of them among the new ones; points near rows where these are too few for a
+    bound to decide."""
+    count = fixed_query_count(config)
+    missing = count - int(kept.telling().sum())
+    taken = [query.text for query in (*kept.queries, *new.queries)]
+    asked = joined(kept, drawn_queries(draft, draft.live, missing, encoder, taken, "fixed", apart=[kept]))
     short = min(count, _enough(config)) - int(asked.telling().sum())
     if short > 0:
         asked = joined(asked, _points(draft, short, encoder, known))
@@ -201,14 +212,14 @@ def _of_few(drawn: list[GateQuery], rows: int) -> bool:
     return _chunks(drawn) < FEW_SHARE * min(len(drawn), rows)
 
 
-def _new(draft: Draft, fresh: Mask, fixed: GateQueries, config: IndexConfig, encoder: Encoder) -> GateQueries:
-    """Queries drawn from the fresh rows (bool [end_row]), none of them among the fixed ones; where they offer no text
-    the gate asks for them by their own vectors."""
+def _new(draft: Draft, fresh: Mask, kept: GateQueries, config: IndexConfig, encoder: Encoder) -> GateQueries:
+    """Queries drawn from the fresh rows (bool [end_row]), none of them among those that were kept; where they offer
+    no text the gate asks for them by their own vectors."""
     rows = int(fresh.sum())
     if not rows:
         return nothing(encoder)
     count = new_query_count(fixed_query_count(config), rows)
-    return drawn_queries(draft, fresh, count, encoder, [query.text for query in fixed.queries], "new")
+    return drawn_queries(draft, fresh, count, encoder, [query.text for query in kept.queries], "new")
 
 
 def _points(draft: Draft, count: int, encoder: Encoder, known: GateQueries | None) -> GateQueries:

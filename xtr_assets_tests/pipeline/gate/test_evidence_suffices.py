@@ -23,6 +23,9 @@ from xtr_assets_tests.pipeline.queries.test_query_sample import CORPORA, by_turn
 
 HASHING = CONFIG.model_copy(update={"encoder": HashingConfig(), "recall": RecallConfig(queries=40)}, deep=True)
 
+# More than a few chunks offer.
+CONFIG_OF_200 = HASHING.model_copy(update={"recall": RecallConfig()}, deep=True)
+
 
 def asked(warehouse: Warehouse, config: IndexConfig = HASHING) -> DraftSession:
     """A draft over what the shards hold, with the queries that a build draws."""
@@ -73,6 +76,17 @@ def test_whatever_a_corpus_is_made_of_passes(tmp_path: Path, name: str, rows: in
 def test_a_change_passes_and_says_what_it_counted(tmp_path: Path) -> None:
     found = evidence_suffices.check(changed(tmp_path))
     assert found.passed and found.details["new_texts_looked_at"] == 40 and found.details["asked_of_new"] >= 16
+
+
+def test_new_rows_of_a_corpus_that_offers_fewer_texts_than_are_drawn_are_asked_for(tmp_path: Path) -> None:
+    """Fixed queries are drawn of it until it offers no more."""
+    warehouse = Warehouse.create(tmp_path / "w")
+    made = [make_chunk(f"{n}.py", "", f"def open_{n}(lamp{n}, room{n}): return lamp{n} in room{n}") for n in range(6)]
+    write_shard(warehouse, "code", made[:1])
+    published(asked(warehouse, CONFIG_OF_200))
+    write_shard(warehouse, "code", made)
+    found = evidence_suffices.check(asked(warehouse, CONFIG_OF_200))
+    assert found.passed and found.details["new_texts_looked_at"] == 4, found.summary
 
 
 @pytest.fixture

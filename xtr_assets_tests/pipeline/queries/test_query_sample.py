@@ -149,7 +149,8 @@ def test_headings_that_the_encoder_cannot_tell_apart_are_one_query(
     gate = sample_queries(session_over(warehouse, child)).gate
     fixed = gate.take(np.flatnonzero(gate.of("fixed")).tolist())
     assert fixed.telling().all() and len(fixed) == 200 == gate.judging()
-    assert Counter(query.kind for query in fixed.queries) == {"heading": 1, "sentence": 199}
+    kinds = Counter(query.kind for query in fixed.queries)
+    assert kinds["heading"] == 1 and kinds["sentence"] > 150 and kinds["sentence"] + kinds["span"] == 199
     new = gate.take(np.flatnonzero(gate.of("new")).tolist())
     assert new.telling().all() and len(new) >= 16 and len({query.chunk_id for query in new.queries}) >= 8
     tuned = read_tuning(child)
