@@ -11,6 +11,7 @@ from xtr_assets.cli.pointer import tell_move, tell_pointer
 
 if TYPE_CHECKING:
     from xtr_assets.storage.parts.part_set import PartSet
+    from xtr_assets.storage.warehouse import Warehouse
 
 
 @app.command(rich_help_panel=LIFE)
@@ -36,14 +37,8 @@ def withdraw(
     opened = open_warehouse(place)
     opened.withdraw(number, reason=reason)
     tell_pointer(opened, f"withdrew generation {number}", as_json)
-    line = opened.history()[-1]
-    if not as_json and line.also:
-        say(f"made from the same files, and withdrawn with it: {', '.join(map(str, line.also))}")
-    if not as_json and (published := opened.published) is not None and line.files is None:
-        say(
-            f"generation {published.number} was made from the same files: where these are what must not serve, take "
-            "them out and build, or withdraw it as well"
-        )
+    if not as_json:
+        _tell_files(opened)
 
 
 def _of_part(parts: "PartSet", number: int, part: str | None, reason: str, as_json: bool) -> None:
@@ -65,3 +60,17 @@ def _of_part(parts: "PartSet", number: int, part: str | None, reason: str, as_js
             say(f"[green]{done}[/green]; the set serves nothing")
     else:
         tell_move(served, done if served.number != before else f"{done}, which the set did not serve", as_json)
+    if not as_json:
+        _tell_files(parts.warehouse(part), f" of part {part}")
+
+
+def _tell_files(warehouse: "Warehouse", of: str = "") -> None:
+    """What became of other generations that were made from the same files."""
+    line, published = warehouse.history()[-1], warehouse.published
+    if line.also:
+        say(f"made from the same files, and withdrawn with it: {', '.join(map(str, line.also))}{of}")
+    if line.action == "withdrawn" and line.files is None and published is not None:
+        say(
+            f"generation {published.number}{of} was made from the same files: where these are what must not serve, "
+            "take them out and build, or withdraw it as well"
+        )

@@ -12,6 +12,12 @@ from xtr_assets.defs.resources import WarehouseResource
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets_tests.cli.conftest import enter
 from xtr_assets_tests.cli.test_parts import build, run
+from xtr_assets_tests.storage.test_part_set import build as build_part
+from xtr_assets_tests.storage.test_part_set import template, two
+from xtr_assets_tests.storage.test_set_moves import otherwise
+from xtr_assets_tests.storage.test_set_store import moved
+
+__all__ = ["template", "two"]
 
 FORCE = ("--force", "--reason", "no gate here")
 
@@ -63,6 +69,18 @@ def test_a_generation_of_a_part_is_withdrawn_from_the_set(made: PartSet) -> None
     build("set", "b", "lion")
     other = run("withdraw", "2", "--part", "b", "--reason", "never served", "-w", "set")
     assert other.exit_code == 0 and "which the set did not serve; move 3 serves" in " ".join(other.stderr.split())
+
+
+def test_a_withdrawal_from_a_set_says_what_is_made_of_the_same_files(two: PartSet) -> None:
+    where = str(two.layout.root)
+    by_others = otherwise(two, "first")
+    told = run("withdraw", str(by_others), "--part", "a", "--reason", "too slow", "-w", where)
+    assert "generation 1 of part a was made from the same files: where these are what" in " ".join(told.stderr.split())
+    moved(two, "second")
+    by_others = otherwise(two, "second")
+    build_part(two.warehouse("a"), "third", "x")
+    told = run("withdraw", str(by_others), "--part", "a", "--reason", "a secret", "-w", where)
+    assert f"withdrawn with it: {by_others - 1} of part a" in told.stderr
 
 
 def test_a_move_is_published_by_its_number(made: PartSet) -> None:
