@@ -40,6 +40,8 @@ LINKED_RUNS = 20
 
 # What the memory calls the time since which changed shards are waited for.
 WAITING = "waiting since"
+# Of a source that cannot be looked at. It may never have been.
+SERVES_ON = "what was ingested of it before, if there is any, serves on"
 
 
 # Sensors that ask for runs.
@@ -86,9 +88,7 @@ def source_changes(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) ->
         changed = {one.shard: one for one in scans if due(warehouse, one, kind)}
         if errors and not changed:
             # Each of them: a tick that failed is what somebody sees of it.
-            raise SourceError(
-                "; ".join(dict.fromkeys(f"{error}; what was ingested of it serves on" for error in errors))
-            )
+            raise SourceError("; ".join(dict.fromkeys(f"{error}; {SERVES_ON}" for error in errors)))
         news, memory = memory.news([str(error) for error in errors])
         for error in news:
             context.log.error(error)
@@ -288,7 +288,7 @@ def _next(
     since = memory.seen.get(WAITING)
     with site.upstream(context):
         found = next_build(warehouse, site.config, kind, now=now, since=None if since is None else float(since))
-    errors = [f"{error}; what was ingested of it before, if anything was, goes on serving" for error in found.errors]
+    errors = [f"{error}; {SERVES_ON}" for error in found.errors]
     late = [
         f"{one} changed and is waited for no longer; built with what was ingested of it before"
         for one in found.left_out
