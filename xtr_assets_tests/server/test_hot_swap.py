@@ -325,7 +325,7 @@ def test_whether_a_held_generation_was_withdrawn_is_read_where_the_history_chang
     read: list[int] = []
     withdrawn = content.withdrawn_generations
 
-    def counted(layout: Layout, numbers: Iterable[int]) -> set[int]:
+    def counted(layout: Layout, numbers: Iterable[int]) -> dict[int, content.TakenBack]:
         read.extend(numbers)
         return withdrawn(layout, numbers)
 

@@ -341,8 +341,7 @@ def _keep_current(layout: Layout, arriving: Arriving, cache: bool) -> None:
 def _keep_encoders(layout: Layout, arriving: Arriving) -> None:
     """Those of the store first: the canaries there are what its vectors were made by."""
     info = read_info(layout)
-    encoders = {**info.encoders, **arriving.info.encoders}
-    kept = info.with_encoders(encoders, whole_lines(layout))
+    kept = info.with_encoders({**info.encoders, **arriving.info.encoders}, whole_lines(layout))
     if kept != info:
         write_atomic(layout.warehouse_json, kept.to_bytes())
 
