@@ -77,7 +77,8 @@ class Generation:
 
     @property
     def state(self) -> State:
-        """Derived at each call from PUBLISHED and the history. What was withdrawn under another number is withdrawn."""
+        """Derived at each call from PUBLISHED and the history. What was withdrawn under another number, or with its
+        files, is withdrawn."""
         if not self.sealed:
             return "draft"
         if withdrawn_generations(self.layout, [self.number]):
