@@ -11,7 +11,7 @@ import numpy as np
 
 from xtr_assets.config import IndexConfig, PartConfig
 from xtr_assets.core.membership import lacking
-from xtr_assets.pipeline.gate.loss_measures import LEAST_RECORDS, by_hand, percent, without_deleted
+from xtr_assets.pipeline.gate.loss_measures import LEAST_RECORDS, by_hand, without_deleted
 from xtr_assets.pipeline.gate.source_stock import Holding, Most
 from xtr_assets.storage.generation import Generation
 
@@ -77,7 +77,8 @@ def slowly_lost(kind: str, now: Holding, limit: float) -> tuple[float, str]:
     if lost <= limit * most or few:
         return 0.0, ""
     told = f"{left} {unit_of(kind)} are left of {most}, the most that it held"
-    return lost / most, f"{told}: {percent(lost / most)} went in several builds, each of which took too little"
+    # With a digit more than the limit is told with: who loses little at a time passes it by little.
+    return lost / most, f"{told}: {100 * lost / most:.1f} % went in several builds, each of which took too little"
 
 
 def unit_of(kind: str) -> str:

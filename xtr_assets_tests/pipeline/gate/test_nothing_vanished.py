@@ -69,8 +69,8 @@ def test_a_loss_of_a_little_in_each_of_many_builds_waits_once(world: World) -> N
     unlink(world.folder / "guide", ["6.md", "7.md"])
     found = look(world)
     assert not found.passed and found.summary == (
-        "source guide: 16 files are left of 24, the most that it held: 33 % went in several builds, each of which took "
-        "too little; 30 % may go without a person's word"
+        "source guide: 16 files are left of 24, the most that it held: 33.3 % went in several builds, each of which "
+        "took too little; 30 % may go without a person's word"
     )
     assert accept(world.warehouse, world.config, ["guide"], "it is sold out") == ["guide"]
     serve_judged(world)
