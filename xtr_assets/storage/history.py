@@ -116,14 +116,21 @@ def _end(layout: Layout) -> FileRecord | None:
 
 
 def _lines(layout: Layout) -> list[bytes]:
-    try:
-        data = read_regular(layout.history, layout.relative(layout.history))
-    except FileNotFoundError:
-        return []
-    *lines, torn = data.split(b"\n")
+    *lines, torn = _read_lines(layout)
+    if torn:
+        # Half of a line that crosses a page is seen while it is appended; what a crash left is seen again.
+        *lines, torn = _read_lines(layout)
     if torn:
         log.warning("the last line of %s is torn (%d bytes) and ignored", layout.history.name, len(torn))
     return lines
+
+
+def _read_lines(layout: Layout) -> list[bytes]:
+    """What stands between newlines; nothing in a folder that is being made."""
+    try:
+        return read_regular(layout.history, layout.relative(layout.history)).split(b"\n")
+    except FileNotFoundError:
+        return [b""]
 
 
 def _chained(layout: Layout, lines: Sequence[bytes], end: FileRecord | None) -> list[HistoryEntry]:

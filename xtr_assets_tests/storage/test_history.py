@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, StorageError
+from xtr_assets.storage import history
 from xtr_assets.storage.draft_lifecycle import following_number
 from xtr_assets.storage.history_entry import HistoryEntry
 from xtr_assets.storage.warehouse import Warehouse
@@ -50,6 +51,16 @@ def test_a_cut_tail_is_found_and_what_was_withdrawn_stays_withdrawn(lived: Wareh
     with pytest.raises(CorruptFile, match=r"history\.jsonl"):
         lived.rollback(1)
     assert lived.published is not None and texts(lived.published) == ["f two"], "what serves is searched all the same"
+
+
+def test_half_of_a_line_that_is_being_appended_is_told_to_nobody(
+    lived: Warehouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    data, entries = lived.layout.history.read_bytes(), lived.history()
+    reads = iter([data + b'{"at":"2026', data])
+    monkeypatch.setattr(history, "read_regular", lambda *_: next(reads))
+    history._read.clear()
+    assert lived.history() == entries and not caplog.records
 
 
 def test_a_damaged_history_hides_no_other_damage(lived: Warehouse) -> None:
