@@ -39,9 +39,9 @@ def note_most(
         mine, theirs = now.get(source.name), before.get(source.name)
         if mine is None or theirs is None or not theirs.rows:
             continue
-        kept = noted.get(source.name, {}).get("most", {})
-        if kept.get("unit") == unit_of(source.holds):
-            mine.most = Most(**{name: count for name, count in kept.items() if name != "unit"})
+        kept, unit = noted.get(source.name, {}).get("most", {}), unit_of(source.holds)
+        if kept.get("unit") == unit:
+            mine.most = Most(**{name: kept.get(name, 0) for name in KEPT[unit]})
         else:
             mine.most = Most(_count(theirs, source.holds))
         exports, records = _deleted(theirs, mine) if source.holds == "records" else (0, 0)
