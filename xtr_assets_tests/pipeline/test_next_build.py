@@ -15,6 +15,7 @@ from xtr_assets.encoders.base import vector_kind
 from xtr_assets.encoders.encoder_record import CODE_VERSIONS
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.pipeline.gate import registry
+from xtr_assets.pipeline.plan import wanted_generation
 from xtr_assets.pipeline.plan.decide import Decision, begin, continued, wanted_kind
 from xtr_assets.pipeline.plan.next_build import PATIENCE_SECONDS, SETTLE_SECONDS, NextBuild, next_build
 from xtr_assets.storage import publish
@@ -44,6 +45,23 @@ def served(world: World) -> Warehouse:
 def after(warehouse: Warehouse, world: World, seconds: float = 0.0, since: float | None = None) -> NextBuild:
     kind = vector_kind(steps.encoder_of(world.config))
     return next_build(warehouse, world.config, kind, now=NOW + seconds, since=since)
+
+
+def test_what_was_taken_back_is_worked_out_once_while_it_waits(
+    served: Warehouse, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 20,000 files each look took 0.24 CPU s, for as long as what was rolled back waits after some withdrawal."""
+    world.write("code/b.py", module({"h": "a secret"}))
+    assert steps.build(served, world.config).generation is not None
+    served.withdraw(2, "a secret")
+    reason = after(served, world).decision.reason
+    assert "generation 2 held exactly this and was withdrawn" in reason
+    with monkeypatch.context() as patch:
+        patch.setattr(wanted_generation, "refusal_of_wanted", lambda *_: pytest.fail("it was worked out again"))
+        assert after(served, world).decision.reason == reason
+    served.publish(2, again_reason="settled")
+    served.rollback(reason="not yet")
+    assert "(not yet)" in after(served, world).decision.reason
 
 
 def test_nothing_changed_but_the_release(served: Warehouse, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
