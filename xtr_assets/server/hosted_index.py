@@ -15,7 +15,7 @@ from xtr_assets.core.errors import GenerationError, XtrAssetsError
 from xtr_assets.search.loaders import Place, open_any
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.server.held_generation import Held, close_all
-from xtr_assets.server.index_place import GONE, is_gone, missing, unpublished
+from xtr_assets.server.index_place import GONE, check_beside, is_gone, missing, read_here, unpublished
 from xtr_assets.server.limits import RETRY_AFTER
 from xtr_assets.server.problem import Problem, busy
 from xtr_assets.server.worker_leases import WorkerLeases
@@ -143,15 +143,16 @@ class HostedIndex:
 
     def open_beside(self, number: int) -> None:
         """Hold another generation beside the one that serves, for who asks for it by its number: one at a time, for as
-        long as a lease. Raises Problem: 404 where there is none, 409 for one that must not answer, 503 while another is
-        being opened."""
+        long as a lease. Raises Problem: 404 where there is none, 409 for one that must not answer or that another
+        release wrote, 503 while another is being opened."""
         if number not in self.kept:
-            self._check_beside(number)
+            check_beside(self.at_hand(), number)
             if not self._bringing.acquire(blocking=False):
                 raise busy("another generation is being opened; ask again in a moment", RETRY_AFTER)
             try:
                 if number not in self.kept:
-                    self._hold(number, self._opened(number), self._lease_seconds)
+                    with read_here(number):
+                        self._hold(number, self._opened(number), self._lease_seconds)
                 with self._lock:
                     before, self._beside = self._beside, number
                     if before in self._held and before != number:
@@ -162,16 +163,6 @@ class HostedIndex:
                 self._bringing.release()
         with self.use(number):
             pass
-
-    def _check_beside(self, number: int) -> None:
-        try:
-            state = self.at_hand().generation(number).state
-        except GenerationError as error:
-            raise Problem(404, GenerationError.__name__, f"there is no generation {number}") from error
-        if state not in ("published", "retired"):
-            raise Problem(
-                409, GenerationError.__name__, f"generation {number} is {state}: only one that served may answer again"
-            )
 
     @contextmanager
     def still(self, number: int) -> Iterator[Searcher | None]:

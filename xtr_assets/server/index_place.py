@@ -1,11 +1,15 @@
 """What is said of an index that does not answer: its place is gone, nothing serves, a generation is not held."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from xtr_assets.core.errors import GenerationError
-from xtr_assets.search.loaders import Place
+from xtr_assets.core.errors import GenerationError, UnknownFormat
+from xtr_assets.search.loaders import Place, check_profile
 from xtr_assets.server.problem import Problem
 from xtr_assets.storage.parts.part_set import PartSet
+
+log = logging.getLogger(__name__)
 
 GONE = "its folder is gone or empty: it was moved, or its disk is not mounted; it is followed again once back"
 
@@ -37,3 +41,29 @@ def missing(name: str, problem: str | None, pinned: int | None, kept: Sequence[i
         f"generation {pinned} is not held here (any more), there are {list(kept)}; `refresh` moves to the one that "
         "serves",
     )
+
+
+def check_beside(place: Place, number: int) -> None:
+    """Raises Problem where a generation cannot answer beside the one that serves: before its indexes are opened, which
+    takes long."""
+    try:
+        with read_here(number):
+            found = place.generation(number)
+            check_profile(found)
+    except GenerationError as error:
+        raise Problem(404, GenerationError.__name__, f"there is no generation {number}") from error
+    if (state := found.state) not in ("published", "retired"):
+        raise Problem(
+            409, GenerationError.__name__, f"generation {number} is {state}: only one that served may answer again"
+        )
+
+
+@contextmanager
+def read_here(number: int) -> Iterator[None]:
+    """Within it what a later release wrote is a Problem: the server does not have the generation, another may."""
+    try:
+        yield
+    except UnknownFormat as error:
+        log.warning("generation %d is not read here", number, exc_info=error)
+        told = f"generation {number} is of a release that this server does not read; update the server"
+        raise Problem(409, GenerationError.__name__, told) from error

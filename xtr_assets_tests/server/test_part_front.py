@@ -18,6 +18,7 @@ import pytest
 import xtr_assets as xa
 from xtr_assets.client.destination import Destination
 from xtr_assets.client.wire import hits_of
+from xtr_assets.core.errors import UnknownFormat
 from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.lexical_terms import query_terms
 from xtr_assets.index.late.options import Route
@@ -32,6 +33,7 @@ from xtr_assets.server.limits import Limits
 from xtr_assets.server.part_call import PartRequest, PartServers, part_client
 from xtr_assets.server.part_front import PartFront
 from xtr_assets.server.part_route import ToldCollection
+from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.layout import PartsLayout
 from xtr_assets.storage.parts import move_chain
 from xtr_assets.storage.parts.part_records import PartMove
@@ -623,6 +625,31 @@ def test_a_part_that_lacks_the_last_move_may_have_it_in_a_moment(
         for path in ("/v1/generation", "/v1/generations"):
             about = (await site.web.get(path)).json()
             assert (about["generation"], about["problem"]) == (6, "RuntimeError: the server's log says more")
+
+    tried(parts, act)
+
+
+def test_a_part_whose_server_does_not_read_the_last_move_answers_from_the_one_before(
+    parts: PartSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Built by a later release before every server was updated: each question was refused."""
+
+    def unread(generation: Generation) -> None:
+        if generation.number == 2:
+            raise UnknownFormat("sets a key that no release before knows")
+
+    async def act(site: Site) -> None:
+        before = hits(await site.ask("parse date zebra"))
+        build(parts, "a", 8)
+        parts.publish(force_reason=FORCE)
+        monkeypatch.setattr("xtr_assets.server.index_place.check_profile", unread)
+        site.front.look()
+        answer = await site.ask("parse date zebra")
+        assert hits(answer) == before and answer.json()["generation"] == 1
+        pinned = await site.web.post("/v1/search", json={"query": "zebra"}, headers={"Xtr-Generation": "2"})
+        assert pinned.status_code == 503 and "part a does not hold the generation of move 2" in pinned.text
+        opened = await site.client.post("http://a1/v1/generations/2/open", headers={"Authorization": f"Bearer {TOKEN}"})
+        assert opened.status_code == 409 and "update the server" in opened.text
 
     tried(parts, act)
 
