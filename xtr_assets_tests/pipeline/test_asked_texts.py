@@ -36,7 +36,7 @@ def encoders(monkeypatch: pytest.MonkeyPatch) -> dict[str, Told]:
 
 
 def encoded_by(name: str) -> Any:
-    return SimpleNamespace(fingerprint=name, manifest=SimpleNamespace(encoder=ENCODER))
+    return SimpleNamespace(fingerprint=name, manifest=SimpleNamespace(encoder=ENCODER, recipe={}))
 
 
 def test_a_text_is_encoded_once_alone_and_once_among_others(encoders: dict[str, Told]) -> None:
