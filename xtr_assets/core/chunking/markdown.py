@@ -6,6 +6,7 @@ the parser counts them, by LF alone, which is what `Lines` holds.
 
 import re
 import tomllib
+from itertools import takewhile
 from typing import Any
 
 import yaml
@@ -124,9 +125,22 @@ def front_matter(text: list[str]) -> int:
 
 
 _TITLE = re.compile(r"[\"']?title[\"']?[ \t]*[:=]", re.ASCII)
+# Where a table of TOML begins: a title below it is that of something else, as of a picture of Hugo's `[[resources]]`.
+_TABLE = re.compile(r"\s*\[\[?[\w.\"' -]+\]\]?\s*(?:#|$)")
 # A title of several lines goes on indented; a template writes it when the site is built.
 _TITLE_LINES = 10
 _TEMPLATE = ("{{", "{%", "<%")
+# PyYAML takes the square of these: 1,600 of them took a second.
+_MOST_BRACKETS = 64
+
+
+class _Written(yaml.BaseLoader):
+    """Values as they are written, but for what YAML says is none."""
+
+
+_NULL = "tag:yaml.org,2002:null"
+_Written.add_implicit_resolver(_NULL, re.compile(r"(?:~|null|Null|NULL)?\Z"), ["~", "n", "N", ""])
+_Written.add_constructor(_NULL, lambda loader, node: None)  # noqa: ARG005 (as PyYAML calls it)
 
 
 def front_title(front: list[str]) -> str:
@@ -135,19 +149,25 @@ def front_title(front: list[str]) -> str:
     >>> front_title(["---", "title: 'It''s a title'", "---"]), front_title(["+++", 'title = "A"', "+++"])
     ("It's a title", 'A')
     """
-    at = next((at for at, line in enumerate(front) if _TITLE.match(line)), 0)
+    toml = bool(front) and front[0].startswith("+++")
+    own = list(takewhile(lambda line: not _TABLE.match(line), front)) if toml else front
+    at = next((at for at, line in enumerate(own) if _TITLE.match(line)), 0)
     if not at:
         return ""
     end = at + 1
-    while end < min(len(front), at + _TITLE_LINES) and front[end].startswith((" ", "\t")):
+    while end < min(len(own), at + _TITLE_LINES) and own[end].startswith((" ", "\t")):
         end += 1
-    told = "\n".join(front[at:end])[: 8 * MAX_TITLE_CHARS]
-    try:
-        found = tomllib.loads(told) if front[0].startswith("+++") else yaml.load(told, yaml.BaseLoader)
-    except (tomllib.TOMLDecodeError, yaml.YAMLError, RecursionError):
+    told = "\n".join(own[at:end])[: 8 * MAX_TITLE_CHARS]
+    if told.count("[") + told.count("{") > _MOST_BRACKETS:
         return ""
-    value = found.get("title") if isinstance(found, dict) else None
-    return titled(value) if isinstance(value, str) and not any(mark in value for mark in _TEMPLATE) else ""
+    try:
+        found = tomllib.loads(told) if toml else yaml.load(told, _Written)
+        value = found.get("title") if isinstance(found, dict) else None
+        # JSON, which is YAML, writes a character beyond 16 bits as two halves; one half is no character.
+        text = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le") if isinstance(value, str) else ""
+    except (ValueError, OverflowError, RecursionError, yaml.YAMLError):
+        return ""
+    return "" if any(mark in text for mark in _TEMPLATE) else titled(text)
 
 
 def _math_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:

@@ -13,7 +13,9 @@ _RULES = ("---", "+++", "...")
 _TITLE = re.compile(r"[\"']?title[\"']?\s*[:=]")
 # Front matter that can be nothing else: keys of small letters, and plain words.
 _PLAIN_KEY = re.compile(r"[a-z]+: [A-Za-z0-9][A-Za-z0-9 ]*")
-_PLAIN_TITLE = re.compile(r"title: ([A-Za-z][A-Za-z ]*[A-Za-z])")
+_PLAIN_TITLE = re.compile(r"title: (?!(?:null|Null|NULL)$)([A-Za-z][A-Za-z ]*[A-Za-z])")
+# Where a table of TOML surely begins, in which a title is another's.
+_TABLE = re.compile(r"\[\[?[A-Za-z_.-]+\]\]?")
 # What may call a page: a heading of the first level, wherever it stands.
 _FIRST_LEVEL = re.compile(r"\s*(?:#(?:\s.*)?|=+\s*)")
 
@@ -52,6 +54,8 @@ def _above(symbol: str, title: str) -> str | None:
 def _told(lines: Sequence[str]) -> str:
     """The lines of the front matter from `title` on that may say it."""
     front = list(takewhile(lambda line: line.rstrip() not in _RULES, lines[1:]))
+    if lines[:1] == ["+++"]:
+        front = list(takewhile(lambda line: not _TABLE.fullmatch(line), front))
     at = next((at for at, line in enumerate(front, 1) if _TITLE.match(line)), 0)
     if not at or lines[0].rstrip() not in _RULES:
         return ""

@@ -207,6 +207,14 @@ def test_a_document_begins_with_front_matter_or_with_a_rule(text: str, symbols: 
         ("title: ''", "a", [""]),
         ("subtitle: Keys", "a", [""]),
         ("layout: page\ntitle: Keys\ntitle: Locks", "a", ["Keys"]),
+        # As JSON writes it, and what is no character.
+        (r'title: "\ud83d\udd11 Keys"', "a", ["\U0001f511 Keys"]),
+        (r'title: "\ud83d Keys"', "a", [""]),
+        (r'title: "\UFFFFFFFF"', "a", [""]),
+        (r'title: "\U00110000"', "a", [""]),
+        ("title: null", "a", [""]),
+        ("title: ~ # later", "a", [""]),
+        ("title: 'null'", "a", ["null"]),
     ],
 )
 def test_front_matter_calls_a_page_that_no_heading_calls(front: str, body: str, titles: list[str]) -> None:
@@ -215,6 +223,18 @@ def test_front_matter_calls_a_page_that_no_heading_calls(front: str, body: str, 
     # What a page is called is no place in it: another title leaves all ids.
     plain = [c for c in chunks(f"---\nweight: 3\n---\n{body}") if c.symbol != "<front matter>"]
     assert [(c.chunk_id, c.symbol) for c in found] == [(c.chunk_id, c.symbol) for c in plain]
+
+
+@pytest.mark.parametrize(
+    ("front", "title"),
+    [
+        ('weight = 1\n[[resources]]\nsrc = "a.png"\ntitle = "Sunset"', ""),
+        ('[params] # of the theme\ntitle = "Sunset"', ""),
+        ('tags = [\n"a", "b",\n]\ntitle = "Keys"\n[params]\ntitle = "Sunset"', "Keys"),
+    ],
+)
+def test_a_title_in_a_table_of_toml_is_not_the_pages(front: str, title: str) -> None:
+    assert [c.title for c in chunks(f"+++\n{front}\n+++\na")] == ["", title]
 
 
 @pytest.mark.parametrize(

@@ -180,6 +180,11 @@ TITLES = (
         "title: a\u2028b",
         "title: a\\",
         "[table]",
+        "[[table.of]]",
+        "[['a']]",
+        "title: null",
+        "title: ~",
+        r'title: "\ud83d\ude00 \ud800"',
         "weight: 3",
         "# a comment",
     ),
@@ -219,6 +224,14 @@ PAGES: dict[str, Callable[[Row], str]] = {
     "the heading is lost": lambda row: row["title"].split(" > ")[0],
     "twice": lambda row: f"Keys of a house > {row['title']}",
 }
+
+
+def test_a_title_in_a_table_of_toml_calls_no_page() -> None:
+    text = '+++\nweight = 3\n[[resources]]\ntitle = "Sunset"\n+++\nintro\n'
+    rows = _rows("a.md", text)
+    assert list(section_faults("a.md", lines_of(text), rows)) == []
+    wrong = [{**row, "title": "Sunset" if not row["symbol"] else ""} for row in rows]
+    assert list(section_faults("a.md", lines_of(text), wrong))
 
 
 @pytest.mark.parametrize("fault", PAGES)
