@@ -23,8 +23,8 @@ Hashes = npt.NDArray[np.uint64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Texts:
-    """How much each live row of a source says: its title and text, in bytes of UTF-8. Arrow keeps where each string
-    ends, so no text is read for it.
+    """How much each live row of a source says: its text and, but for a section, its title, in bytes of UTF-8. Arrow
+    keeps where each string ends, so no text is read for it.
 
     paths : the files. file : int64 [n], the place in `paths`. ids : int64 [n], chunk_ids. sizes : int64 [n]. bare :
     int64 [n], bytes of the text alone. parts : int64 [n], the number of the part. hashes : uint64 [n], the first half
@@ -169,6 +169,8 @@ class _Stored:
         self.tables.append(table.select(["text", "metadata"]))
         self.segments.append(segment.segment_id)
         title, text = (pc.cast(pc.binary_length(table[name]), pa.int64()) for name in ("title", "text"))
+        # What its headings say stands in a document once, and in the titles of many rows.
+        title = pc.if_else(pc.equal(table["kind"], "section"), 0, title)
         rows = table.select(["source", "path", "chunk_id", "part", "text_hash"])
         rows = rows.append_column("bytes", pc.add(title, text)).append_column("bare", text)
         rows = rows.append_column("place", pa.array(np.arange(first, first + len(table))))

@@ -448,6 +448,19 @@ def test_truncated_documents_wait_and_one_that_was_shortened_does_not(served: Wo
     assert look(served).passed
 
 
+def test_pages_that_are_called_by_fewer_words_lost_nothing(world: World) -> None:
+    def write(title: str) -> None:
+        sections = "".join(f"## Step {step}\n\nDo it.\n\n" for step in range(4))
+        for n in range(PAGES):
+            world.write(f"guide/{n}.md", f"---\ntitle: {title} {n}\n---\n{f'Text of page {n}. ' * 20}\n\n{sections}")
+
+    write("The handbook of the platform and of all who work with it, page")
+    world.publish()
+    write("Page")
+    found = look(world)
+    assert found.passed, found.summary
+
+
 def test_other_settings_of_a_source_are_no_loss(served: World) -> None:
     tools = served.config.sources[1].model_copy(update={"max_chars": 5000})
     served.config_with(sources=(served.config.sources[0], tools, served.config.sources[2]))
@@ -659,10 +672,11 @@ def test_sizes_are_those_of_live_rows(written: World) -> None:
     written.write("papers/a.jsonl", papers(range(10, 40)))
     draft = written.build().draft
     (papers_held,) = (one for source, one in held(draft).items() if source == "papers")
-    table = draft.chunk_table(["source", "path", "title", "text"]).to_pylist()
+    table = draft.chunk_table(["source", "path", "kind", "title", "text"]).to_pylist()
     true = {"a.jsonl": 0, "b.jsonl": 0}
     for row in table:
         if row["source"] == "papers":
-            true[row["path"]] += len(row["title"].encode()) + len(row["text"].encode())
+            title = "" if row["kind"] == "section" else row["title"]
+            true[row["path"]] += len(title.encode()) + len(row["text"].encode())
     assert papers_held.texts.by_path() == true
     assert papers_held.rows == {"a.jsonl": 30, "b.jsonl": 20}
