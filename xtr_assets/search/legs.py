@@ -203,11 +203,12 @@ class Legs:
 
         rarity : of the terms of the query. scores : of the rows by leg; what says a word shares it.
         """
-        if self.called is None or not self.blend.called or NAME not in scores:
+        if self.called is None or not self.blend.called:
             return {}
         languages = {term for term in rarity if term.startswith(".")}
         words = {term: weight for term, weight in rarity.items() if term not in languages}
-        asked = np.flatnonzero((scores["lexical"] > 0) & ~np.isnan(scores[NAME])) if words else np.empty(0, np.int64)
+        named = words and NAME in scores
+        asked = np.flatnonzero((scores["lexical"] > 0) & ~np.isnan(scores[NAME])) if named else np.empty(0, np.int64)
         whole, found = sum(words.values()), np.full(len(rows), np.nan, np.float32)
         for place, own in zip(asked.tolist(), self.called(rows[asked]), strict=True):
             # Most say none.

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from xtr_assets.search import Searcher
 from xtr_assets.search.legs import Blend
 from xtr_assets.search.ranker import Mode
 from xtr_assets.storage.generation import Generation
-from xtr_assets_tests.fixtures import ENCODER
+from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.fixtures import ENCODER, drafted, make_chunk, write_shard
 from xtr_assets_tests.search.conftest import PROFILE
 
 QUERIES = (
@@ -415,3 +417,16 @@ def test_length_takes_nothing_off_alone_where_a_model_learnt_to_rank_by_maxsim()
     assert [Blend.standard(tokens_by=kind).pooled for kind in taught] == [0.6, 0.6, 0.0, 0.0]
     assert Blend.standard(frozenset({"dense"})).pooled == Blend.standard(frozenset({"tokens"})).pooled == 0.0
     assert {Blend.standard(tokens_by=kind).length for kind in taught} == {0.025}
+
+
+def test_a_language_counts_where_nothing_has_a_name(tmp_path: Path) -> None:
+    made = Warehouse.create(tmp_path / "warehouse")
+    write_shard(made, "code", [make_chunk(f"zip.{suffix}", "zip", "fold a list") for suffix in ("py", "rs")])
+    draft = drafted(made, recipe="Flat")
+    draft.set_profile("hybrid", PROFILE)
+    made.publish(draft.number, force_reason="these tests have no gate")
+    with Searcher(made, device="cpu") as opened:
+        for mode in FUSED:
+            first, second = opened.search("fold a list in Rust", 2, mode)
+            assert (first.path, second.path) == ("zip.rs", "zip.py")
+            assert (first.scores.get("called"), second.scores.get("called")) == (None, -0.75)

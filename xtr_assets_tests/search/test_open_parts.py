@@ -50,7 +50,7 @@ SPLITS: Mapping[str, tuple[tuple[str, ...], ...]] = {
 MODES = ("dense", "xtr", "lexical", "hybrid", "exact")
 QUERIES = (
     "parse date zebra",
-    "lock thread queue event",
+    "lock thread queue in Rust",
     "guide",
     "zebra",
     "f2 mod4 open file",

@@ -154,11 +154,11 @@ class Judge:
 
     def _called(self, case: Case, rows: Ints, found: Ints, hits: Sequence[Hit], names: Floats | None) -> Doubles:
         """float64 [len(rows)]: how much of the question rows are called, in a mode where that counts."""
-        counts = names is not None and self.told.called and self.told.weights.get("lexical")
-        if names is None or not counts:
+        if case.mode not in ("hybrid", "exact") or not self.told.called or not self.told.weights.get("lexical"):
             return np.zeros(len(rows))
         rarity, columns = self.stored.rarity(case.question.text), self._said(rows, found, hits)
-        return np.where(names != 0, said_of(rarity, rows, columns), 0.0) - elsewhere_of(rarity, rows, columns)
+        said = 0.0 if names is None else np.where(names != 0, said_of(rarity, rows, columns), 0.0)
+        return said - elsewhere_of(rarity, rows, columns)
 
     def _said(self, rows: Ints, found: Ints, hits: Sequence[Hit]) -> dict[int, Mapping[str, Any]]:
         """What rows are called: as they were read, else as their hits say."""

@@ -112,10 +112,11 @@ def drawn_calls(
     """What a row is called, as a question in words: of its file and of its symbol, in one of the languages where rows
     are in several. Of a row that has a name, and of one that has none, whose words may add nothing."""
     tried = [sorted(columns)[at] for at in chance.permutation(len(columns))[:TRIED].tolist()]
-    stored = session.draft.names()
-    if stored is None or not tried:
+    if not tried:
         return []
-    named: list[bool] = np.any(stored.gather(np.array(tried, np.int64)), axis=1).tolist()
+    stored = session.draft.names()
+    there = np.zeros((len(tried), 1)) if stored is None else stored.gather(np.array(tried, np.int64))
+    named: list[bool] = np.any(there, axis=1).tolist()
     said: dict[bool, str] = {}
     for row, has in zip(tried, named, strict=True):
         path, symbol = columns[row]["path"], columns[row]["symbol"] or ""

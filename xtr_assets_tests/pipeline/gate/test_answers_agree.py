@@ -446,9 +446,16 @@ CALLS: dict[str, tuple[str, Callable[[Any], Any]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("fault", [None, *CALLS])
+@pytest.mark.parametrize(
+    ("fault", "named"),
+    [
+        *((fault, ("code",)) for fault in (None, *CALLS)),
+        (None, ()),
+        ("the language that a question names is forgotten", ()),
+    ],
+)
 def test_what_rows_are_called_is_asked_of_those_with_a_name_and_without(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str | None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str | None, named: tuple[str, ...]
 ) -> None:
     """No question of the gate says a word of a path or a symbol here, and a name alone says none of a path."""
     warehouse = Warehouse.create(tmp_path / "w")
@@ -458,7 +465,7 @@ def test_what_rows_are_called_is_asked_of_those_with_a_name_and_without(
             for i, one in enumerate(chunks(100, source=source))
         ]
         write_shard(warehouse, source, called)
-    draft = whole_draft(warehouse, "Flat", named=("code",))
+    draft = whole_draft(warehouse, "Flat", named=named)
     draft.set_profile("hybrid", Blend.standard().document())
     if fault is not None:
         name, alter = CALLS[fault]
