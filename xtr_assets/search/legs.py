@@ -218,7 +218,8 @@ class Legs:
                 found[place] = said / whole
         if languages and self.elsewhere is not None:
             elsewhere = self.elsewhere(languages, rows)
-            found[elsewhere] = np.nan_to_num(found[elsewhere]) - np.float32(ELSEWHERE)
+            left = np.nan_to_num(found[elsewhere]) - np.float32(ELSEWHERE)
+            found[elsewhere] = np.where(left == 0, np.float32(np.nan), left)
         return {} if np.isnan(found).all() else {CALLED: found}
 
     def shortened(self, rows: Ints) -> Doubles:

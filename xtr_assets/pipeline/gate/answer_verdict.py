@@ -288,7 +288,9 @@ def _shown_scores(
     for at, hit in enumerate(hits):
         compared = {*legs, *(("name",) if names is not None and names[at] != 0 else ())}
         compared |= {"symbol"} if borne[at] else set()
-        compared |= {"called"} if called[at] else set()
+        # Where nothing is left of a share it may be there, as what rounding leaves.
+        left = mode in ("hybrid", "exact") and "called" in hit.scores
+        compared |= {"called"} if left or abs(called[at]) > SAME_SHARE else set()
         if set(hit.scores) != compared:
             return f"scores in {sorted(hit.scores)}, the mode compares in {sorted(compared)}"
         if borne[at] and hit.scores["symbol"] != 1.0:

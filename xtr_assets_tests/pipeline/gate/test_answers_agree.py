@@ -34,7 +34,7 @@ from xtr_assets.search.retrievers import Listed
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets_tests.fixtures import write_shard
+from xtr_assets_tests.fixtures import make_chunk, write_shard
 from xtr_assets_tests.pipeline.gate.drafts import CONFIG, RECIPES, built, changed, chunks, copied, whole_draft
 
 HASHING = CONFIG.model_copy(update={"encoder": HashingConfig()})
@@ -480,3 +480,14 @@ def test_an_index_that_finds_half_of_what_passes_is_refused() -> None:
     verdict = Verdict(found=[0.5] * 20)
     assert verdict.surely_at_most < answers_agree.LEAST_FOUND
     assert Verdict(found=[1.0, 0.9] * 3).surely_at_most >= answers_agree.LEAST_FOUND
+
+
+def test_a_share_that_a_language_takes_off_whole_is_no_fault(tmp_path: Path) -> None:
+    """Three of four words, all as rare: "alpha_beta gamma in Rust" of what stands beside `gamma` in Python."""
+    warehouse = Warehouse.create(tmp_path / "w")
+    places = [(f"alpha_beta.{suffix}", symbol) for suffix in ("rs", "py") for symbol in ("gamma", "delta")]
+    write_shard(warehouse, "code", [make_chunk(path, symbol, "calls gamma delta") for path, symbol in places])
+    draft = whole_draft(warehouse, "Flat", named=("code",))
+    draft.set_profile("hybrid", Blend.standard().document())
+    found = look(warehouse, draft)
+    assert found.passed, found.summary
