@@ -167,7 +167,8 @@ def front_title(front: list[str]) -> str:
         text = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le") if isinstance(value, str) else ""
     except (ValueError, OverflowError, RecursionError, yaml.YAMLError):
         return ""
-    return "" if any(mark in text for mark in _TEMPLATE) else titled(text)
+    # No text file holds a null character, and no file of a warehouse.
+    return "" if any(mark in text for mark in (*_TEMPLATE, "\0")) else titled(text)
 
 
 def _math_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:

@@ -212,6 +212,7 @@ def test_a_document_begins_with_front_matter_or_with_a_rule(text: str, symbols: 
         (r'title: "\ud83d Keys"', "a", [""]),
         (r'title: "\UFFFFFFFF"', "a", [""]),
         (r'title: "\U00110000"', "a", [""]),
+        (r'title: "Keys\0"', "a", [""]),
         ("title: null", "a", [""]),
         ("title: ~ # later", "a", [""]),
         ("title: 'null'", "a", ["null"]),
