@@ -19,11 +19,13 @@ from xtr_assets.core.types import VectorKind
 from xtr_assets.defs import SearchResource, build_index_defs, build_project_defs
 from xtr_assets.defs.in_process import BuildResult, build
 from xtr_assets.defs.part_builds import SetResult, in_parts
+from xtr_assets.pipeline.gate import joined_quality
 from xtr_assets.pipeline.gate.joined_quality import set_checks
 from xtr_assets.pipeline.gate.judgments import CHECK
 from xtr_assets.pipeline.plan.decide import wanted_kind
 from xtr_assets.pipeline.plan.next_move import next_move
 from xtr_assets.pipeline.plan.part_plan import PartPlan, plan_parts
+from xtr_assets.storage.manifest import CheckRecord
 from xtr_assets.storage.parts import part_set
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.warehouse import Warehouse
@@ -297,6 +299,25 @@ def test_the_set_is_judged_where_it_moves(site: Site, monkeypatch: pytest.Monkey
     write(site.folder / "birds", "ibis", "flies at dusk")
     found = next_move(site.parts, plan_parts(site.config), kind_of, now=1e9, checks=set_checks(site.config))
     assert not found.due and found.serving and "does not serve what its shards hold" in found.reason
+
+
+def test_a_set_that_was_changed_while_it_was_judged_is_refused_with_one_verdict(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (site.folder / "qrels.tsv").write_text("heron\theron.md\t1\n")
+    looks: list[bool] = []
+
+    def look(*given: Any) -> CheckRecord:
+        # The first look passes, and somebody changes the set meanwhile; then it does not.
+        looks.append(not looks)
+        site.parts.settle({}, 100 + len(looks))
+        kept = site.parts.moves()[-1].checks[CHECK]
+        return kept.model_copy(update={"passed": looks[-1], "digest": given[-1]})
+
+    monkeypatch.setattr(joined_quality, "_look", look)
+    assert not site.run("publish") and looks == [True, False] and site.parts.number == 1
+    key = dg.AssetCheckKey(dg.AssetKey(["small", "published"]), CHECK)
+    assert [one.passed for one in checked(site, key)] == [False]
 
 
 def kind_of(warehouse: Warehouse, config: IndexConfig) -> VectorKind:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from xtr_assets.core.errors import CorruptFile, GenerationError, PublishRefused, UnknownFormat, WarehouseLocked
+from xtr_assets.core.errors import CorruptFile, PublishRefused, UnknownFormat
 from xtr_assets.storage.manifest import CheckRecord
 from xtr_assets.storage.parts import part_set_writer
 from xtr_assets.storage.parts.joined_generation import JoinedGeneration
@@ -168,20 +168,63 @@ def test_what_a_part_publishes_while_the_set_is_asked_is_not_in_the_move(two: Pa
     assert two.publish(checks=asking()).number == 3 and "x0 third" in served(two)
 
 
-def test_nobody_else_moves_the_set_while_it_is_asked(two: PartSet, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("passed", [True, False])
+def test_a_withdrawal_waits_for_no_judge(two: PartSet, monkeypatch: pytest.MonkeyPatch, passed: bool) -> None:
+    """Nor does what was judged beside the withdrawn one serve by that: it is asked anew, beside what serves now."""
     monkeypatch.setattr(part_set_writer, "LOCK_WAIT_SECONDS", 0.0)
-    build(two.warehouse("a"), "second", "x")
+    first = served(two)
+    two.publish(checks=asking())
+    build(two.warehouse("a"), "wrong", "x")
+    two.publish(checks=asking())
+    build(two.warehouse("b"), "second", "y")
+    seen: list[int] = []
+
+    def beside(candidate: JoinedGeneration, serving: PartMove | None, about: str) -> CheckRecord:
+        assert serving is not None
+        seen.append(serving.number)
+        if len(seen) == 1:
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(PartSet.open(two.root).withdraw, "a", 2, "a secret").result()
+            assert served(two) == first, "it is gone while the judge looks"
+        return asking(passed)[0].look(candidate, serving, about)
+
+    checks = [replace(asking()[0], look=beside)]
+    if passed:
+        assert two.publish(checks=checks).number == 5 and seen == [3, 4]
+        assert "x0 wrong" not in served(two) and "y0 second" in served(two)
+        assert [move.to for move in two.moves()] == [None, None, None, 2, None]
+    else:
+        with pytest.raises(PublishRefused, match="did not pass"):
+            two.publish(checks=checks)
+        assert two.number == 4 and seen == [3], "what is refused is refused by whatever it was held against"
+
+
+def test_what_is_withdrawn_while_it_is_asked_does_not_serve(two: PartSet) -> None:
+    build(two.warehouse("a"), "wrong", "x")
     (check,) = asking()
 
     def beside(candidate: JoinedGeneration, serving: PartMove | None, about: str) -> CheckRecord:
-        with ThreadPoolExecutor(1) as pool, pytest.raises(WarehouseLocked):
-            pool.submit(PartSet.open(two.root).publish).result()
-        # Another host, which the lock does not keep out: a file server that keeps none.
-        two.layout.move(2).write_bytes(b"{}")
+        PartSet.open(two.root).withdraw("a", 2, "a secret")
         return check.look(candidate, serving, about)
 
-    with pytest.raises(GenerationError, match=r"moves/00000002\.json was made by another writer meanwhile"):
+    with pytest.raises(PublishRefused, match="part a: generation 2 was withdrawn meanwhile"):
         two.publish(checks=[replace(check, look=beside)])
+    assert two.number == 1
+
+
+def test_two_that_ask_side_by_side_make_one_move(two: PartSet) -> None:
+    build(two.warehouse("a"), "second", "x")
+    (check,) = asking()
+    beside: list[int] = []
+
+    def look(candidate: JoinedGeneration, serving: PartMove | None, about: str) -> CheckRecord:
+        if not beside:
+            beside.append(0)
+            with ThreadPoolExecutor(1) as pool:
+                beside.append(pool.submit(PartSet.open(two.root).publish, checks=[check]).result().number)
+        return check.look(candidate, serving, about)
+
+    assert two.publish(checks=[replace(check, look=look)]).number == 2 and beside == [0, 2] and two.number == 2
 
 
 def test_a_record_goes_wherever_the_moves_go(two: PartSet, tmp_path: Path) -> None:

@@ -109,7 +109,12 @@ def published_parts_asset(site: Site, plan: PartPlan, parts: Sequence[dg.AssetKe
     )
     def published(context: dg.AssetExecutionContext, config: MoveConfig) -> Iterator[dg.AssetCheckResult | Published]:
         opened: PartSet = getattr(context.resources, site.names.parts).open()
-        found: list[CheckRecord] = []
+        # By name: where the set was changed meanwhile it is asked twice, and Dagster takes one answer.
+        found: dict[str, CheckRecord] = {}
+
+        def tell(record: CheckRecord) -> None:
+            found[record.name] = record
+
         try:
             with site.traced(context):
                 serving = opened.publish(
@@ -117,10 +122,10 @@ def published_parts_asset(site: Site, plan: PartPlan, parts: Sequence[dg.AssetKe
                     force_reason=config.force or None,
                     again_reason=config.again or None,
                     who=f"{BY_RUN}{context.run.run_id}",
-                    checks=[one.told(found.append) for one in set_checks(site.config)],
+                    checks=[one.told(tell) for one in set_checks(site.config)],
                 )
         except PublishRefused:
-            yield from (set_check_result(site, record, None) for record in found)
+            yield from (set_check_result(site, record, None) for record in found.values())
             raise
         yield from (set_check_result(site, serving.move.checks[check.name], serving.move) for check in asked)
         # Also where nothing is new, and nothing moved.

@@ -96,50 +96,56 @@ class PartSet(ShardPlacement, SetTransfers):
 
         checks : what is asked of all parts together, as the configuration says (`set_checks`), and kept in the move.
         None: nobody says, which is refused where what serves was asked something. What an earlier move names is not
-        asked again: its records are taken along.
+        asked again: its records are taken along. Others may change the set while it is asked: then all begins anew.
         """
         for text, word in ((force_reason, "force"), (again_reason, "again"), (reason or None, "publish")):
             check_reason(text, word, "the move")
-        with self._writing("publish of the parts"), ExitStack() as stack:
-            info, moves = self._recovered(), self.moves()
-            parts = self._named(number) if number is not None else {name: self._serving(name) for name in info.parts}
-            if not parts:
-                raise GenerationError("the set has no part; `xtr-assets parts add` or `place` makes one")
-            for name, one in parts.items():
-                with naming(name):
-                    stack.enter_context(one.pin())
-            states = {name: part_state(one) for name, one in parts.items()}
-            before = moves[-1] if moves else None
-            asked = checks or () if number is None else ()
-            same = before if before is not None and before.parts == states else None
-            if same is not None and all(one.stands(same) for one in asked):
-                return self._joined(same)
-            again = self._again(states, moves, again_reason)
-            found = set_problems(parts, info.shards, before, earlier=number is not None)
-            if checks is None and number is None:
-                found += unasked(before)
-            # An earlier move says nothing of shards that came after it: they stay where they were placed.
-            shards = {**(info.shards if number is not None else {}), **served_places(info, states)}
-            # What a person let serve is asked by other evidence without that person, where no shard is to move.
-            said = same.forced if same is not None and shards == info.shards else None
-            forced = refuse_set(found, force_reason or said)
-            move = PartMove(
-                number=len(moves) + 1,
-                before=None if info.moved is None else info.moved.sha256,
-                action="published",
-                at=now(),
-                who=who or whoami(),
-                reason=reason,
-                forced=forced,
-                again=again,
-                fingerprint=next(iter(parts.values())).fingerprint,
-                parts=states,
-            )
-            candidate = JoinedGeneration(self.layout, move, list(parts.items()))
-            kept = moves[number - 1].checks if number is not None else {}
-            records = {**kept, **{one.name: one.record(candidate, before) for one in asked}}
-            forced = refuse_set(failed_checks(records), force_reason) or forced
-            return self._move(info.model_copy(update={"shards": shards}), moves, move.with_checks(records, forced))
+        asked = checks or () if number is None else ()
+        while True:
+            with ExitStack() as stack:
+                with self._writing("publish of the parts"):
+                    info, moves = self._recovered(), self.moves()
+                    parts = self._named(number) if number is not None else {n: self._serving(n) for n in info.parts}
+                    if not parts:
+                        raise GenerationError("the set has no part; `xtr-assets parts add` or `place` makes one")
+                    for name, one in parts.items():
+                        with naming(name):
+                            stack.enter_context(one.pin())
+                    states = {name: part_state(one) for name, one in parts.items()}
+                    before = moves[-1] if moves else None
+                    same = before if before is not None and before.parts == states else None
+                    if same is not None and all(one.stands(same) for one in asked):
+                        return self._joined(same)
+                    again = self._again(states, moves, again_reason)
+                    found = set_problems(parts, info.shards, before, earlier=number is not None)
+                    if checks is None and number is None:
+                        found += unasked(before)
+                    # An earlier move says nothing of shards that came after it: they stay where they were placed.
+                    shards = {**(info.shards if number is not None else {}), **served_places(info, states)}
+                    # What a person let serve is asked by other evidence without that person, where no shard is to move.
+                    said = same.forced if same is not None and shards == info.shards else None
+                    forced = refuse_set(found, force_reason or said)
+                move = PartMove(
+                    number=len(moves) + 1,
+                    before=None if info.moved is None else info.moved.sha256,
+                    action="published",
+                    at=now(),
+                    who=who or whoami(),
+                    reason=reason,
+                    forced=forced,
+                    again=again,
+                    fingerprint=next(iter(parts.values())).fingerprint,
+                    parts=states,
+                )
+                # Without the lock: a withdrawal waits for no judge.
+                candidate = JoinedGeneration(self.layout, move, list(parts.items()))
+                kept = moves[number - 1].checks if number is not None else {}
+                records = {**kept, **{one.name: one.record(candidate, before) for one in asked}}
+                move = move.with_checks(records, refuse_set(failed_checks(records), force_reason) or forced)
+                with self._writing("publish of the parts"):
+                    # Where the set was changed meanwhile it is looked at, and asked, anew.
+                    if self._recovered() == info:
+                        return self._move(info.model_copy(update={"shards": shards}), moves, move)
 
     def rollback(self, to: int | None = None, *, reason: str | None = None, who: str | None = None) -> JoinedGeneration:
         """Let the generations of an earlier move serve again, by one more move: of `to`, else of the one before it,
