@@ -39,8 +39,6 @@ SENSOR_TAG, SEQUENCE_TAG = ".dagster/xtr-assets-sensor", ".dagster/xtr-assets-se
 _TAGS_BEFORE = ("xtr-assets/asked-by", "xtr-assets/sequence")
 # So many of the latest runs of a sensor are looked at for the highest number; they end in another order than asked.
 LATEST_RUNS = 50
-# So many of the latest backfills are looked at for one that has not ended.
-LATEST_BACKFILLS = 20
 
 
 class Asked(BaseModel):
@@ -142,9 +140,12 @@ def at_work(instance: dg.DagsterInstance, layout: Layout, names: Names, now: flo
         return unended(running)
     # Between two runs of a backfill, while the next one waits for Dagster's daemon, none is in progress.
     keys = set(names.keys(assets))
-    for one in instance.get_backfills(limit=LATEST_BACKFILLS):
-        if one.status.value == "REQUESTED" and keys.intersection(one.asset_selection or ()):
-            return f"backfill {one.backfill_id} has not ended"
+    for any_backfill in instance.get_backfills(limit=1):
+        # By status: one that takes days has many later ones, and each is large. The names of states are not public.
+        requested = type(any_backfill.status)("REQUESTED")
+        for one in instance.get_backfills(status=requested):
+            if keys.intersection(one.asset_selection or ()):
+                return f"backfill {one.backfill_id} has not ended"
     return ""
 
 

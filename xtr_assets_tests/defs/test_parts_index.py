@@ -340,6 +340,9 @@ def test_a_generation_waits_for_a_backfill_that_makes_one_itself(site: Site) -> 
         "everything", site.defs.resolve_asset_graph(), 0.0, {}, site.instance, chosen, None, None, None
     )
     site.instance.add_backfill(backfill)
+    for later in range(25):
+        ended = backfill._replace(backfill_id=f"later {later}", asset_selection=[dg.AssetKey("other")])
+        site.instance.add_backfill(ended.with_status(BulkActionStatus.COMPLETED_SUCCESS))
     waits = site.tick("part_0001_automation")
     assert not waits.run_requests and waits.skip_message == "backfill everything has not ended"
     assert site.tick("part_0002_automation").run_requests, "it makes nothing of this part"
