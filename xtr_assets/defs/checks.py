@@ -9,7 +9,7 @@ from xtr_assets.defs.metadata import record_metadata
 from xtr_assets.defs.names import DERIVED
 from xtr_assets.pipeline.cost_report import costed_step
 from xtr_assets.pipeline.gate.gate_check import GateCheck
-from xtr_assets.pipeline.gate.joined_quality import set_checks
+from xtr_assets.pipeline.gate.joined_quality import set_check_names
 from xtr_assets.pipeline.gate.registry import check_named, checks_of, run_check
 from xtr_assets.storage.manifest import CheckRecord
 from xtr_assets.storage.parts.part_records import PartMove
@@ -96,7 +96,7 @@ def set_check_result(site: Site, record: CheckRecord, move: PartMove | None) -> 
 
 def set_check_events(site: Site, move: PartMove) -> list[dg.AssetCheckEvaluation]:
     """The same as events outside of a run, of a move whose run ended before it told them."""
-    asked = {check.name for check in set_checks(site.config)}
+    asked = set_check_names(site.config)
     found = [set_check_result(site, record, move) for name, record in move.checks.items() if name in asked]
     return [
         dg.AssetCheckEvaluation(

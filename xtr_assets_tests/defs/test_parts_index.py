@@ -320,6 +320,23 @@ def test_a_set_that_was_changed_while_it_was_judged_is_refused_with_one_verdict(
     assert [one.passed for one in checked(site, key)] == [False]
 
 
+def test_definitions_load_where_judgments_cannot_be_read(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of another user, or on a disk that fails: whoever judges is told, and what serves is shown."""
+
+    def denied(path: Path) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(joined_quality, "sha256_file", denied)
+    site.load()
+    assert (
+        site.defs.resolve_asset_graph()
+        .get_check_spec(dg.AssetCheckKey(dg.AssetKey(["small", "published"]), CHECK))
+        .blocking
+    )
+    with pytest.raises(PermissionError, match="Permission denied"):
+        site.tick("moves")
+
+
 def kind_of(warehouse: Warehouse, config: IndexConfig) -> VectorKind:
     return wanted_kind(warehouse, config, lambda: pytest.fail("it is known"))
 

@@ -19,7 +19,7 @@ from xtr_assets.defs.metadata import (
     table,
 )
 from xtr_assets.pipeline.costs import step
-from xtr_assets.pipeline.gate.joined_quality import set_checks
+from xtr_assets.pipeline.gate.joined_quality import set_check_names, set_checks
 from xtr_assets.pipeline.gate.registry import check_named, requirement
 from xtr_assets.pipeline.plan.decide import data_version
 from xtr_assets.pipeline.plan.draft_session import DraftSession, end_session
@@ -95,7 +95,7 @@ class MoveConfig(dg.Config):
 
 def published_parts_asset(site: Site, plan: PartPlan, parts: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
     """`published` of an index of parts: the move that serves. `parts` : `published` of each."""
-    asked = [check_named(one.name) for one in set_checks(site.config)]
+    asked = [check_named(name) for name in set_check_names(site.config)]
 
     @dg.asset(
         key=site.names.key("published"),

@@ -24,6 +24,11 @@ REMEDY = (
 )
 
 
+def set_check_names(config: IndexConfig) -> tuple[str, ...]:
+    """What is asked of all parts of an index together, by name: no file is read for it."""
+    return (CHECK,) if has_judgments(config) else ()
+
+
 def set_checks(config: IndexConfig) -> tuple[SetCheck, ...]:
     """What is asked of all parts of an index together, before a move names them: nothing without judgments."""
     queries = config.queries
