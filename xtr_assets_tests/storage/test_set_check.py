@@ -168,6 +168,23 @@ def test_what_a_part_publishes_while_the_set_is_asked_is_not_in_the_move(two: Pa
     assert two.publish(checks=asking()).number == 3 and "x0 third" in served(two)
 
 
+def test_what_a_part_goes_back_from_while_the_set_is_asked_does_not_serve(two: PartSet) -> None:
+    before = served(two)
+    build(two.warehouse("a"), "wrong", "x")
+    build(two.warehouse("b"), "second", "y")
+    (check,) = asking()
+
+    def beside(candidate: JoinedGeneration, serving: PartMove | None, about: str) -> CheckRecord:
+        serving_there = two.warehouse("a").published
+        if serving_there is not None and serving_there.number == 2:
+            two.warehouse("a").rollback()
+        return check.look(candidate, serving, about)
+
+    two.publish(checks=[replace(check, look=beside)])
+    assert two.number == 2 and all(one in served(two) for one in before if one.startswith("x"))
+    assert "x0 wrong" not in served(two) and "y0 second" in served(two)
+
+
 @pytest.mark.parametrize("passed", [True, False])
 def test_a_withdrawal_waits_for_no_judge(two: PartSet, monkeypatch: pytest.MonkeyPatch, passed: bool) -> None:
     """Nor does what was judged beside the withdrawn one serve by that: it is asked anew, beside what serves now."""

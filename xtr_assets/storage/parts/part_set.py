@@ -143,9 +143,18 @@ class PartSet(ShardPlacement, SetTransfers):
                 records = {**kept, **{one.name: one.record(candidate, before) for one in asked}}
                 move = move.with_checks(records, refuse_set(failed_checks(records), force_reason) or forced)
                 with self._writing("publish of the parts"):
-                    # Where the set was changed meanwhile it is looked at, and asked, anew.
-                    if self._recovered() == info:
+                    # Where the set was changed meanwhile it is looked at, and asked, anew; so it is where a part went
+                    # back. What a part published since waits for the next move.
+                    if self._recovered() == info and (number is not None or not self._went_back(states)):
                         return self._move(info.model_copy(update={"shards": shards}), moves, move)
+
+    def _went_back(self, states: Mapping[str, PartState]) -> bool:
+        """Whether a part was rolled back from what it is to serve; what was withdrawn is refused by name."""
+        return any(
+            self._serving(part).number < state.generation
+            and Generation.open(Layout(self.layout.part(part)), state.generation).state != "withdrawn"
+            for part, state in states.items()
+        )
 
     def rollback(self, to: int | None = None, *, reason: str | None = None, who: str | None = None) -> JoinedGeneration:
         """Let the generations of an earlier move serve again, by one more move: of `to`, else of the one before it,
