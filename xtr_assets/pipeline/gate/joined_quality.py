@@ -3,8 +3,9 @@
 from functools import partial
 
 from xtr_assets.config import IndexConfig
+from xtr_assets.core.errors import EncoderMismatch
 from xtr_assets.core.files import sha256_file
-from xtr_assets.pipeline.gate.finding import finite
+from xtr_assets.pipeline.gate.finding import Finding, finite
 from xtr_assets.pipeline.gate.judgments import CHECK, judge, rivals
 from xtr_assets.pipeline.gate.registry import check_named, has_judgments
 from xtr_assets.search.searcher import Searcher
@@ -21,6 +22,11 @@ from xtr_assets.telemetry import metrics
 REMEDY = (
     "mend the part whose documents lost and build it, or `xtr-assets rollback -w SET/parts/PART`; lower "
     "`queries.floor`, or `xtr-assets parts publish SET --force REASON` where it is meant"
+)
+# Of parts that wait to be built by another encoder.
+OTHER_ENCODER = (
+    "`xtr-assets parts publish SET --config` with the configuration that they were built by, or `--force REASON` where "
+    "it is meant"
 )
 
 
@@ -42,8 +48,11 @@ def _look(config: IndexConfig, candidate: JoinedGeneration, serving: PartMove | 
     queries = config.queries
     assert queries is not None and has_judgments(config)
     before = {} if serving is None else rivals(serving.checks.get(CHECK), serving.number)
-    with Searcher(PartSet(candidate.set_layout), "cpu", candidate, encoder=config.encoder) as searcher:
-        found = judge(searcher, queries, before, REMEDY)
+    try:
+        with Searcher(PartSet(candidate.set_layout), "cpu", candidate, encoder=config.encoder) as searcher:
+            found = judge(searcher, queries, before, REMEDY)
+    except EncoderMismatch as error:
+        found = Finding(False, None, queries.floor, f"no quality is measured: {error}", remedy=OTHER_ENCODER)
     metrics.count_check(CHECK, found.passed)
     words = {"summary": found.summary, **({"remedy": found.remedy} if found.remedy else {})}
     return CheckRecord(

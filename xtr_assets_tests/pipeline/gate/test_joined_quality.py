@@ -148,3 +148,19 @@ def test_right_answers_that_no_part_has(parts: PartSet, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"qrels\.tsv line 1"):
         parts.publish(checks=set_checks(asked))
     assert parts.number == 1
+
+
+def test_parts_that_another_encoder_built_are_let_serve_by_a_word(parts: PartSet, tmp_path: Path) -> None:
+    """The configuration has a new encoder, by which they are not built yet."""
+    asked = config(tmp_path)
+    parts.publish(checks=set_checks(asked))
+    put(parts.warehouse("b"), "vale", [*WORDS, "yew"])
+    newer = asked.model_copy(update={"encoder": HASHING.model_copy(update={"dim": 2 * ENCODER.dim})})
+    words = "no quality is measured: .* has .*; .*--config` with the configuration that they were built by"
+    with pytest.raises(PublishRefused, match=words):
+        parts.publish(checks=set_checks(newer))
+    parts.publish(checks=set_checks(newer), force_reason="it was meant")
+    assert parts.number == 2 and not found(parts).passed
+    put(parts.warehouse("b"), "vale")
+    parts.publish(checks=set_checks(asked))
+    assert found(parts).passed
