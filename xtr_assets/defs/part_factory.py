@@ -9,7 +9,7 @@ from xtr_assets.config import IndexConfig
 from xtr_assets.defs.assets.published import published_parts_asset
 from xtr_assets.defs.code_links import linked
 from xtr_assets.defs.context import BY_RUN, EXECUTOR, Site
-from xtr_assets.defs.jobs import RollbackConfig
+from xtr_assets.defs.jobs import NO_RETRY, RollbackConfig
 from xtr_assets.defs.move_sensor import move_sensor
 from xtr_assets.defs.names import Names
 from xtr_assets.defs.part_resources import PartResource, PartSetResource
@@ -86,7 +86,7 @@ def set_defs(
         selection=dg.AssetSelection.assets(site.names.key("published")),
         description="What the parts serve, published together by one move.",
         executor_def=EXECUTOR,
-        tags=site.job_tags("publish"),
+        tags={**NO_RETRY, **site.job_tags("publish")},
     )
     jobs: list[Any] = [publish, _rollback_job(site)]
     names = site.names

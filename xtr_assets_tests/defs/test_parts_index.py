@@ -230,6 +230,7 @@ def test_each_part_has_its_assets_and_the_whole_has_one(site: Site) -> None:
     assert {"publish", "rollback", "part_0001_rollback", "part_0002_rebuild"} <= jobs
     tagged = build_index_defs(site.config, run_tags={"publish": {"a": "1"}, "rebuild": {"b": "2"}})
     assert tagged.resolve_job_def("publish").tags["a"] == "1"
+    assert tagged.resolve_job_def("publish").tags["dagster/retry_on_asset_or_op_failure"] == "false", "it was refused"
     assert tagged.resolve_job_def("part_0002_rebuild").tags["b"] == "2"
     with pytest.raises(ConfigError, match="strange"):
         build_index_defs(site.config, run_tags={"strange": {}})
