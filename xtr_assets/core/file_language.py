@@ -49,7 +49,7 @@ _ALSO_CALLED = {
     "cpp": "c++", "csharp": "c#", "c\u266f": "c#", "fsharp": "f#", "f\u266f": "f#", "golang": "go", "python2": "python",
     "python3": "python", **{f"c++{year}": "c++" for year in _STANDARDS},
 }  # fmt: skip
-# Words that say something else too: named only as what something is written in.
+# Words that say something else too: named only as what something is written in, and not in `C:\` or `R&D`.
 _SHORT = ("c", "go", "r")
 _LONG = sorted({*_SUFFIXES, *_ALSO_CALLED}.difference(_SHORT), key=len, reverse=True)
 # Words that are no mistakes, whatever rows hold.
@@ -61,7 +61,7 @@ _NAMED = regex.compile(
     rf"(?<!{LETTER}|\.)(?:{_CALLED})(?!{LETTER}|\.(?!\p{{Nd}}){LETTER}|[+#])", regex.V1 | regex.IGNORECASE
 )
 _IN_SHORT = regex.compile(
-    rf"(?<!\S)(?:in|using)\s({'|'.join(_SHORT)})(?!{LETTER}|\.{LETTER}|[+#'-])", regex.V1 | regex.IGNORECASE
+    rf"(?<!\S)(?:in|using)\s({'|'.join(_SHORT)})(?!{LETTER}|\.{LETTER}|[+#'&-]|:[/\\])", regex.V1 | regex.IGNORECASE
 )
 # Those that capitals part within a longer name.
 _PARTED = "(?:Java|Type)Script|OCaml|[CF]Sharp"

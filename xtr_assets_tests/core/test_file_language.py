@@ -24,6 +24,8 @@ from xtr_assets.core.lexical_terms import called_terms, document_terms, query_te
         ("IN\nGo, using R.", ["go", "r"]),
         ("in C++ or in c#", ["c++", "c#"]),
         ("go to c, into r, (in go), in  c, in C-style, in go's, in c.h, in R2, using\u00a0\u1d04", []),
+        ("a log in C:\\Windows, in C:/, spent in R&D", []),
+        ("sort in C: qsort", ["c"]),
         ("\u00e9python python\u00e9 python\u0940", []),
         ("\uff30\uff59\uff54\uff48\uff4f\uff4e, \uff23\uff0b\uff0b", ["python", "c++"]),
         ("\u7528Python\u8bfb\u53d6\u6587\u4ef6", ["python"]),

@@ -82,7 +82,7 @@ def _short_languages(text: str) -> Iterator[str]:
     for before, word in pairwise(parts):
         for name in SHORT if before.lower() in ("in", "using") and before.isascii() else ():
             behind = word[len(name) :]
-            joined = behind[:1] and (_joins(behind[0]) or behind[0] in "+#'-")
+            joined = behind[:1] and (_joins(behind[0]) or behind[0] in "+#'&-" or behind[:2] in (":/", ":\\"))
             named = behind[:1] == "." and behind[1:] and _joins(behind[1])
             if word[: len(name)].lower() == name and not joined and not named:
                 yield f".{name}"
