@@ -9,7 +9,7 @@ from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.token_spans import token_spans
 from xtr_assets.core.types import Ints, encoded_text
 from xtr_assets.search.hits import Explanation, Hit, SpaceExplanation, TermMatch, TokenMatch
-from xtr_assets.search.legs import Legs
+from xtr_assets.search.legs import ADDED, Legs
 from xtr_assets.search.lexical_space import LexicalSpace
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Candidates, Ranking
@@ -61,6 +61,8 @@ def explain_spaces(candidates: Candidates, chunk_ids: Ints, row: int, legs: Legs
     for name, scores in candidates.scores.items():
         if np.isnan(scores[at]):
             continue
+        # What is added is 0 to those that have none of it, which stand before who loses.
+        scores = np.nan_to_num(scores) if name in ADDED else scores
         better = (scores > scores[at]) | ((scores == scores[at]) & (ids < ids[at]))
         listed = np.flatnonzero(candidates.lists.get(name, NO_ROWS) == row)
         moments = candidates.moments.get(name)

@@ -15,7 +15,7 @@ from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.core.where_syntax import Where
 from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.search.answer import Asked
-from xtr_assets.search.legs import NAME, Legs
+from xtr_assets.search.legs import ADDED, NAME, Legs
 from xtr_assets.search.lexical_space import LexicalSpace, rarity_among
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.ranker import ranked, scored
@@ -118,7 +118,9 @@ def part_rows(
     if legs is None or not len(rows):
         return rows, scores, {}
     scores |= _besides(legs, query, rows, scores, asked.ranker.spaces)
-    return rows, scores, legs.of(rows, scores)
+    # As it is added: nothing to those that have none of it, which stand before who loses.
+    added = {name: np.nan_to_num(scores.get(name, np.zeros(len(rows), np.float32))) for name in ADDED}
+    return rows, {**scores, **added}, legs.of(rows, scores)
 
 
 def _summed(

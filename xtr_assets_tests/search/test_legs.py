@@ -427,6 +427,8 @@ def test_a_language_counts_where_nothing_has_a_name(tmp_path: Path) -> None:
     made.publish(draft.number, force_reason="these tests have no gate")
     with Searcher(made, device="cpu") as opened:
         for mode in FUSED:
-            first, second = opened.search("fold a list in Rust", 2, mode)
+            first, second = opened.search("fold a list in Rust", 2, mode, explain=True)
             assert (first.path, second.path) == ("zip.rs", "zip.py")
             assert (first.scores.get("called"), second.scores.get("called")) == (None, -0.75)
+            # Who has none of it stands before who loses.
+            assert second.explanation is not None and second.explanation.spaces["called"].rank == 2
