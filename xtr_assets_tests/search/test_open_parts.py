@@ -435,3 +435,19 @@ def test_a_column_that_no_chunk_of_a_part_has_is_told_and_absent_in_all_of_them(
         # Whoever asks the part by itself is told of his mistake, whatever was asked for a front before.
         with pytest.raises(InvalidInput, match="no column 'author'"):
             searcher.search("zebra", where={"year": {"gte": 2019}, "author": None})
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "exact"])
+def test_a_language_that_is_named_counts_in_parts_with_names_and_without(
+    one: Searcher, apart: Mapping[str, Searcher], mode: Any
+) -> None:
+    query = "lock thread queue in Rust"
+    wanted = one.search(query, 40, mode, explain=True)
+    found = asked_apart(apart, query, 40, mode, None, "zsum", None)
+    assert [(hit.chunk_id, hit.scores) for hit in found.hits] == [(hit.chunk_id, hit.scores) for hit in wanted]
+    assert any(hit.scores.get("called", 0.0) < 0 for hit in wanted)
+    for hit, mine in zip(wanted, found.hits, strict=True):
+        assert hit.explanation is not None
+        assert {name: space.rank for name, space in mine.spaces.items()} == {
+            name: space.rank for name, space in hit.explanation.spaces.items()
+        }
