@@ -54,7 +54,7 @@ def _above(symbol: str, title: str) -> str | None:
 def _told(lines: Sequence[str]) -> str:
     """The lines of the front matter from `title` on that may say it."""
     front = list(takewhile(lambda line: line.rstrip() not in _RULES, lines[1:]))
-    if lines[:1] == ["+++"]:
+    if lines and lines[0] == "+++":
         front = list(takewhile(lambda line: not _TABLE.fullmatch(line), front))
     at = next((at for at, line in enumerate(front, 1) if _TITLE.match(line)), 0)
     if not at or lines[0].rstrip() not in _RULES:
