@@ -28,6 +28,7 @@ from xtr_assets.pipeline.plan.part_plan import PartPlan, plan_parts
 from xtr_assets.storage.manifest import CheckRecord
 from xtr_assets.storage.parts import part_set
 from xtr_assets.storage.parts.part_set import PartSet
+from xtr_assets.storage.parts.set_check import SetCheck
 from xtr_assets.storage.warehouse import Warehouse
 
 CONFIG = """
@@ -308,15 +309,18 @@ def test_a_set_that_was_changed_while_it_was_judged_is_refused_with_one_verdict(
     (site.folder / "qrels.tsv").write_text("heron\theron.md\t1\n")
     looks: list[bool] = []
 
+    def found(about: str, passed: bool) -> CheckRecord:
+        return site.parts.moves()[-1].checks[CHECK].model_copy(update={"passed": passed, "digest": about})
+
     def look(*given: Any) -> CheckRecord:
-        # The first look passes, and somebody changes the set meanwhile; then it does not.
+        # The first look passes, and somebody makes a move meanwhile; then it does not.
         looks.append(not looks)
-        site.parts.settle({}, 100 + len(looks))
-        kept = site.parts.moves()[-1].checks[CHECK]
-        return kept.model_copy(update={"passed": looks[-1], "digest": given[-1]})
+        if looks[-1]:
+            site.parts.publish(checks=[SetCheck(CHECK, "others", None, lambda *asked: found(asked[-1], True))])
+        return found(given[-1], looks[-1])
 
     monkeypatch.setattr(joined_quality, "_look", look)
-    assert not site.run("publish") and looks == [True, False] and site.parts.number == 1
+    assert not site.run("publish") and looks == [True, False] and site.parts.number == 2
     key = dg.AssetCheckKey(dg.AssetKey(["small", "published"]), CHECK)
     assert [one.passed for one in checked(site, key)] == [False]
 

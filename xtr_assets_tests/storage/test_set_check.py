@@ -229,6 +229,22 @@ def test_what_is_withdrawn_while_it_is_asked_does_not_serve(two: PartSet) -> Non
     assert two.number == 1
 
 
+def test_how_many_chunks_a_part_takes_is_no_reason_to_ask_anew(two: PartSet) -> None:
+    """Two releases of a configuration, each of which has its own number, would let no judge come to an end."""
+    build(two.warehouse("a"), "second", "x")
+    (check,) = asking()
+    asked: list[int] = []
+
+    def beside(candidate: JoinedGeneration, serving: PartMove | None, about: str) -> CheckRecord:
+        assert not asked, "it is asked anew"
+        asked.append(700)
+        PartSet.open(two.root).settle({}, asked[-1])
+        return check.look(candidate, serving, about)
+
+    assert two.publish(checks=[replace(check, look=beside)]).number == 2
+    assert asked == [700] and two.info.most_chunks == 700
+
+
 def test_two_that_ask_side_by_side_make_one_move(two: PartSet) -> None:
     build(two.warehouse("a"), "second", "x")
     (check,) = asking()

@@ -143,10 +143,12 @@ class PartSet(ShardPlacement, SetTransfers):
                 records = {**kept, **{one.name: one.record(candidate, before) for one in asked}}
                 move = move.with_checks(records, refuse_set(failed_checks(records), force_reason) or forced)
                 with self._writing("publish of the parts"):
-                    # Where the set was changed meanwhile it is looked at, and asked, anew; so it is where a part went
-                    # back. What a part published since waits for the next move.
-                    if self._recovered() == info and (number is not None or not self._went_back(states)):
-                        return self._move(info.model_copy(update={"shards": shards}), moves, move)
+                    # Where it has another move, part or place of a shard meanwhile it is looked at, and asked, anew; so it
+                    # is where a part went back. What a part published since waits for the next move.
+                    later = self._recovered()
+                    unmoved = (later.moved, later.parts, later.shards) == (info.moved, info.parts, info.shards)
+                    if unmoved and (number is not None or not self._went_back(states)):
+                        return self._move(later.model_copy(update={"shards": shards}), moves, move)
 
     def _went_back(self, states: Mapping[str, PartState]) -> bool:
         """Whether a part was rolled back from what it is to serve; what was withdrawn is refused by name."""
