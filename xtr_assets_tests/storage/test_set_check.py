@@ -129,7 +129,7 @@ def test_what_goes_back_takes_its_record_along_and_is_not_asked(two: PartSet) ->
     two.rollback()
     assert two.moves()[-1].checks == two.moves()[1].checks and two.moves()[-1].format_version == 2
     seen: list[object] = []
-    with pytest.raises(PublishRefused, match="'quality' did not pass"):
+    with pytest.raises(PublishRefused, match=r"'quality' did not pass: .*`xtr-assets publish 3 --again --force --re"):
         two.publish(3, again_reason="after all", checks=asking(seen=seen))
     two.publish(3, again_reason="after all", force_reason="it was meant", checks=asking(seen=seen))
     assert not seen and two.moves()[-1].checks == two.moves()[2].checks

@@ -70,9 +70,9 @@ def set_problems(
     return found if any(not one.forcible for one in found) else [*found, *_doubled_chunks(parts)]
 
 
-def failed_checks(checks: Mapping[str, CheckRecord]) -> list[SetProblem]:
-    """What was found wrong with all parts together, and what helps."""
-    found = {name: [sentence(one), remedy(one)] for name, one in checks.items() if not one.passed}
+def failed_checks(checks: Mapping[str, CheckRecord], helps: str | None = None) -> list[SetProblem]:
+    """What was found wrong with all parts together, and what helps, where not what the record says."""
+    found = {name: [sentence(one), helps or remedy(one)] for name, one in checks.items() if not one.passed}
     return [
         SetProblem(None, f"check {name!r} did not pass: {'; '.join(filter(None, words))}", forcible=True)
         for name, words in found.items()

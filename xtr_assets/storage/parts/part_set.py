@@ -141,7 +141,8 @@ class PartSet(ShardPlacement, SetTransfers):
                 candidate = JoinedGeneration(self.layout, move, list(parts.items()))
                 kept = moves[number - 1].checks if number is not None else {}
                 records = {**kept, **{one.name: one.record(candidate, before) for one in asked}}
-                move = move.with_checks(records, refuse_set(failed_checks(records), force_reason) or forced)
+                failed = failed_checks(records, None if number is None else _forcing(number, again))
+                move = move.with_checks(records, refuse_set(failed, force_reason) or forced)
                 with self._writing("publish of the parts"):
                     # Where it has another move, part or place of a shard meanwhile it is looked at, and asked, anew; so it
                     # is where a part went back. What a part published since waits for the next move.
@@ -283,6 +284,12 @@ class PartSet(ShardPlacement, SetTransfers):
                 if self.part_warehouse(name).layout.pinned_json.is_file():
                     self._unpin(kept, info, [name])
         return self._joined(move)
+
+
+def _forcing(number: int, again: str | None) -> str:
+    """How somebody publishes what an earlier move names past what was found of it."""
+    taken_back = "" if again is None else "--again "
+    return f'publish it all the same, which is kept: `xtr-assets publish {number} {taken_back}--force --reason "..."`'
 
 
 def _withdrawn(joined: JoinedGeneration) -> bool:
