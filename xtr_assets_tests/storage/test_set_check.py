@@ -6,13 +6,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from xtr_assets.core.errors import CorruptFile, PublishRefused, UnknownFormat
 from xtr_assets.storage.manifest import CheckRecord
-from xtr_assets.storage.parts import part_set_writer
+from xtr_assets.storage.parts import part_set, part_set_writer
 from xtr_assets.storage.parts.joined_generation import JoinedGeneration
+from xtr_assets.storage.parts.part_gate import SetProblem
 from xtr_assets.storage.parts.part_records import PartMove
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.parts.set_check import SetCheck
@@ -214,6 +216,29 @@ def test_a_withdrawal_waits_for_no_judge(two: PartSet, monkeypatch: pytest.Monke
         with pytest.raises(PublishRefused, match="did not pass"):
             two.publish(checks=checks)
         assert two.number == 4 and seen == [3], "what is refused is refused by whatever it was held against"
+
+
+def test_a_withdrawal_does_not_wait_till_all_bytes_are_read(two: PartSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(part_set_writer, "LOCK_WAIT_SECONDS", 0.0)
+    first = served(two)
+    build(two.warehouse("a"), "wrong", "x")
+    two.publish()
+    build(two.warehouse("b"), "second", "y")
+    read: list[int] = []
+    problems = part_set.set_problems
+
+    def beside(*given: Any, **how: Any) -> list[SetProblem]:
+        read.append(two.number or 0)
+        if len(read) == 1:
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(PartSet.open(two.root).withdraw, "a", 2, "a secret").result()
+            assert served(two) == first
+        return problems(*given, **how)
+
+    monkeypatch.setattr(part_set, "set_problems", beside)
+    with pytest.raises(PublishRefused, match="generation 2 was withdrawn"):
+        two.publish()
+    assert two.publish().number == 4 and read == [2, 3] and "y0 second" in served(two)
 
 
 def test_what_is_withdrawn_while_it_is_asked_does_not_serve(two: PartSet) -> None:

@@ -105,26 +105,27 @@ class PartSet(ShardPlacement, SetTransfers):
             with ExitStack() as stack:
                 with self._writing("publish of the parts"):
                     info, moves = self._recovered(), self.moves()
-                    parts = self._named(number) if number is not None else {n: self._serving(n) for n in info.parts}
-                    if not parts:
-                        raise GenerationError("the set has no part; `xtr-assets parts add` or `place` makes one")
-                    for name, one in parts.items():
-                        with naming(name):
-                            stack.enter_context(one.pin())
-                    states = {name: part_state(one) for name, one in parts.items()}
-                    before = moves[-1] if moves else None
-                    same = before if before is not None and before.parts == states else None
-                    if same is not None and all(one.stands(same) for one in asked):
-                        return self._joined(same)
-                    again = self._again(states, moves, again_reason)
-                    found = set_problems(parts, info.shards, before, earlier=number is not None)
-                    if checks is None and number is None:
-                        found += unasked(before)
-                    # An earlier move says nothing of shards that came after it: they stay where they were placed.
-                    shards = {**(info.shards if number is not None else {}), **served_places(info, states)}
-                    # What a person let serve is asked by other evidence without that person, where no shard is to move.
-                    said = same.forced if same is not None and shards == info.shards else None
-                    forced = refuse_set(found, force_reason or said)
+                # Without the lock, for all bytes are read and a judge looks: a withdrawal waits for neither.
+                parts = self._named(number) if number is not None else {n: self._serving(n) for n in info.parts}
+                if not parts:
+                    raise GenerationError("the set has no part; `xtr-assets parts add` or `place` makes one")
+                for name, one in parts.items():
+                    with naming(name):
+                        stack.enter_context(one.pin())
+                states = {name: part_state(one) for name, one in parts.items()}
+                before = moves[-1] if moves else None
+                same = before if before is not None and before.parts == states else None
+                if same is not None and all(one.stands(same) for one in asked):
+                    return self._joined(same)
+                again = self._again(states, moves, again_reason)
+                found = set_problems(parts, info.shards, before, earlier=number is not None)
+                if checks is None and number is None:
+                    found += unasked(before)
+                # An earlier move says nothing of shards that came after it: they stay where they were placed.
+                shards = {**(info.shards if number is not None else {}), **served_places(info, states)}
+                # What a person let serve is asked by other evidence without that person, where no shard is to move.
+                said = same.forced if same is not None and shards == info.shards else None
+                forced = refuse_set(found, force_reason or said)
                 move = PartMove(
                     number=len(moves) + 1,
                     before=None if info.moved is None else info.moved.sha256,
@@ -137,7 +138,6 @@ class PartSet(ShardPlacement, SetTransfers):
                     fingerprint=next(iter(parts.values())).fingerprint,
                     parts=states,
                 )
-                # Without the lock: a withdrawal waits for no judge.
                 candidate = JoinedGeneration(self.layout, move, list(parts.items()))
                 kept = moves[number - 1].checks if number is not None else {}
                 records = {**kept, **{one.name: one.record(candidate, before) for one in asked}}
