@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from xtr_assets.cli.console import emit, say
+from xtr_assets.cli.console import emit, literal, say
 
 if TYPE_CHECKING:
     from xtr_assets.storage.parts.joined_generation import JoinedGeneration
@@ -20,9 +20,15 @@ def tell_pointer(warehouse: "Warehouse", done: str, as_json: bool) -> None:
 
 
 def tell_move(served: "JoinedGeneration", done: str, as_json: bool) -> None:
-    """What serves of all parts after a move."""
+    """What serves of all parts after a move, and what it failed where a person let it serve: of all that a reason lets
+    pass they may have seen another refusal alone."""
+    from xtr_assets.storage.refusal import sentence
+
     if as_json:
         emit({"move": served.number, "live_rows": served.live_rows, "history": served.move.document()})
         return
     told = ", ".join(f"{part.name}: {part.generation.number}" for part in served.parts)
     say(f"[green]{done}[/green]; move {served.number} serves {served.live_rows:,} chunks ({told})")
+    for name, one in served.move.checks.items():
+        if not one.passed:
+            say(f"[yellow]by a person's word[/yellow]: check {name!r} did not pass: {literal(sentence(one))}")

@@ -215,3 +215,9 @@ def test_a_judged_set_is_published_by_the_configuration_that_judges_it(
     assert run("parts", "publish", "set", "--config", "judged.yaml").exit_code == 0
     moves = json.loads(run("generations", "-w", "set", "--json").stdout)
     assert [len(move["checks"]) for move in moves] == [1, 1]
+    # Who forced something else is told what else the reason let pass.
+    Path("judged.yaml").write_text(Path("judged.yaml").read_text().replace("0.2", "1.0"))
+    Path("queries.jsonl").write_text('{"_id": "1", "text": "giraffe text 2"}\n')
+    forced = run("parts", "publish", "set", "--config", "judged.yaml", "--force", "it was meant")
+    assert forced.exit_code == 0
+    assert "check 'judged_quality' did not pass: nDCG@10" in " ".join(forced.stderr.split())
