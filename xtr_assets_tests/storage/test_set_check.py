@@ -14,7 +14,7 @@ from xtr_assets.core.errors import CorruptFile, PublishRefused, UnknownFormat
 from xtr_assets.storage.manifest import CheckRecord
 from xtr_assets.storage.parts import part_set, part_set_writer
 from xtr_assets.storage.parts.joined_generation import JoinedGeneration
-from xtr_assets.storage.parts.part_gate import SetProblem
+from xtr_assets.storage.parts.part_gate import SetProblem, set_problems
 from xtr_assets.storage.parts.part_records import PartMove
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.parts.set_check import SetCheck
@@ -225,7 +225,6 @@ def test_a_withdrawal_does_not_wait_till_all_bytes_are_read(two: PartSet, monkey
     two.publish()
     build(two.warehouse("b"), "second", "y")
     read: list[int] = []
-    problems = part_set.set_problems
 
     def beside(*given: Any, **how: Any) -> list[SetProblem]:
         read.append(two.number or 0)
@@ -233,7 +232,7 @@ def test_a_withdrawal_does_not_wait_till_all_bytes_are_read(two: PartSet, monkey
             with ThreadPoolExecutor(1) as pool:
                 pool.submit(PartSet.open(two.root).withdraw, "a", 2, "a secret").result()
             assert served(two) == first
-        return problems(*given, **how)
+        return set_problems(*given, **how)
 
     monkeypatch.setattr(part_set, "set_problems", beside)
     with pytest.raises(PublishRefused, match="generation 2 was withdrawn"):
