@@ -144,8 +144,8 @@ class PartSet(ShardPlacement, SetTransfers):
                 failed = failed_checks(records, None if number is None else _forcing(number, again))
                 move = move.with_checks(records, refuse_set(failed, force_reason) or forced)
                 with self._writing("publish of the parts"):
-                    # Where it has another move, part or place of a shard meanwhile it is looked at, and asked, anew; so it
-                    # is where a part went back. What a part published since waits for the next move.
+                    # Where it has another move, part or place of a shard meanwhile it is looked at, and asked, anew;
+                    # so it is where a part went back. What a part published since waits for the next move.
                     later = self._recovered()
                     unmoved = (later.moved, later.parts, later.shards) == (info.moved, info.parts, info.shards)
                     if unmoved and (number is not None or not self._went_back(states)):
