@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, StorageError
+from xtr_assets.core.files import read_regular
 from xtr_assets.storage import history
 from xtr_assets.storage.draft_lifecycle import following_number
 from xtr_assets.storage.history_entry import HistoryEntry
@@ -57,7 +58,7 @@ def test_half_of_a_line_that_is_being_appended_is_told_to_nobody(
     lived: Warehouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     data, entries = lived.layout.history.read_bytes(), lived.history()
-    reads, read_regular = iter([data + b'{"at":"2026', data]), history.read_regular
+    reads = iter([data + b'{"at":"2026', data])
 
     def beside(path: Path, name: str) -> bytes:
         # Servers that other tests left open look at theirs.
