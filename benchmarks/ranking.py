@@ -37,7 +37,7 @@ def variants(legs: Legs) -> Mapping[str, Legs]:
     def weighing(leg: str, factor: float) -> Legs:
         return replace(legs, blend=replace(blend, weights={**blend.weights, leg: factor * blend.weights[leg]}))
 
-    made = {"as published": legs, "as before": Legs(Blend.of(None), legs.log_tokens, None, None, None, None)}
+    made = {"as published": legs, "as before": Legs(Blend.of(None), legs.log_tokens)}
     for leg in ("name", "xtr", "lexical"):
         if leg in blend.weights:
             made |= {f"{leg} x {factor:g}": weighing(leg, factor) for factor in (0.0, 0.5, 1.5, 2.0)}

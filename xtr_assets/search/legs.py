@@ -170,11 +170,11 @@ class Legs:
     """
 
     blend: Blend
-    log_tokens: Floats | None
-    names: RowVectors | None
-    bearing: Callable[[Name, Ints], Mask] | None
-    called: Callable[[Ints], Sequence[frozenset[str]]] | None
-    elsewhere: Callable[[Collection[str], Ints], Mask] | None
+    log_tokens: Floats | None = None
+    names: RowVectors | None = None
+    bearing: Callable[[Name, Ints], Mask] | None = None
+    called: Callable[[Ints], Sequence[frozenset[str]]] | None = None
+    elsewhere: Callable[[Collection[str], Ints], Mask] | None = None
 
     def names_of(self, query: QueryVectors, rows: Ints) -> dict[str, Floats]:
         """The cosine of the names float32 [len(rows)], NaN where a row has none; nothing where there are no names."""

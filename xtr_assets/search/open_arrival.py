@@ -57,7 +57,7 @@ class OpenArrival(OpenGeneration):
         return _arriving(generation).chunk_ids()
 
     def _legs(self, generation: Generation) -> Legs:
-        return Legs(Blend.of(generation.manifest.profile.get("hybrid")), None, None, None, None, None)
+        return Legs(Blend.of(generation.manifest.profile.get("hybrid")))
 
     @property
     def modes(self) -> tuple[Mode, ...]:

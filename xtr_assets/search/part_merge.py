@@ -69,15 +69,15 @@ class ToldSpace:
         return self.told[rows]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ToldLegs(Legs):
     """The Legs of candidates that were told: what length takes off each, the score of its name, 1 where it bears the
     name that the question is, and how much of the question it is called."""
 
     length: Doubles
-    told_names: Floats | None
-    told_borne: Floats | None
-    told_called: Floats | None
+    told_names: Floats | None = None
+    told_borne: Floats | None = None
+    told_called: Floats | None = None
 
     def names_of(self, query: QueryVectors, rows: Ints) -> dict[str, Floats]:  # noqa: ARG002 (as Legs has it)
         return {} if self.told_names is None else {NAME: self.told_names[rows]}
@@ -97,7 +97,7 @@ class ToldLegs(Legs):
 
 def first_lists(ask: Ask, blend: Blend) -> int:
     """How long the lists of the parts are at first."""
-    legs = ToldLegs(blend, None, None, None, None, None, np.empty(0), None, None, None) if ask.mode in SUMMED else None
+    legs = ToldLegs(blend, length=np.empty(0)) if ask.mode in SUMMED else None
     shortened = (lambda rows: np.zeros(len(rows))) if ask.shortens(blend) else None
     pooled = Pooled(ToldSpace("dense", np.empty(0, np.float32)), blend.pooled) if ask.adds_pooled(blend) else None
     return first_most(Ranker((), np.empty(0, np.int64), legs, ask.options.fusion, shortened, pooled), ask)
@@ -125,7 +125,13 @@ def merged_hits(
     scores = {name: np.concatenate([one.scores[name] for one in told]) for name in spaces}
     summed = ask.mode in SUMMED
     length = np.concatenate([one.length for one in told])
-    legs = ToldLegs(blend, None, None, None, None, None, length, *(_besides(name, told) for name in (NAME, *ADDED)))
+    legs = ToldLegs(
+        blend,
+        length=length,
+        told_names=_besides(NAME, told),
+        told_borne=_besides(SYMBOL, told),
+        told_called=_besides(CALLED, told),
+    )
     shortened = legs.shortened if ask.shortens(blend) else None
     beside = scores.pop("dense") if "dense" in scores and ask.adds_pooled(blend) else None
     pooled = None if beside is None else Pooled(ToldSpace("dense", beside), blend.pooled)

@@ -96,7 +96,7 @@ class RankedParts:
         if any(NAME in one.scores for one in told):
             absent = [np.full(len(one.ids), np.nan, np.float32) for one in told]
             scores[NAME] = np.concatenate([one.scores.get(NAME, none) for one, none in zip(told, absent, strict=True)])
-        joined = ToldLegs(blend, None, None, None, None, None, length, None, None, None).of(np.arange(len(ids)), scores)
+        joined = ToldLegs(blend, length=length).of(np.arange(len(ids)), scores)
         legs = {name: joined[name] for name in spaces}
         kept = distinct(np.concatenate([ranked(name, values, ids, most) for name, values in legs.items()]))
         return cls(

@@ -60,8 +60,9 @@ def _title(page: str, path: str) -> str:
     """What a section is called, below what its page is called."""
     if path == FRONT_SYMBOL:
         return ""
-    below = not page or path == page or path.startswith(f"{page}{PATH_SEPARATOR}")
-    return path if below else PATH_SEPARATOR.join(filter(None, (page, path)))
+    if not page or f"{path}{PATH_SEPARATOR}".startswith(f"{page}{PATH_SEPARATOR}"):
+        return path
+    return f"{page}{PATH_SEPARATOR}{path}" if path else page
 
 
 def split_text(text: str, max_chars: int) -> list[str]:

@@ -65,7 +65,7 @@ def test_the_sum_is_that_of_the_search_over_exact_scores() -> None:
     lexical[:, RNG.random(400) < 0.9] = 0.0
     tokens = RNG.integers(1, 90, 400)
     found = leg_sum(dense, late, lexical, tokens)
-    legs = Legs(Blend.standard(), np.log(tokens).astype(np.float32), None, None, None, None)
+    legs = Legs(Blend.standard(), np.log(tokens).astype(np.float32))
     for nth in range(5):
         lists = [np.argsort(-scores[nth])[:100] for scores in (dense, late)]
         rows = np.unique(np.concatenate([*lists, np.flatnonzero(lexical[nth])]))
