@@ -40,6 +40,8 @@ STEPS: tuple[Step, ...] = ("add", "delete", "change", "rename", "shift", "duplic
 FILE_TEXTS = 40
 # What a step takes away stays below what a source may lose without anybody asking.
 DELETED_SHARE = 0.05
+# The same of what a step copies of records.
+EXPORTS, COPIED_SHARE = (".jsonl", ".parquet"), 0.1
 
 
 @dataclass(frozen=True)
@@ -275,5 +277,12 @@ class Project:
             path.write_text("\n\n" + path.read_text("utf-8"), "utf-8")
 
     def _duplicate(self) -> None:
+        """A file under another name as well. An export that holds much of its source grows in its place: a copy of most
+        of it looks like a join that fans out, and is asked about."""
         path = self.random.choice(self.files())
+        if path.suffix in EXPORTS:
+            whole = sum(one.stat().st_size for one in path.parent.iterdir())
+            if path.stat().st_size > COPIED_SHARE * whole:
+                self._add()
+                return
         path.with_stem(f"copy{self.random.randrange(10**6)}").write_bytes(path.read_bytes())
