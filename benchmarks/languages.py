@@ -51,6 +51,11 @@ def questions(paths: set[str], least: int) -> list[Question]:
     ]
 
 
+def said(language: str) -> str:
+    """As people write it: Go, C and R in capitals."""
+    return language.capitalize() if len(language) <= 2 else language
+
+
 def ranks(searcher: xa.Searcher, texts: list[str], right: list[set[str]], mode: Mode) -> npt.NDArray[np.float64]:
     """float64 [n]: one over the rank of the first hit in a right file, 0 behind the tenth."""
     found: list[float] = []
@@ -72,7 +77,7 @@ def main() -> None:
         asked = questions(paths, given.least)
         print(f"{len(asked)} questions for {len({what for what, _, _ in asked})} things")
         for form in FORMS:
-            texts = [form.format(what=what, language=language) for what, language, _ in asked]
+            texts = [form.format(what=what, language=said(language)) for what, language, _ in asked]
             right = [files for _, _, files in asked]
             without = None
             for loss in LOSSES:

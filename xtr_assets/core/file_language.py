@@ -49,8 +49,16 @@ _ALSO_CALLED = {
     "cpp": "c++", "csharp": "c#", "c\u266f": "c#", "fsharp": "f#", "f\u266f": "f#", "golang": "go", "python2": "python",
     "python3": "python", **{f"c++{year}": "c++" for year in _STANDARDS},
 }  # fmt: skip
-# Words that say something else too: named only as what something is written in, and not in `C:\` or `R&D`.
+# Words that say something else too: named only as what something is written in, and not in `C:\` or `R&D`; and where a
+# question begins with one, but not "go to", nor `r = get(url)`.
 _SHORT = ("c", "go", "r")
+# What people go.
+_GOES = (
+    "about", "again", "ahead", "along", "and", "around", "away", "back", "backward", "backwards", "behind",
+    "beyond", "by", "deeper", "directly", "down", "for", "forward", "forwards", "from", "full", "further", "home",
+    "in", "inside", "into", "live", "off", "offline", "on", "online", "out", "outside", "over", "past", "straight",
+    "the", "there", "through", "to", "under", "up", "upward", "via", "with", "without",
+)  # fmt: skip
 _LONG = sorted({*_SUFFIXES, *_ALSO_CALLED}.difference(_SHORT), key=len, reverse=True)
 # Words that are no mistakes, whatever rows hold.
 LANGUAGE_WORDS = frozenset({*_LONG, "powershell", "solidity"})
@@ -63,6 +71,8 @@ _NAMED = regex.compile(
 _IN_SHORT = regex.compile(
     rf"(?<!\S)(?:in|using)\s({'|'.join(_SHORT)})(?!{LETTER}|\.{LETTER}|[+#'&-]|:[/\\])", regex.V1 | regex.IGNORECASE
 )
+_WHERE_TO = rf"(?:{'|'.join(_GOES)})(?!{LETTER})"
+_FIRST_SHORT = regex.compile(rf"\s*(?:[CcRr]|Go(?!\s{_WHERE_TO}))\s(?={LETTER}{LETTER})", regex.V1)
 # Those that capitals part within a longer name.
 _PARTED = "(?:Java|Type)Script|OCaml|[CF]Sharp"
 _WITHIN = regex.compile(rf"(?<={LETTER})(?:{_PARTED})|(?:{_PARTED})(?={LETTER})", regex.V1)
@@ -87,10 +97,14 @@ def languages_named(text: str) -> tuple[str, list[str]]:
     ('read JSON in javascript, not c++ or python3', ['javascript', 'c++', 'python'])
     >>> languages_named("go to the end of a list in C")[1], languages_named("Binary search in Go")[1]
     (['c'], ['go'])
+    >>> languages_named("Go binary search")[1], languages_named("Go to line")[1]
+    (['go'], [])
     """
     read = fold_form(text)
     found = [one.group().lower() for one in _NAMED.finditer(read)]
     short = [one.group(1).lower() for one in _IN_SHORT.finditer(read)]
+    if first := _FIRST_SHORT.match(read):
+        short.insert(0, first.group().strip().lower())
     named = list(dict.fromkeys([*(_ALSO_CALLED.get(one, one) for one in found), *short]))
     return (_NAMED.sub(lambda one: one.group().lower(), read) if found else text), named
 

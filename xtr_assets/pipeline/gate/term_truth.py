@@ -8,7 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import pairwise
+from itertools import dropwhile, pairwise, takewhile
 
 from snowballstemmer import stemmer
 
@@ -26,6 +26,13 @@ ENDINGS = {
 }  # fmt: skip
 # Words that say something else too.
 SHORT = ("c", "go", "r")
+# Behind "Go" at the beginning of a question they say where to.
+WHERE_TO = (
+    "about", "again", "ahead", "along", "and", "around", "away", "back", "backward", "backwards", "behind",
+    "beyond", "by", "deeper", "directly", "down", "for", "forward", "forwards", "from", "full", "further", "home",
+    "in", "inside", "into", "live", "off", "offline", "on", "online", "out", "outside", "over", "past", "straight",
+    "the", "there", "through", "to", "under", "up", "upward", "via", "with", "without",
+)  # fmt: skip
 NAMES = {
     **{one: one for one in ENDINGS if one not in SHORT},
     "golang": "go", "python2": "python", "python3": "python", "cpp": "c++", "csharp": "c#", "fsharp": "f#",
@@ -77,8 +84,9 @@ def asked(text: str) -> Counter[str]:
 
 
 def _short_languages(text: str) -> Iterator[str]:
-    """The terms of those that are named behind "in" or "using"."""
-    parts = "".join(" " if one.isspace() else one for one in text).split(" ")
+    """The terms of those that are named behind "in" or "using", or that a question begins with."""
+    # What parts files, groups, records and units is no space.
+    parts = "".join(" " if one.isspace() and not "\x1c" <= one <= "\x1f" else one for one in text).split(" ")
     for before, word in pairwise(parts):
         for name in SHORT if before.lower() in ("in", "using") and before.isascii() else ():
             behind = word[len(name) :]
@@ -86,6 +94,14 @@ def _short_languages(text: str) -> Iterator[str]:
             named = behind[:1] == "." and behind[1:] and _joins(behind[1])
             if word[: len(name)].lower() == name and not joined and not named:
                 yield f".{name}"
+    first, second, *_ = [*dropwhile(lambda one: not one, parts), "", ""]
+    yield from [f".{first.lower()}"] if first in ("c", "C", "r", "R", "Go") and _goes_on(first, second) else []
+
+
+def _goes_on(first: str, second: str) -> bool:
+    """Whether a word of two letters stands behind the language, and not where to go."""
+    whole = "".join(takewhile(_joins, second))
+    return len(whole) > 1 and not (first == "Go" and whole in WHERE_TO)
 
 
 def written_in(path: str) -> list[str]:
