@@ -41,7 +41,8 @@ def markdown_outline(lines: Lines) -> Outline:
     # A page has one title: a heading above all others, or one that says the same, is it.
     if (len(highest) == 1 and headings[0].level == 1) or title in highest[:1]:
         title = ""
-    return Outline(tuple(headings), tuple(_disjoint(blocks)), front, frozenset(blocks.borders), title)
+    whole = tuple(_disjoint(blocks))
+    return Outline(tuple(headings), whole, front, frozenset({*blocks.borders, front + 1}), title)
 
 
 def _heading(opening: Token, inline: Token, references: dict[str, Any]) -> Heading:

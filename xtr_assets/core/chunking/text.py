@@ -19,7 +19,7 @@ from xtr_assets.core.types import Chunk
 
 TextStyle = Literal["markdown", "rst", "plain"]
 PATH_SEPARATOR = " > "
-# Of YAML or TOML front matter, which is a section of its own.
+# Of YAML or TOML front matter in a file that holds nothing else.
 FRONT_SYMBOL = "<front matter>"
 
 
@@ -31,8 +31,8 @@ def chunk_text(
 
     `title` and `symbol` are the heading path ("Guide > Install"), empty above the first heading and in plain text. If
     front matter alone says what the document is called, `title` begins with that: it is no place in the document. A
-    heading without text of its own stands in the chunk of the first section below it. `text` is verbatim with newlines
-    as LF, at most `max_chars` long; only blank lines between chunks are left out.
+    heading without text of its own stands in the chunk of the first section below it, and so does front matter. `text`
+    is verbatim with newlines as LF, at most `max_chars` long; only blank lines between chunks are left out.
     """
     lines = Lines(normalize_newlines(text))
     outline = _outline(lines, style) if headings is None else Outline(tuple(headings))
@@ -88,13 +88,15 @@ class _Section:
 def _sections(lines: Lines, outline: Outline) -> Iterator[_Section]:
     """Sections that hold something, covering every non-blank line once."""
     headings = outline.headings
-    if lines.trim(1, outline.front):
-        yield _Section(FRONT_SYMBOL, (1, outline.front))
+    # First line of what had no text of its own, front matter or headings; 0 where none waits.
+    waiting = 1 if lines.trim(1, outline.front) else 0
     until = headings[0].first - 1 if headings else len(lines)
     if lines.trim(outline.front + 1, until):
-        yield _Section("", (outline.front + 1, until))
+        yield _Section("", (waiting or outline.front + 1, until))
+        waiting = 0
+    elif waiting and not headings:
+        yield _Section(FRONT_SYMBOL, (1, outline.front))
     above: list[tuple[int, str]] = []
-    waiting = 0  # First line of the headings that had no text of their own; 0 where none waits.
     for index, heading in enumerate(headings):
         following = headings[index + 1] if index + 1 < len(headings) else None
         last = following.first - 1 if following else len(lines)

@@ -8,6 +8,7 @@ import html
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
+from itertools import islice
 
 _SEPARATOR = " > "
 # Titles are cut at 200 characters: what is longer may end after half of that.
@@ -19,6 +20,8 @@ MOST_FOLLOWED = 1600
 # Lines above a rule that are looked at wherever they stand.
 MOST_UNDERLINED = 50
 
+# What closes front matter, by what opens it.
+CLOSES = {"---": ("---", "..."), "+++": ("+++",)}
 _ATX = re.compile(r" {0,3}#{1,6}(?:[ \t]+(.*))?")
 _UNDER = re.compile(r" {0,3}(?:=+|-+)[ \t]*")
 _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1*[ \t]*")
@@ -88,6 +91,14 @@ def begins_at(lines: Sequence[str], start: int) -> int:
     while start > 1 and lines[start - 2].strip(BLANKS) and not lines[start - 2].strip():
         start -= 1
     return start
+
+
+def readings(lines: Sequence[str], start: int, last: int) -> list[int]:
+    """The lines, from 1, from which a section of Markdown may be read that stands in lines `start` to `last`: what
+    begins a file may begin with front matter, or with a rule."""
+    opening = lines[0].rstrip() if start == 1 else ""
+    behind = (at + 1 for at, line in enumerate(lines[1:last], 2) if line.rstrip() in CLOSES.get(opening, ()))
+    return [*islice(behind, 1), start]
 
 
 def every_heading(lines: Sequence[str]) -> Iterator[str]:

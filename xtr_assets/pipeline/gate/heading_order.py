@@ -8,12 +8,26 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from xtr_assets.pipeline.gate.heading_evidence import BLANKS, CUT_FROM, begins_at, is_plain_heading, leading_places
+from xtr_assets.pipeline.gate.heading_evidence import (
+    BLANKS,
+    CLOSES,
+    CUT_FROM,
+    begins_at,
+    is_plain_heading,
+    leading_places,
+    readings,
+)
 from xtr_assets.pipeline.gate.text_evidence import Row
 
 _SEPARATOR = " > "
 _ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t].*)?")
 _UNDER = re.compile(r" {0,3}(?:=+|-+)[ \t]*")
+# Lines that front matter has: keys, what is indented, items, comments, brackets, templates.
+_KEYS = {
+    "---": re.compile(r"[\"']?[\w$@.][\w$@./ -]*[\"']?[ \t]*:(?:\s|$)"),
+    "+++": re.compile(r"\s*(?:[\w.\"'-]+[ \t]*=|\[)"),
+}
+_BESIDE_KEYS = re.compile(r"\s|$|#|-\s|-$|[\])}]|\{[{%]")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
 # HTML that goes on beyond blank lines: where it ends is not looked for.
 _RAW_HTML = re.compile(r" {0,3}<(?:[!?]|(?:script|pre|style|textarea)\b)", re.IGNORECASE)
@@ -42,10 +56,19 @@ class _Reading:
             at = self._block(at)
 
     def _behind_front_matter(self) -> int:
-        if self.lines[0].rstrip() not in ("---", "+++"):
+        opening = self.lines[0].rstrip()
+        if opening not in CLOSES:
             return 0
-        ends = (at for at, line in enumerate(self.lines) if at and line.rstrip() in ("---", "...", "+++"))
-        return self._passed(0, next(ends, len(self.lines) - 1) + 1)
+        rules, key = CLOSES[opening], _KEYS[opening]
+        end = next((at for at, line in enumerate(self.lines) if at and line.rstrip() in rules), len(self.lines) - 1) + 1
+        # Where it is none, what begins in it goes on: a heading, HTML, code.
+        within = self.lines[1 : end - 1]
+        sure = (
+            bool(within and key.match(within[0]))
+            and all(key.match(line) or _BESIDE_KEYS.match(line) for line in within)
+            and not any(map(_UNDER.fullmatch, within))
+        )
+        return self._passed(0, end if sure else len(self.lines))
 
     def _block(self, at: int) -> int:
         """Read what begins at a line; the place behind it."""
@@ -72,8 +95,11 @@ class _Reading:
             end += 1
             if closes and closes[1].startswith(fence) and not closes[2].strip():
                 break
-        # One that is indented may be the end of one in a list.
-        return end if self.lines[at][0] == fence[0] else self._passed(at, end)
+        if self.lines[at][0] == fence[0]:
+            return end
+        # One that is indented may be the end of one in a list, or end with its item: what comes may stand in another.
+        leaves = any(line.strip() and not line[0].isspace() for line in self.lines[at + 1 : end])
+        return self._passed(at, len(self.lines) if leaves else end)
 
     def _behind_block(self, at: int) -> int:
         """Up to a blank line, or the end of a formula."""
@@ -102,9 +128,10 @@ def order_faults(lines: Sequence[str], runs: Sequence[Sequence[Row]]) -> Iterato
     read = _Reading(lines)
     leading: dict[int, tuple[Sequence[Row], bool]] = {}
     for run in runs:
-        start = begins_at(lines, int(run[0]["start_line"]))
-        places = list(leading_places(lines[start - 1 : int(run[-1]["end_line"])], rst=False))
-        leading |= {start + at: (run, number == len(places)) for number, (at, _) in enumerate(places, 1)}
+        last = int(run[-1]["end_line"])
+        for start in readings(lines, begins_at(lines, int(run[0]["start_line"])), last)[::-1]:
+            places = list(leading_places(lines[start - 1 : last], rst=False))
+            leading |= {start + at: (run, number == len(places)) for number, (at, _) in enumerate(places, 1)}
     inner = [one.number for one in read.headings if one.words is not None and one.number not in leading]
     if inner:
         yield f"{len(inner)} headings begin no section, the first in line {inner[0]}"

@@ -42,6 +42,12 @@ def page_faults(lines: Sequence[str], named: Sequence[tuple[str, str]]) -> Itera
         yield f"its sections stand under {page!r}, which its front matter does not say"
 
 
+def is_plain_front(lines: Sequence[str]) -> bool:
+    """Whether a file begins with front matter that can be nothing else."""
+    keys = len(list(takewhile(_PLAIN_KEY.fullmatch, lines[1:]))) if lines[0] == "---" else 0
+    return keys > 0 and lines[keys + 1 : keys + 2] == ["---"]
+
+
 def _above(symbol: str, title: str) -> str | None:
     """What stands above the path of a section in its title; None where the title does not end in it."""
     if title == symbol:

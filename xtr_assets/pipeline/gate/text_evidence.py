@@ -10,8 +10,15 @@ from itertools import islice, pairwise
 from pathlib import PurePosixPath
 from typing import Any
 
-from xtr_assets.pipeline.gate.heading_evidence import Paths, begins_at, is_plain_heading, leading_headings, plain_titles
-from xtr_assets.pipeline.gate.page_title import page_faults
+from xtr_assets.pipeline.gate.heading_evidence import (
+    Paths,
+    begins_at,
+    is_plain_heading,
+    leading_headings,
+    plain_titles,
+    readings,
+)
+from xtr_assets.pipeline.gate.page_title import is_plain_front, page_faults
 
 # A row of a file: the chunk columns by name, lines as they are served.
 Row = Mapping[str, Any]
@@ -175,17 +182,25 @@ def section_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iter
         symbol = run[0]["symbol"]
         occurrence = seen[symbol]
         seen[symbol] += 1
-        start = run[0]["start_line"] if rst else begins_at(lines, run[0]["start_line"])
-        own = lines[start - 1 : run[-1]["end_line"]]
+        start, last = run[0]["start_line"], run[-1]["end_line"]
+        starts = readings(lines, begins_at(lines, start), last) if markdown else [start]
+        own = lines[starts[0] - 1 : last] if len(starts) == 1 or is_plain_front(lines) else []
+        opening = next((line for line in own if line.strip()), "")
         if symbol and not sections:
             yield f"no heading {symbol!r} stands in the file"
         elif symbol == _FRONT:
             if run[0]["start_line"] != 1 or lines[0].rstrip() not in ("---", "+++"):
                 yield f"front matter at line {run[0]['start_line']}, which opens with none"
-        elif sections and symbol and not paths.spelled(symbol, leading_headings(own, rst)):
+            elif len(runs) > 1:
+                yield "front matter by itself, though something stands below it"
+        elif (
+            sections
+            and symbol
+            and not any(paths.spelled(symbol, leading_headings(lines[at - 1 : last], rst)) for at in starts)
+        ):
             yield f"the heading {symbol!r} does not stand in lines {run[0]['start_line']} to {run[-1]['end_line']}"
-        elif sections and not symbol and not rst and own and is_plain_heading(own[0]):
-            yield f"line {run[0]['start_line']} is a heading, which names nothing"
+        elif markdown and not symbol and is_plain_heading(opening):
+            yield f"{opening!r} is a heading, which names nothing"
         for row in run:
             where = f"{symbol!r} part {row['part']}"
             if row["kind"] != ("section" if sections else "text"):

@@ -47,13 +47,12 @@ Second.
 def test_markdown_falls_into_sections_by_heading_path() -> None:
     found = chunks(GUIDE)
     assert [(c.symbol, c.title, c.start_line, c.end_line) for c in found] == [
-        ("<front matter>", "", 1, 4),
-        ("", "", 5, 5),
+        ("", "", 1, 5),
         ("Guide > Install", "Guide > Install", 7, 17),
         ("Use it", "Use it", 19, 22),
         ("Use it > Install", "Use it > Install", 24, 28),
     ]
-    assert found[2].text.startswith("# Guide\n\n## Install ##\n")
+    assert found[1].text.startswith("# Guide\n\n## Install ##\n")
     assert {c.kind for c in found} == {"section"}
 
 
@@ -171,15 +170,18 @@ def test_nothing_of_any_text_is_lost(lines: list[str], max_chars: int, style: Te
 
 # What opens a document, and the symbols of its chunks.
 BEGINNINGS = {
-    "+++\ntitle = 'Guide'\n[params]\nx = 1\n# no heading\n+++\n# A\na": ["<front matter>", "A"],
-    "---\ntitle: 'a: b: c'\ntags:\n- x\n# no heading\n---\n# A\na": ["<front matter>", "A"],
-    "---\n---\n# A\na": ["<front matter>", "A"],
+    "+++\ntitle = 'Guide'\n[params]\nx = 1\n# no heading\n+++\n# A\na": ["A"],
+    "---\ntitle: 'a: b: c'\ntags:\n- x\n# no heading\n---\n# A\na": ["A"],
+    "---\n---\n# A\na": ["A"],
     "---\n\n# A\n\na\n\n---\n\n# B\n\nb": ["", "A", "B"],
     "---\n# A\nProse that goes on.\n---\nb": ["", "A > Prose that goes on."],
     "***\n# A\na": ["", "A"],
     "+++\nProse.\n+++\n# A\na": ["", "A"],
-    "---\n# a comment\n{{ card_data }}\n---\n# A\na": ["<front matter>", "A"],
+    "---\n# a comment\n{{ card_data }}\n---\n# A\na": ["A"],
     "---\ntitle: never closed\n\n# A\na": ["", "A"],
+    "---\ntitle: A\n---\n\n": ["<front matter>"],
+    "---\ntitle: A\n---\na\n# B\nb": ["", "B"],
+    "---\ntitle: A\n---\n# B\n## C\nc": ["B > C"],
     "+++": [""],
     "---": [""],
 }
@@ -219,10 +221,10 @@ def test_a_document_begins_with_front_matter_or_with_a_rule(text: str, symbols: 
     ],
 )
 def test_front_matter_calls_a_page_that_no_heading_calls(front: str, body: str, titles: list[str]) -> None:
-    found = [c for c in chunks(f"---\n{front}\n---\n{body}") if c.symbol != "<front matter>"]
+    found = chunks(f"---\n{front}\n---\n{body}")
     assert [c.title for c in found] == titles
     # What a page is called is no place in it: another title leaves all ids.
-    plain = [c for c in chunks(f"---\nweight: 3\n---\n{body}") if c.symbol != "<front matter>"]
+    plain = chunks(f"---\nweight: 3\n---\n{body}")
     assert [(c.chunk_id, c.symbol) for c in found] == [(c.chunk_id, c.symbol) for c in plain]
 
 
@@ -235,7 +237,7 @@ def test_front_matter_calls_a_page_that_no_heading_calls(front: str, body: str, 
     ],
 )
 def test_a_title_in_a_table_of_toml_is_not_the_pages(front: str, title: str) -> None:
-    assert [c.title for c in chunks(f"+++\n{front}\n+++\na")] == ["", title]
+    assert [c.title for c in chunks(f"+++\n{front}\n+++\na")] == [title]
 
 
 @pytest.mark.parametrize(
@@ -270,8 +272,7 @@ def test_lines_are_those_of_the_file_whatever_ends_them() -> None:
     text = "---\r\na: 1\r\n---\r\r"
     text += "one\x0ctwo\u2028three\x85four\r\n# A\r\n\r\n<pre>\r\n# no\r\n\r\n</pre>\r\nSet\r\n===\r\nend"
     assert [(c.symbol, c.start_line, c.end_line) for c in chunks(text)] == [
-        ("<front matter>", 1, 3),
-        ("", 5, 5),
+        ("", 1, 5),
         ("A", 6, 11),
         ("Set", 12, 14),
     ]

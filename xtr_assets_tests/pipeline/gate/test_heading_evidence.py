@@ -237,13 +237,47 @@ def test_a_title_in_a_table_of_toml_calls_no_page() -> None:
 @pytest.mark.parametrize("fault", PAGES)
 def test_a_fault_in_what_a_page_is_called_is_found(fault: str) -> None:
     rows, lines = _rows("a.md", CALLED), lines_of(CALLED)
-    assert {row["title"] for row in rows} == {"", "Keys of a house", "Keys of a house > Lock", "Keys of a house > Door"}
-    wrong = [{**row, "title": PAGES[fault](row) if row["symbol"] != "<front matter>" else ""} for row in rows]
+    assert {row["title"] for row in rows} == {"Keys of a house", "Keys of a house > Lock", "Keys of a house > Door"}
+    wrong = [{**row, "title": PAGES[fault](row)} for row in rows]
     assert list(section_faults("a.md", lines, wrong))
 
 
-def _rows(path: str, text: str) -> list[Row]:
-    chunks = chunk_text("s", path, text, 700, "rst" if path.endswith(".rst") else "markdown")
+def test_front_matter_stands_in_the_section_below_it() -> None:
+    apart = _rows("a.md", "---\nweight: 3\n---\n") + [
+        {**row, "start_line": row["start_line"] + 3, "end_line": row["end_line"] + 3}
+        for row in _rows("a.md", "# Lock\nkeys\n")
+    ]
+    lines = lines_of("---\nweight: 3\n---\n# Lock\nkeys\n")
+    assert "by itself" in next(section_faults("a.md", lines, apart))
+    rows = _rows("a.md", "\n".join(lines))
+    assert [row["symbol"] for row in rows] == ["Lock"] and not list(section_faults("a.md", lines, rows))
+    unnamed = [{**row, "symbol": "", "title": ""} for row in rows]
+    assert "names nothing" in next(section_faults("a.md", lines, unnamed))
+    assert list(order_faults(lines, [unnamed]))
+
+
+# What begins with a rule and is no front matter, and code in lists.
+RULED = (
+    "---\n<div>\ntitle: A\n---\n\x0c\n## Sub\n",
+    "+++\n  y: z\n<div>\n***\n---\n## Sub\n",
+    "+++\n{{x}}\n+++\nProse.\n...\nSet\n===\n+++\nb\n",
+    "---\nSet\n===\n\nSet\n===\n---\n## Sub\n...\n---\n",
+    "+++\na: |\n## Sub\n  <div>\n+++\n\x0c\n## Sub\n",
+    "---\n  ```\n---\n# x\n```\n",
+    "- ```\n  ```\ntitle\n\n```\n# c\n```\n",
+    "- x\n  ```\n- x\n# Head\n```\n# c\n```\n",
+)
+
+
+@pytest.mark.parametrize("text", RULED)
+@pytest.mark.parametrize("max_chars", [40, 700])
+def test_what_may_be_read_in_two_ways_is_no_fault(text: str, max_chars: int) -> None:
+    lines, rows = lines_of(text), _rows("a.md", text, max_chars)
+    assert not [*section_faults("a.md", lines, rows), *order_faults(lines, runs_of(rows))]
+
+
+def _rows(path: str, text: str, max_chars: int = 700) -> list[Row]:
+    chunks = chunk_text("s", path, text, max_chars, "rst" if path.endswith(".rst") else "markdown")
     return [
         {**{field.name: getattr(one, field.name) for field in dataclasses.fields(one)}, "metadata": "{}"}
         for one in chunks
