@@ -73,6 +73,21 @@ def headed(draw: random.Random, title: Callable[[], str], text: Callable[[], str
     return f"{heading}\n{draw.choice(_ADORNED) * (2 * len(heading) + 2)}\n\n{text()}"
 
 
+# What a file of Markdown begins with.
+_FRONTS = (
+    "",
+    "---\ntitle: {a}\nweight: 3\n---\n",
+    '---\nlayout: page\ntitle: "{a}"\ntags: [x, y]\n\ndescription: >\n  {b}\n---\n\n',
+    "+++\nweight = 3\ntitle = '''{a}'''\n[params]\nx = 1\n+++\n",
+    "---\n\n{a}\n\n---\n\n",
+)
+
+
+def fronted(draw: random.Random, title: Callable[[], str]) -> str:
+    """Front matter, a rule that looks like the beginning of one, or nothing."""
+    return draw.choice(_FRONTS).format(a=title(), b=title())
+
+
 def told(draw: random.Random, name: str, text: Callable[[], str], suffix: str) -> str:
     """A definition of a language, with what is said of it above."""
     said = [" ".join(text().translate(_ENDS).split())[:300] or "nothing" for _ in range(2)]

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from xtr_assets.config import IndexConfig, parse_config
 from xtr_assets_tests.asset_project import FolderReader
 from xtr_assets_tests.git_project import GIT, Repository
-from xtr_assets_tests.healthy.marked import FIELDS, TONGUES, headed, odd_metadata, told, typed_columns
+from xtr_assets_tests.healthy.marked import FIELDS, TONGUES, fronted, headed, odd_metadata, told, typed_columns
 from xtr_assets_tests.healthy.papers import SUFFIXES, printable, write_document
 from xtr_assets_tests.healthy.writing import LANGUAGES, MANNERS, Language, Manner, Writer, modules
 
@@ -174,7 +174,8 @@ class Project:
         elif kind == "marked":
             suffix = (".md", ".rst")[self._number % 2]
             parts = (headed(self.random, self._line, self.writer.text, suffix) for _ in range(texts))
-            stem.with_suffix(suffix).write_text("\n\n".join(parts) + "\n", "utf-8")
+            front = fronted(self.random, self._line) if suffix == ".md" else ""
+            stem.with_suffix(suffix).write_text(front + "\n\n".join(parts) + "\n", "utf-8")
         elif kind == "tongues":
             suffix = TONGUES[self._number % len(TONGUES)]
             names = (f"f{self._number}_{number}" for number in range(texts))
