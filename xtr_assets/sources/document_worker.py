@@ -21,6 +21,7 @@ _HTML: tuple[str, ...] = ("lxml", "selectolax")
 LIBRARIES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys((".html", ".htm", ".xhtml"), _HTML),
     ".docx": ("python-docx",),
+    ".pptx": ("lxml",),
     ".pdf": ("pypdf", "pypdfium2"),
 }
 INSTALL = "pip install 'xtr-assets[documents]'"

@@ -1,11 +1,12 @@
-"""Markdown, reStructuredText, plain text, notebooks, HTML, DOCX and PDF: sections, paragraphs, cells and pages."""
+"""Markdown, reStructuredText, plain text, notebooks, HTML, DOCX, PPTX and PDF: sections, paragraphs, cells, slides and
+pages."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 from xtr_assets.core.chunking import TextStyle, chunk_text
-from xtr_assets.core.chunking.blocks import DocumentRefused, chunk_blocks, chunk_pages
+from xtr_assets.core.chunking.blocks import DocumentRefused, chunk_blocks, chunk_pages, chunk_slides
 from xtr_assets.core.chunking.headings import Heading
 from xtr_assets.core.chunking.line_spans import normalize_newlines
 from xtr_assets.core.chunking.notebook import cells_of, chunk_notebook
@@ -24,6 +25,8 @@ DOCUMENTS_VERSION = 3
 MARKDOWN = (".md", ".markdown", ".mdx", ".qmd", ".rmd")
 # A suffix that is not here, brought in by an include pattern of its own, is plain text.
 _STYLES: dict[str, TextStyle] = {**dict.fromkeys(MARKDOWN, "markdown"), ".rst": "rst"}
+# Documents that are no text, and what makes chunks of their blocks.
+_BINARY = {".docx": chunk_blocks, ".pptx": chunk_slides, ".pdf": chunk_pages}
 
 
 class TextTree(FileSource):
@@ -65,14 +68,14 @@ class TextTree(FileSource):
 
     def _document(self, path: str, suffix: str, data: bytes) -> Iterator[Chunk | Quarantined]:
         name, most = self.config.name, self.config.max_chars
-        if suffix not in (".docx", ".pdf"):
+        if suffix not in _BINARY:
             data = normalize_newlines(decode(data, page_encoding(data))).encode()
         try:
             blocks = WORKER.read(suffix, data)
         except DocumentRefused as error:
             yield self.refuse(path, 0, error.reason, error.detail)
             return
-        yield from (chunk_pages if suffix == ".pdf" else chunk_blocks)(name, path, blocks, most)
+        yield from _BINARY.get(suffix, chunk_blocks)(name, path, blocks, most)
 
     def _notebook(self, path: str, text: str) -> Iterator[Chunk | Quarantined]:
         try:

@@ -30,6 +30,7 @@ from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.stored_json import Stored
 from xtr_assets.storage.warehouse_info import WarehouseInfo
 from xtr_assets_tests.documents import LEAFLET, MANUAL, PAGE, word
+from xtr_assets_tests.presentations import DECK
 
 COMPAT = Path(__file__).parents[1] / "compat" / "format-5"
 
@@ -56,7 +57,7 @@ def _source(kind: str, suffix: str) -> Callable[[bytes, Path], object]:
             if isinstance(one, Chunk):
                 assert one.text.strip() and "\0" not in one.text, one
                 assert 1 <= one.start_line <= one.end_line, one
-                placed = kind == "records" or suffix in (".ipynb", ".docx", ".pdf")
+                placed = kind == "records" or suffix in (".ipynb", ".docx", ".pptx", ".pdf")
                 assert placed or one.end_line <= lines or b"\0" in data, (one, lines)
                 one.text.encode("utf-8")
             else:
@@ -198,6 +199,7 @@ TARGETS: dict[str, Target] = {
     "docx": Target(
         _source("text", ".docx"), (MANUAL, word([["a", "b"]], "c")), (b"PK\x03\x04", b"PK\x01\x02", b"\xff" * 8)
     ),
+    "pptx": Target(_source("text", ".pptx"), (DECK,), (b"PK\x03\x04", b"PK\x01\x02", b"\xff" * 8)),
     "pdf": Target(
         _source("text", ".pdf"),
         (LEAFLET,),

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xtr_assets_tests.documents import pdf, word
+from xtr_assets_tests.presentations import Slide, deck, shape
 
 # In the order in which a project writes them.
-SUFFIXES = (".html", ".docx", ".pdf", ".ipynb")
+SUFFIXES = (".html", ".docx", ".pdf", ".ipynb", ".pptx")
 # A page of a printed document has so many characters a line.
 LINE = 90
 
@@ -38,6 +39,9 @@ def write_document(path: Path, parts: Sequence[Part]) -> None:
         for title, text in told:
             paragraphs += [(2, title), *filter(None, (line.strip() for line in text.split("\n")))]
         path.write_bytes(word(*paragraphs))
+    elif path.suffix == ".pptx":
+        slides = [Slide(shape(title, place="title") + shape(*text.split("\n")), text[:40]) for title, text in told]
+        path.write_bytes(deck(slides))
     elif path.suffix == ".ipynb":
         cells = [
             {"cell_type": kind, "source": source}

@@ -1,5 +1,6 @@
 """The corpus that faults are planted in: functions, classes, Markdown, notebooks, records, a repository; its change.
-Where a fault is one of documents, HTML, DOCX and PDF besides, pages whose headings have marks, and more languages.
+Where a fault is one of documents, HTML, DOCX, PPTX and PDF besides, pages whose headings have marks, and more
+languages.
 
 Everything a chunk can carry stands in it: titles (methods, sections, records), metadata, letters beyond ASCII, texts
 that stand twice, records that are split, a file that moves, lines that only move, a file whose size does not change.
@@ -203,7 +204,7 @@ def write_corpus(
     write_jsonl(folder / "tickets/b.jsonl", tickets[70:120])
     pq.write_table(pa.Table.from_pylist(tickets[120:]), folder / "tickets/c.parquet")
     if papers:
-        papers_of(folder, seed + 60, ("a.pdf", "b.pdf", "a.docx", "b.docx", "a.html"))
+        papers_of(folder, seed + 60, ("a.pdf", "b.pdf", "a.docx", "b.docx", "a.html", "a.pptx"))
         told_of(folder, seed + 50, 0)
         commit(folder)
     return Corpus(folder, recipe, papers)
@@ -236,7 +237,7 @@ def change(corpus: Corpus, seed: int = 2, tickets: int = 24) -> None:
     _change_tickets(words, folder, tickets)
     if corpus.papers:
         # Two come, and one is another one now.
-        papers_of(folder, seed + 60, ("c.pdf", "c.docx", "b.pdf", "b.html"))
+        papers_of(folder, seed + 60, ("c.pdf", "c.docx", "b.pdf", "b.html", "c.pptx"))
         told_of(folder, seed + 50, 1)
         commit(folder)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xtr_assets_tests.documents import pdf, word
+from xtr_assets_tests.presentations import Slide, deck, shape
 
 # The chunks of each document, by its name.
 TOLD = "papers.json"
@@ -15,13 +16,16 @@ HEAD = ("<!DOCTYPE html>", "<html><head>", '<meta charset="utf-8"></head>', "<bo
 
 
 def write_document(folder: Path, name: str, parts: Sequence[tuple[str, str]]) -> None:
-    """(heading, text) each: a page in a PDF, a section in DOCX and HTML."""
+    """(heading, text) each: a page in a PDF, a slide in PPTX, a section in DOCX and HTML."""
     path = folder / "guide" / name
     if path.suffix == ".pdf":
         # The one font of the PDF has these letters.
         parts = [(_latin(title), _latin(text)) for title, text in parts]
         path.write_bytes(pdf([f"{title}\n{text}" for title, text in parts]))
         chunks = [_page(number, f"{title}\n{text}") for number, (title, text) in enumerate(parts, 1)]
+    elif path.suffix == ".pptx":
+        path.write_bytes(deck([Slide(shape(title, place="title") + shape(text)) for title, text in parts]))
+        chunks = [_slide(number, *part) for number, part in enumerate(parts, 1)]
     elif path.suffix == ".docx":
         path.write_bytes(word(*(one for title, text in parts for one in ((1, title), text))))
         chunks = [_section(1 + 2 * at, *part) for at, part in enumerate(parts)]
@@ -95,6 +99,11 @@ def _tell(folder: Path, name: str, chunks: Sequence[dict[str, Any]]) -> None:
 
 def _page(number: int, text: str) -> dict[str, Any]:
     return {"symbol": f"page {number}", "kind": "page", "lines": [number, number], "title": "", "text": text}
+
+
+def _slide(number: int, title: str, text: str) -> dict[str, Any]:
+    told = f"{title}\n\n{text}"
+    return {"symbol": title, "kind": "slide", "lines": [number, number], "title": title, "text": told}
 
 
 def _section(first: int, title: str, text: str) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""Documents without lines of text (HTML, DOCX, PDF) into chunks: blocks that were read, packed under their headings."""
+"""Documents without lines of text (HTML, DOCX, PPTX, PDF) into chunks: blocks that were read, packed under their
+headings."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -15,7 +16,7 @@ from xtr_assets.core.types import Chunk
 @dataclass(frozen=True, slots=True)
 class Block:
     """A paragraph, row of a table or heading (level 1 to 9, else 0) at places first..last of its document: lines of
-    HTML, paragraphs of DOCX, pages of PDF."""
+    HTML, paragraphs of DOCX, slides of PPTX, pages of PDF."""
 
     first: int
     last: int
@@ -76,6 +77,31 @@ def chunk_pages(source: str, path: str, pages: Iterable[Block], max_chars: int) 
                 start_line=page.first,
                 end_line=page.last,
                 title="",
+                text=text,
+            )
+
+
+def chunk_slides(source: str, path: str, blocks: Iterable[Block], max_chars: int) -> Iterator[Chunk]:
+    """Chunks of slides, kind `slide`: one a slide, several where it is longer than `max_chars`. `title` and `symbol`
+    are the title of the slide; one without has the symbol `slide N`. The lines are its number."""
+    seen: Counter[str] = Counter()
+    for number, shapes in groupby(blocks, lambda one: one.first):
+        held = list(shapes)
+        title = next((titled(block.text) for block in held if block.level), "")
+        symbol = title or f"slide {number}"
+        occurrence = seen[symbol]
+        seen[symbol] += 1
+        for part, (_, _, text) in enumerate(_packed(held, max_chars)):
+            yield Chunk(
+                chunk_id=chunk_id(source, path, symbol, occurrence, part),
+                source=source,
+                path=path,
+                symbol=symbol,
+                kind="slide",
+                part=part,
+                start_line=number,
+                end_line=number,
+                title=title,
                 text=text,
             )
 

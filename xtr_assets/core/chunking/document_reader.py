@@ -1,7 +1,7 @@
 """A process that reads documents for another one: `python -m xtr_assets.core.chunking.document_reader`.
 
-Parsers of HTML, DOCX and PDF are written in C or meet files that were made to stop them. What may never happen to a
-build (a hang, a crash, memory without end) happens to this process alone, which its owner then replaces.
+Parsers of HTML, DOCX, PPTX and PDF are written in C or meet files that were made to stop them. What may never happen to
+a build (a hang, a crash, memory without end) happens to this process alone, which its owner then replaces.
 
 It reads requests from its standard input: a line of JSON `{"number", "suffix", "bytes", "seconds", "memory"}` and so
 many bytes. It answers each with a line of JSON that has its number and either `"blocks": [[first, last, level, text],
@@ -30,6 +30,12 @@ def _docx(data: bytes) -> list[Block]:
     return docx_blocks(data)
 
 
+def _pptx(data: bytes) -> list[Block]:
+    from xtr_assets.core.chunking.pptx_slides import pptx_slides
+
+    return pptx_slides(data)
+
+
 def _pdf(data: bytes) -> list[Block]:
     from xtr_assets.core.chunking.pdf_pages import pdf_pages
 
@@ -48,6 +54,7 @@ READERS: dict[str, Callable[[bytes], list[Block]]] = {
     ".htm": _html,
     ".xhtml": _html,
     ".docx": _docx,
+    ".pptx": _pptx,
     ".pdf": _pdf,
     ".rst": _rst,
 }

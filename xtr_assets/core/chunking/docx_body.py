@@ -19,10 +19,8 @@ from docx.opc.part import Part
 from lxml import etree
 
 from xtr_assets.core.chunking.blocks import Block, DocumentRefused
+from xtr_assets.core.chunking.office_package import weigh
 
-# A package whose parts are larger than this together, unpacked, is refused unread: python-docx holds all of them.
-MAX_UNPACKED = 256 << 20
-MAX_PARTS = 10_000
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
@@ -39,7 +37,7 @@ _HEADING = re.compile(r"heading ([0-9])", re.IGNORECASE)
 
 def docx_blocks(data: bytes) -> list[Block]:
     """The blocks of a document; places are numbers of paragraphs. Raises DocumentRefused."""
-    _weigh(data)
+    weigh(data, "Word document", "DOCX")
     try:
         document = docx.Document(io.BytesIO(data))
         return list(_blocks(document))
@@ -51,27 +49,6 @@ def docx_blocks(data: bytes) -> list[Block]:
     except (OpcError, KeyError, ValueError, etree.LxmlError, zipfile.BadZipFile, NotImplementedError) as error:
         detail = f"no Word document: {error!s:.200}; open it in a word processor and save it again as DOCX"
         raise DocumentRefused("unparsable", detail) from error
-
-
-def _weigh(data: bytes) -> None:
-    """Refuse what is no package, is encrypted, or unpacks to too much, before a part of it is unpacked."""
-    if data.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
-        detail = "encrypted, or a .doc of Word 97 under another name; save it as DOCX without a password"
-        raise DocumentRefused("encrypted", detail)
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as package:
-            parts = package.infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
-        raise DocumentRefused("unparsable", f"no Word document: {error!s:.200}; copy or save it again") from error
-    size = sum(part.file_size for part in parts)
-    if size > MAX_UNPACKED or len(parts) > MAX_PARTS:
-        detail = (
-            f"{len(parts):,} parts of {size:,} bytes unpacked, {MAX_PARTS:,} of {MAX_UNPACKED:,} are allowed: take "
-            "pictures out of it, or exclude the file"
-        )
-        raise DocumentRefused("beyond-limits", detail)
-    if any(part.flag_bits & 1 for part in parts):
-        raise DocumentRefused("encrypted", "its parts are encrypted; save it without a password")
 
 
 def _blocks(document: Document) -> Iterator[Block]:

@@ -1,5 +1,5 @@
-"""A second reading of HTML, DOCX and PDF: HTML by lexbor and by the raw lines, DOCX by `zipfile` and expat, PDF by
-PDFium (pdf_evidence.py). Nothing of what made the rows is called."""
+"""A second reading of HTML, DOCX, PPTX and PDF: HTML by lexbor and by the raw lines, DOCX and PPTX by `zipfile` and
+expat (pptx_evidence.py), PDF by PDFium (pdf_evidence.py). Nothing of what made the rows is called."""
 
 import html
 import importlib.util
@@ -15,12 +15,15 @@ from xtr_assets.pipeline.gate.docx_evidence import paragraphs_of, whole
 from xtr_assets.pipeline.gate.docx_headings import Paragraph, headings_above
 from xtr_assets.pipeline.gate.page_text import headings_of, nests, page_source_of, spoken
 from xtr_assets.pipeline.gate.pdf_evidence import page_faults, pdf_faults
+from xtr_assets.pipeline.gate.pptx_evidence import slide_faults, slides_of
 from xtr_assets.pipeline.gate.text_evidence import Row, place_id, runs_of
 
-HTML, DOCX, PDF = frozenset({".html", ".htm", ".xhtml"}), ".docx", ".pdf"
-SUFFIXES = HTML | {DOCX, PDF}
+HTML, DOCX, PPTX, PDF = frozenset({".html", ".htm", ".xhtml"}), ".docx", ".pptx", ".pdf"
+SUFFIXES = HTML | {DOCX, PPTX, PDF}
 # What reads each kind, in the build or here.
-_MODULES = {**dict.fromkeys(HTML, ("lxml", "selectolax")), DOCX: ("docx", "lxml"), PDF: ("pypdf", "pypdfium2")}
+_MODULES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(HTML, ("lxml", "selectolax")), DOCX: ("docx", "lxml"), PPTX: ("lxml",), PDF: ("pypdf", "pypdfium2"),
+}  # fmt: skip
 # Pages of PDF that are read again in one check, and of one file: 3 to 45 ms each; one of each file is, whatever their
 # number. Of the others ids, columns and numbers are compared.
 PDF_PAGES, PAGES_OF_FILE = 400, 100
@@ -51,6 +54,9 @@ def document_faults(path: str, data: bytes, rows: Sequence[Row], pages: int) -> 
         yield from page_faults(path, rows)
         yield from pdf_faults(data, rows, pages)
         return
+    if suffix == PPTX:
+        yield from slide_faults(path, data, rows)
+        return
     sections = _sections(path, rows)
     yield from _section_faults(sections)
     if suffix == DOCX:
@@ -75,6 +81,9 @@ def refusal_faults(path: str, data: bytes, reasons: set[str]) -> Iterator[str]:
     is said to reach beyond limits."""
     suffix = kind_of(path)
     if "unparsable" in reasons and suffix == DOCX and paragraphs_of(data) and whole(data):
+        yield "it is in quarantine and can be read"
+    slides = slides_of(data) if suffix == PPTX and reasons & {"unparsable", "no-text"} else None
+    if slides and ("no-text" in reasons or whole(data)) and any(squeezed(slide.text) for slide in slides):
         yield "it is in quarantine and can be read"
     if reasons & {"undecodable", "null-bytes"} and page_source_of(data) is not None:
         yield "it is in quarantine and can be read"

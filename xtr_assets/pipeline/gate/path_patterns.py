@@ -19,7 +19,7 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
     ),
     "text": (
         *(".md", ".markdown", ".mdx", ".qmd", ".rmd", ".txt", ".rst", ".ipynb"),
-        *(".html", ".htm", ".xhtml", ".docx", ".pdf"),
+        *(".html", ".htm", ".xhtml", ".docx", ".pptx", ".pdf"),
     ),
     "records": (".jsonl", ".ndjson", ".parquet", ".pq"),
 }

@@ -1,4 +1,5 @@
-"""Faults between a document (PDF, DOCX, HTML) and its chunks: its reader, its pages and places, whose rows they are."""
+"""Faults between a document (PDF, DOCX, PPTX, HTML) and its chunks: its reader, its pages and places, whose rows they
+are."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,7 +11,7 @@ from xtr_assets_tests.mutants.fault import BOTH, INCREMENTAL, Mutant, Plant, Run
 AGREES = frozenset({"source_agrees"})
 PLACE = "documents"
 READER = "sources.document_worker:DocumentWorker.read"
-SUFFIXES = (".pdf", ".docx", ".html")
+SUFFIXES = (".pdf", ".docx", ".pptx", ".html")
 
 
 def blocks(suffix: str, alter: Callable[[list[Any]], list[Any]]) -> Plant:
@@ -93,10 +94,14 @@ MUTANTS = (
     _mutant("texts of a page are cut in half", blocks(".html", _cut)),
     _mutant("pages of a PDF are counted from two", blocks(".pdf", _up)),
     _mutant("paragraphs of a DOCX are counted from two", blocks(".docx", _up)),
+    _mutant("slides are counted from two", blocks(".pptx", _up)),
     _mutant("lines of a page are one too low", blocks(".html", _up)),
     _mutant("two pages of a PDF change places", blocks(".pdf", _swapped)),
     _mutant("a PDF ends before its last page", blocks(".pdf", lambda found: found[:-1])),
     _mutant("a DOCX ends before its last paragraph", blocks(".docx", lambda found: found[:-1])),
+    _mutant("a presentation ends before its last shape", blocks(".pptx", lambda found: found[:-1])),
+    _mutant("shapes of a presentation are cut in half", blocks(".pptx", _cut)),
+    _mutant("titles of slides are shapes", blocks(".pptx", _untitled)),
     _mutant("headings of a DOCX are paragraphs", blocks(".docx", _untitled)),
     _mutant("headings of a page are paragraphs", blocks(".html", _untitled)),
     _mutant("every page is the first", rows(_same_pages)),

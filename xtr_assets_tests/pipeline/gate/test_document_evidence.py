@@ -20,8 +20,9 @@ from xtr_assets_tests.documents import LEAFLET, MANUAL, PAGE, pdf, word
 from xtr_assets_tests.long_cases import in_turn, kept
 from xtr_assets_tests.pipeline.gate.conftest import CONFIG, Plant, World
 from xtr_assets_tests.pipeline.gate.test_source_agrees import FAULTS, Change, each, in_file
+from xtr_assets_tests.presentations import DECK, Slide, deck, shape
 
-HELD = {"a.html": PAGE.encode(), "a.docx": MANUAL, "a.pdf": LEAFLET}
+HELD = {"a.html": PAGE.encode(), "a.docx": MANUAL, "a.pptx": DECK, "a.pdf": LEAFLET}
 
 
 def in_other_order(held: list[Chunk]) -> list[Chunk]:
@@ -45,7 +46,10 @@ OTHERS: dict[str, Change] = {
 # A page has no title that could be another's.
 PAIRS = [(path, fault) for path in HELD for fault in [*FAULTS, *OTHERS] if (path[-3:], fault[:6]) != ("pdf", "titles")]
 # Each fault in one format, and in each format what is lost, another text, and another place.
-CHOSEN = [*in_turn(HELD, [*FAULTS, *OTHERS]), ("a.docx", "places are mirrored")]
+CHOSEN = [one for one in in_turn(HELD, [*FAULTS, *OTHERS]) if one in PAIRS] + [
+    ("a.docx", "places are mirrored"),
+    ("a.pptx", "titles are of the next row"),
+]
 
 
 @pytest.mark.parametrize("path, fault", kept(PAIRS, CHOSEN))
@@ -69,6 +73,9 @@ WRONG = [
     ("a.html", "undecodable"),
     ("a.docx", "unparsable"),
     ("a.docx", "encrypted"),
+    ("a.pptx", "unparsable"),
+    ("a.pptx", "no-text"),
+    ("a.pptx", "encrypted"),
     ("a.pdf", "encrypted"),
     ("a.pdf", "not-installed"),
 ]
@@ -96,6 +103,7 @@ def test_healthy_documents_pass(world: World) -> None:
     world.write("guide/empty.html", "")
     world.write("guide/table.html", "<table>before<tr><td>a</td>between</tr></table><b><p>x</b>y</p></div>z")
     world.write("guide/blank.docx", word())
+    world.write("guide/long.pptx", deck([Slide(shape("title " * 60, place="title") + shape(long, long), long)] * 2))
     world.write("guide/odd.html", "<noscript>no script</noscript>\n<h1>A</h1>\n<p>text <xmp>a &amp;lt; b</xmp></p>\n")
     # One chunk holds what is an entity and what is only written like one.
     world.write("guide/raw.html", "<p>caf&eacute; <xmp>&eacute;</xmp></p>\n<plaintext>a &lt; &eacute; <b>")
@@ -111,6 +119,8 @@ def test_what_cannot_be_read_is_in_quarantine_and_passes(world: World, monkeypat
     world.write("guide/scan.pdf", pdf(["", ""]))
     world.write("guide/a.docx", b"PK\x03\x04 nothing")
     world.write("guide/old.docx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600))
+    world.write("guide/a.pptx", b"PK\x03\x04 nothing")
+    world.write("guide/pictures.pptx", deck([Slide(shape("7", place="sldNum"))]))
     world.write("guide/deep.html", "<div>" * 3000 + "x")
     world.write("guide/bytes.html", b"<p>\xff\xfe\xfa")
     found = check(world.build())
@@ -122,6 +132,8 @@ def test_what_cannot_be_read_is_in_quarantine_and_passes(world: World, monkeypat
         "scan.pdf": "no-text",
         "a.docx": "unparsable",
         "old.docx": "encrypted",
+        "a.pptx": "unparsable",
+        "pictures.pptx": "no-text",
         "deep.html": "beyond-limits",
         "bytes.html": "undecodable",
     }

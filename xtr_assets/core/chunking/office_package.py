@@ -1,0 +1,76 @@
+"""The package that a Word document or a presentation is: a ZIP archive of parts that refer to each other."""
+
+import io
+import posixpath
+import zipfile
+from collections.abc import Mapping
+
+from lxml import etree
+
+from xtr_assets.core.chunking.blocks import DocumentRefused
+
+# A package whose parts are larger than this together, unpacked, is refused unread: python-docx holds all of them.
+MAX_UNPACKED = 256 << 20
+MAX_PARTS = 10_000
+# What the programs of 1997 wrote, and what encrypted packages lie in.
+_COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+
+
+def weigh(data: bytes, document: str, suffix: str) -> None:
+    """Refuse what is no package, is encrypted, or unpacks to too much, before a part of it is unpacked.
+
+    document, suffix : as people call it ("Word document", "DOCX"). Raises DocumentRefused.
+    """
+    if data.startswith(_COMPOUND):
+        old = suffix[:-1].lower()
+        detail = f"encrypted, or a .{old} of 1997 under another name; save it as {suffix} without a password"
+        raise DocumentRefused("encrypted", detail)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as package:
+            parts = package.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
+        raise DocumentRefused("unparsable", f"no {document}: {error!s:.200}; copy or save it again") from error
+    size = sum(part.file_size for part in parts)
+    if size > MAX_UNPACKED or len(parts) > MAX_PARTS:
+        detail = (
+            f"{len(parts):,} parts of {size:,} bytes unpacked, {MAX_PARTS:,} of {MAX_UNPACKED:,} are allowed: take "
+            "pictures out of it, or exclude the file"
+        )
+        raise DocumentRefused("beyond-limits", detail)
+    if any(part.flag_bits & 1 for part in parts):
+        raise DocumentRefused("encrypted", "its parts are encrypted; save it without a password")
+
+
+class Package:
+    """The parts of a package by name, each parsed when it is asked for. KeyError for one that is not there."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+
+    def part(self, name: str) -> etree._Element:
+        """The root of a part of XML."""
+        parser = etree.XMLParser(resolve_entities=False, no_network=True)
+        return etree.fromstring(self._archive.read(name), parser)
+
+    def related(self, name: str) -> Mapping[str, tuple[str, str]]:
+        """By id what a part refers to inside the package: (the last word of its type, the name of the part). The
+        package itself is ""."""
+        folder, own = posixpath.split(name)
+        try:
+            relations = self.part(posixpath.join(folder, "_rels", f"{own}.rels"))
+        except KeyError:
+            return {}
+        return {
+            one.get("Id", ""): (
+                posixpath.basename(one.get("Type", "")),
+                posixpath.normpath(posixpath.join("/", folder, one.get("Target", ""))).lstrip("/"),
+            )
+            for one in relations
+            if one.get("TargetMode") != "External"
+        }
+
+    @property
+    def main(self) -> str:
+        """The name of the part that the package is about."""
+        kinds = dict(self.related("").values())
+        return kinds["officeDocument"]

@@ -1,0 +1,71 @@
+"""PPTX is read a second time by expat: what is lost beside the shapes, and what a slide is called."""
+
+import dataclasses
+
+import pytest
+
+from xtr_assets.core.chunking.blocks import chunk_slides
+from xtr_assets.core.chunking.pptx_slides import pptx_slides
+from xtr_assets.pipeline.gate.document_evidence import document_faults
+from xtr_assets.pipeline.gate.pptx_evidence import slides_of
+from xtr_assets.pipeline.gate.text_evidence import Row
+from xtr_assets_tests.presentations import DECK, Slide, deck, shape
+
+
+def rows_of(data: bytes, max_chars: int = 2000) -> list[Row]:
+    held = chunk_slides("talks", "a.pptx", pptx_slides(data), max_chars)
+    return [{**dataclasses.asdict(one), "metadata": "{}"} for one in held]
+
+
+def faults(data: bytes, rows: list[Row]) -> list[str]:
+    return list(document_faults("a.pptx", data, rows, 0))
+
+
+@pytest.mark.parametrize("max_chars", [10, 40, 2000])
+def test_both_readers_agree(max_chars: int) -> None:
+    assert faults(DECK, rows_of(DECK, max_chars)) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["Say why.", "meaning", "New form", "then close", "closed", "Files a day", "one after"]
+)
+def test_what_is_lost_of_notes_tables_diagrams_and_charts_is_found(text: str) -> None:
+    rows = rows_of(DECK)
+    assert sum(text in row["text"] for row in rows) == 1
+    assert faults(DECK, [{**row, "text": row["text"].replace(text, "")} for row in rows])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"symbol": "Other", "title": "Other"},
+        {"title": ""},
+        {"kind": "section"},
+        {"start_line": 2, "end_line": 2},
+        {"chunk_id": 7},
+        {"part": 1},
+        {"metadata": '{"a": 1}'},
+    ],
+)
+def test_another_name_place_or_column_is_found(change: dict[str, object]) -> None:
+    rows = rows_of(DECK)
+    assert faults(DECK, [{**rows[0], **change}, *rows[1:]])
+
+
+def test_a_slide_without_a_row_and_a_row_without_a_slide_are_found() -> None:
+    rows = rows_of(DECK)
+    assert faults(DECK, rows[1:]) and faults(DECK, [*rows, {**rows[-1], "start_line": 9, "end_line": 9}])
+    assert faults(b"PK nothing", rows)
+
+
+def test_a_long_title_is_cut_and_the_first_of_two_counts() -> None:
+    twice = shape("word " * 70, place="title") + shape("Second", place="title")
+    data = deck([Slide(twice), Slide(shape("Second", place="title"))])
+    rows = rows_of(data)
+    assert len(rows[0]["symbol"]) == 199 and faults(data, rows) == []
+    assert faults(data, [{**rows[0], "symbol": "word", "title": "word"}, rows[1]])
+
+
+def test_sections_of_slides_are_no_slides() -> None:
+    """Of a presentation with sections each slide is named by the same element again."""
+    assert [len(one.titles) for one in slides_of(DECK) or []] == [1, 1, 0, 1]
