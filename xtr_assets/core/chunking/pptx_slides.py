@@ -8,7 +8,7 @@ on no slide; date, number and footer, which stand on each, are left out, and so 
 import io
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from lxml import etree
 
@@ -105,7 +105,7 @@ def _placeholder(shape: etree._Element) -> str:
     return "" if found is None else str(found.get("type", "obj"))
 
 
-def _shape_text(package: Package, related: dict[str, tuple[str, str]], shape: etree._Element) -> str:
+def _shape_text(package: Package, related: Mapping[str, tuple[str, str]], shape: etree._Element) -> str:
     """What stands in a shape: its paragraphs, the rows of its tables, and what its frame refers to."""
     said = [_text_of(shape)]
     for element in shape.iter():
