@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from xtr_assets.config import IndexConfig
+from xtr_assets.core.errors import ConfigError
 from xtr_assets.defs.definition_metadata import definition_metadata
 from xtr_assets.defs.names import Names
 from xtr_assets.defs.upstream_assets import DagsterReader
@@ -158,19 +159,19 @@ class Site:
 
     def afresh(self, context: StepContext) -> bool:
         """Whether this run was asked to take nothing over."""
-        return context.run.tags.get(AFRESH_TAG) == "true"
+        return _asked(context, AFRESH_TAG, "true") == "true"
 
     def compacting(self, context: StepContext) -> bool:
         """Whether this run was asked to compact."""
-        return context.run.tags.get(COMPACT_TAG) in ("true", ERASE)
+        return _asked(context, COMPACT_TAG, "true", ERASE) in ("true", ERASE)
 
     def erasing(self, context: StepContext) -> bool:
         """Whether it was asked to leave out every dead row."""
-        return context.run.tags.get(COMPACT_TAG) == ERASE
+        return _asked(context, COMPACT_TAG, "true", ERASE) == ERASE
 
     def tuning(self, context: StepContext) -> bool:
         """Whether this run was asked to tune."""
-        return context.run.tags.get(TUNE_TAG) == "true"
+        return _asked(context, TUNE_TAG, "true") == "true"
 
     def asset(
         self,
@@ -209,3 +210,12 @@ class Site:
         """The group of the index' assets. One for all of them: the lineage of a project that has a single group is
         drawn with its assets, that of several as closed boxes."""
         return self.config.name
+
+
+def _asked(context: StepContext, tag: str, *values: str) -> str:
+    """What a tag of the run says, "false" where it has none. People write tags by hand: ConfigError where it says
+    something else than `values`, which would be a run that did not do what it was asked for, and ended well."""
+    said = str(context.run.tags.get(tag, "false"))
+    if said not in ("false", *values):
+        raise ConfigError(f"the tag `{tag}` of this run is {said!r}; give {', '.join(values)} or false, or remove it")
+    return said

@@ -2,6 +2,7 @@
 
 import pytest
 
+from xtr_assets.core.errors import ConfigError
 from xtr_assets.defs.in_process import compact
 from xtr_assets.pipeline.queries.gate_queries import read_queries
 from xtr_assets_tests.defs.conftest import Project
@@ -15,6 +16,23 @@ def test_asked_for_by_hand_with_nothing_to_compact_it_builds_nothing(project: Pr
     assert result.get_asset_materialization_events() == []
     assert not result.get_asset_check_evaluations()
     assert [one.number for one in project.warehouse.generations()] == [1]
+
+
+@pytest.mark.parametrize(
+    ("name", "tag", "said"),
+    [
+        ("compact", "xtr-assets/compact", "Erase"),
+        ("rebuild", "xtr-assets/afresh", "yes"),
+        ("tune", "xtr-assets/tune", "True"),
+    ],
+)
+def test_a_run_does_not_end_well_where_nobody_understood_its_tag(
+    project: Project, name: str, tag: str, said: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"the tag `{tag}` of this run is '{said}'; give true"):
+        job(project, name, tags={tag: said})
+
+    assert project.published == 1
 
 
 @pytest.mark.long
