@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import dagster as dg
 
@@ -11,6 +11,8 @@ from xtr_assets.config import IndexConfig
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.defs.definition_metadata import definition_metadata
 from xtr_assets.defs.names import Names
+from xtr_assets.defs.part_resources import PartSetResource
+from xtr_assets.defs.resources import EncoderResource, WarehouseResource
 from xtr_assets.defs.upstream_assets import DagsterReader
 from xtr_assets.encoders.base import Encoder
 from xtr_assets.pipeline.cost_report import costed_step
@@ -20,6 +22,7 @@ from xtr_assets.pipeline.plan.decide import continued
 from xtr_assets.pipeline.plan.draft_session import DraftSession, session_of, standing_draft
 from xtr_assets.sources.asset_reader import has_assets, lending, lent_reader
 from xtr_assets.storage.draft import Draft
+from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry.tracing import below
 
@@ -54,6 +57,8 @@ CAUSE_TAG = "xtr-assets/cause"
 # Steps of one run share opened indexes and the loaded encoder; a process of its own for each took 7.7 s a step.
 EXECUTOR = dg.in_process_executor
 
+Own = TypeVar("Own", WarehouseResource, EncoderResource, PartSetResource)
+
 StepContext = dg.AssetExecutionContext | dg.AssetCheckExecutionContext
 Context = StepContext | dg.OpExecutionContext | dg.SensorEvaluationContext | dg.ScheduleEvaluationContext
 
@@ -73,13 +78,28 @@ class Site:
 
     def warehouse(self, context: Context) -> Warehouse:
         """The warehouse of the context's resources."""
-        opened: Warehouse = getattr(context.resources, self.names.warehouse).open()
-        return opened
+        return self._own(context, self.names.warehouse, WarehouseResource).open()
 
     def encoder(self, context: Context) -> Encoder:
         """The encoder of the context's resources."""
-        opened: Encoder = getattr(context.resources, self.names.encoder).open()
-        return opened
+        return self._own(context, self.names.encoder, EncoderResource).open()
+
+    def part_set(self, context: Context) -> PartSet:
+        """The set of parts of the context's resources."""
+        return self._own(context, self.names.parts, PartSetResource).open()
+
+    def _own(self, context: Context, name: str, kind: type[Own]) -> Own:
+        """A resource of this index. Dagster knows one namespace of them: ConfigError where another index, or the
+        project, has one of its name, as when definitions are put together from lists. This index would be built in
+        the other's warehouse, and what that serves would go."""
+        given = getattr(context.resources, name)
+        if isinstance(given, kind) and given.index in ("", self.config.name):
+            return given
+        whose = f"is that of the index {given.index}" if isinstance(given, kind) else f"is of type {type(given).__name__}"
+        raise ConfigError(
+            f"the resource `{name}` {whose}, and the index {self.config.name} needs its own; give each index a prefix, "
+            f'`build_index_defs(config, prefix="{self.config.name}_")`, so that no two names meet'
+        )
 
     def there(self, assets: Iterable[str]) -> tuple[str, ...]:
         """Those of the assets that the index has: none of a leg that its encoder does not give."""

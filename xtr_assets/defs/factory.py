@@ -70,7 +70,7 @@ def build_index_defs(
     nights = nights or Nights()
     if config.parts is not None:
         return build_parts_defs(config, prefix, nights, running, look, run_tags or {}, build_one_defs)
-    warehouse = WarehouseResource(path=str(config.warehouse))
+    warehouse = WarehouseResource(path=str(config.warehouse), index=config.name)
     return build_one_defs(config, prefix, nights, running, look, run_tags or {}, warehouse)
 
 

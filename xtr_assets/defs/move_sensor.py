@@ -17,7 +17,6 @@ from xtr_assets.pipeline.plan.decide import wanted_kind
 from xtr_assets.pipeline.plan.next_move import next_move
 from xtr_assets.pipeline.plan.part_plan import PartPlan
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.warehouse import Warehouse
 
 
@@ -38,7 +37,7 @@ def move_sensor(site: Site, plan: PartPlan, job: Any, running: bool) -> dg.Senso
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = clock()
-        opened: PartSet = getattr(context.resources, site.names.parts).open()
+        opened = site.part_set(context)
         memory = Memory.of(context.cursor, context.instance, name)
         tell_dead_runs(context, site, Layout(opened.root), now)
         published = site.names.key("published")

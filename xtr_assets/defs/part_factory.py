@@ -17,7 +17,6 @@ from xtr_assets.defs.resources import EncoderResource, SearchResource, Warehouse
 from xtr_assets.defs.schedules import Nights
 from xtr_assets.defs.sensors import run_failure
 from xtr_assets.pipeline.plan.part_plan import PartPlan, plan_parts
-from xtr_assets.storage.parts.part_set import PartSet
 
 Look = Callable[[dg.AssetSpec], dg.AssetSpec]
 Tags = Mapping[str, Mapping[str, Any]]
@@ -62,7 +61,7 @@ def build_parts_defs(
             running,
             look,
             of_parts,
-            PartResource(path=str(plan.root), part=name, places=places, max_chunks=plan.max_chunks),
+            PartResource(path=str(plan.root), index=part.name, part=name, places=places, max_chunks=plan.max_chunks),
         )
         for name, part in plan.configs.items()
     ]
@@ -95,7 +94,9 @@ def set_defs(
         jobs=jobs,
         sensors=[move_sensor(site, plan, publish, running), run_failure(site, jobs)],
         resources={
-            names.parts: PartSetResource(path=str(plan.root), places=plan.places, max_chunks=plan.max_chunks),
+            names.parts: PartSetResource(
+                path=str(plan.root), index=config.name, places=plan.places, max_chunks=plan.max_chunks
+            ),
             names.encoder: encoder_resource(config),
             names.search: SearchResource(warehouse=str(plan.root)),
         },
@@ -111,13 +112,13 @@ def encoder_resource(config: IndexConfig) -> EncoderResource:
     """The encoder of an index."""
     # Dagster takes no null at the top of a mapping; what is left out is what a kind has by default.
     settings = {name: value for name, value in config.encoder.model_dump(mode="json").items() if value is not None}
-    return EncoderResource(settings=settings)
+    return EncoderResource(settings=settings, index=config.name)
 
 
 def _rollback_job(site: Site) -> dg.JobDefinition:
     @dg.op(name=site.names.named("move_parts_back"), required_resource_keys={site.names.parts})
     def move_parts_back(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
-        opened: PartSet = getattr(context.resources, site.names.parts).open()
+        opened = site.part_set(context)
         who = f"{BY_RUN}{context.run_id}"
         serving = opened.rollback(config.to or None, who=who, reason=config.reason or None)
         context.log.info(f"move {serving.number} serves what move {serving.move.to} did")

@@ -9,9 +9,10 @@ from xtr_assets.storage.warehouse import Warehouse
 
 class PartSetResource(MarkedResource):
     """A set of parts, by its folder; made when it is first written to. places : shard -> part, as the definitions have
-    it."""
+    it. index : whose; "" is anybody's."""
 
     path: str
+    index: str = ""
     places: dict[str, str]
     max_chunks: int
 

@@ -58,9 +58,10 @@ class MarkedResource(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
 
 
 class WarehouseResource(MarkedResource):
-    """The warehouse of an index, by its folder; made when it is first written to."""
+    """The warehouse of an index, by its folder; made when it is first written to. index : whose; "" is anybody's."""
 
     path: str
+    index: str = ""
 
     def open(self) -> Warehouse:
         """The warehouse, which a first build creates."""
@@ -72,10 +73,12 @@ class WarehouseResource(MarkedResource):
 
 
 class EncoderResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The encoder of an index: the settings of its config, and the device of this deployment."""
+    """The encoder of an index: the settings of its config, and the device of this deployment. index : whose; "" is
+    anybody's."""
 
     settings: dict[str, Any]
     device: str = "cpu"
+    index: str = ""
 
     def open(self) -> Encoder:
         """The encoder; loaded once per process."""

@@ -8,7 +8,7 @@ import pytest
 
 from xtr_assets.config import IndexConfig, parse_config
 from xtr_assets.core.errors import ConfigError, GenerationError, PublishRefused
-from xtr_assets.defs import SearchResource, build_index_defs, build_project_defs
+from xtr_assets.defs import SearchResource, WarehouseResource, build_index_defs, build_project_defs
 from xtr_assets.defs.in_process import build
 from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.pipeline.gate.registry import CHECKS, checks_of
@@ -60,6 +60,29 @@ def test_two_indexes_live_in_one_project(project: Project) -> None:
     shared = other.model_copy(update={"warehouse": project.config.warehouse})
     with pytest.raises(ConfigError, match=r"indexes small, other have one `warehouse`, .*; give each its own"):
         build_project_defs([project.config, shared])
+
+
+def test_an_index_is_not_built_in_the_warehouse_of_another_nor_by_its_encoder(project: Project) -> None:
+    other = build_index_defs(parse_config(CONFIG.format(name="other"), project.folder)).resources or {}
+    mine = build_index_defs(project.config)
+    keys = [dg.AssetKey(["small", name]) for name in CORPUS]
+    for name, given, said in (
+        ("warehouse", other["warehouse"], "is that of the index other, and the index small needs its own; .* a prefix"),
+        ("encoder", other["encoder"], "is that of the index other"),
+        ("warehouse", dg.ResourceDefinition.hardcoded_resource(3), "is of type int"),
+    ):
+        # As definitions of several origins come together in lists.
+        defs = dg.Definitions(mine.assets, jobs=mine.jobs, resources={**(mine.resources or {}), name: given})
+        ingest = defs.resolve_job_def("ingest")
+
+        with pytest.raises(ConfigError, match=f"the resource `{name}` {said}"):
+            ingest.execute_in_process(instance=project.instance, partition_key="modules", asset_selection=keys)
+
+    assert not (project.folder / "other_warehouse" / "shards" / "modules").exists()
+    # A warehouse that somebody names for a deployment of theirs is taken.
+    own = {**(mine.resources or {}), "warehouse": WarehouseResource(path=str(project.config.warehouse))}
+    ingest = dg.Definitions(mine.assets, jobs=mine.jobs, resources=own).resolve_job_def("ingest")
+    assert ingest.execute_in_process(instance=project.instance, partition_key="modules").success
 
 
 def test_a_downstream_asset_sees_one_generation_for_its_whole_step(project: Project) -> None:

@@ -29,7 +29,6 @@ from xtr_assets.pipeline.plan.part_plan import PartPlan
 from xtr_assets.pipeline.quality.worst_queries import worst_queries
 from xtr_assets.search.hits import Hit
 from xtr_assets.storage.manifest import TRACE_NOTE, CheckRecord
-from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.telemetry import metrics
 from xtr_assets.telemetry.tracing import traceparent
 
@@ -108,7 +107,7 @@ def published_parts_asset(site: Site, plan: PartPlan, parts: Sequence[dg.AssetKe
         check_specs=[check_spec(site, check, "published") for check in asked],
     )
     def published(context: dg.AssetExecutionContext, config: MoveConfig) -> Iterator[dg.AssetCheckResult | Published]:
-        opened: PartSet = getattr(context.resources, site.names.parts).open()
+        opened = site.part_set(context)
         # By name: where the set was changed meanwhile it is asked twice, and Dagster takes one answer.
         found: dict[str, CheckRecord] = {}
 
