@@ -95,7 +95,9 @@ class Site:
         given = getattr(context.resources, name)
         if isinstance(given, kind) and given.index in ("", self.config.name):
             return given
-        whose = f"is that of the index {given.index}" if isinstance(given, kind) else f"is of type {type(given).__name__}"
+        whose = (
+            f"is that of the index {given.index}" if isinstance(given, kind) else f"is of type {type(given).__name__}"
+        )
         raise ConfigError(
             f"the resource `{name}` {whose}, and the index {self.config.name} needs its own; give each index a prefix, "
             f'`build_index_defs(config, prefix="{self.config.name}_")`, so that no two names meet'

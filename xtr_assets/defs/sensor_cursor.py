@@ -128,7 +128,7 @@ def in_progress(
     dead ones are left out. layout : where the runs leave their marks."""
     keys = set(names.keys(assets))
     records = instance.get_run_records(dg.RunsFilter(statuses=IN_PROGRESS))
-    mine = [one for one in records if _materializes(one.dagster_run, names, keys)]
+    mine = [one for one in records if _materializes(instance, one.dagster_run, names, keys)]
     alive = [one for one in mine if not is_gone(one.dagster_run.tags.get(PROCESS_TAG, ""))]
     return [one.dagster_run for one in alive if _may_live(layout, one, now)]
 
@@ -169,7 +169,7 @@ def _may_live(layout: Layout, record: dg.RunRecord, now: float) -> bool:
     return mark is not None and (mark.held or now - mark.at <= QUIET_SECONDS)
 
 
-def _materializes(run: dg.DagsterRun, names: Names, keys: set[dg.AssetKey]) -> bool:
+def _materializes(instance: dg.DagsterInstance, run: dg.DagsterRun, names: Names, keys: set[dg.AssetKey]) -> bool:
     if run.asset_selection:
         return bool(keys & run.asset_selection)
     # A job of ours runs all its assets, whatever prefix the shell or the project asked for it under; the job without a
@@ -179,4 +179,8 @@ def _materializes(run: dg.DagsterRun, names: Names, keys: set[dg.AssetKey]) -> b
     for job, assets in jobs.items():
         if kind == job or run.job_name == names.named(job):
             return bool(keys & set(names.keys(assets)))
-    return run.job_name == IMPLICIT_JOB
+    if run.job_name == IMPLICIT_JOB:
+        return True
+    # A job of the project's own may have ours among its assets: what a run is to materialize is told as it is made.
+    planned = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
+    return any(one.dagster_event is not None and one.dagster_event.asset_key in keys for one in planned)

@@ -222,6 +222,23 @@ def test_assets_that_somebody_materializes_by_hand_are_waited_for_too(daemon: Da
     assert daemon.settle() == (0, 1)
 
 
+def test_a_job_of_the_project_that_has_assets_of_the_index_is_waited_for(daemon: Daemon) -> None:
+    project = daemon.project
+    (project.modules / "queue.py").unlink()
+    own = dg.define_asset_job("nightly", dg.AssetSelection.groups("small"))
+    elsewhere = dg.define_asset_job("elsewhere", dg.AssetSelection.assets(_nothing))
+    defs = dg.Definitions.merge(build_index_defs(project.config), dg.Definitions([_nothing], jobs=[own, elsewhere]))
+    runs = [
+        project.instance.create_run_for_job(defs.resolve_job_def(name), status=dg.DagsterRunStatus.STARTED)
+        for name in ("nightly", "elsewhere")
+    ]
+
+    for sensor in ("automation", "drift"):
+        assert daemon.tick(sensor).skip_message == "1 run of nightly has not ended"
+    project.instance.report_run_canceled(runs[0])
+    assert "has not ended" not in str(daemon.tick("automation").skip_message)
+
+
 @dg.asset(name="nothing")
 def _nothing() -> None:
     """An asset of somebody else."""
