@@ -175,7 +175,7 @@ class Site:
         """Inside, sources that are assets of the project can be read."""
         if not has_assets(self.config) or lent_reader() is not None:
             return nullcontext()
-        repository = context.repository_def
+        repository = _repository(context)
         where = "the definitions of this code location"
         return lending(None if repository is None else DagsterReader(repository, context.instance, where))
 
@@ -241,3 +241,12 @@ def _asked(context: StepContext, tag: str, *values: str) -> str:
     if said not in ("false", *values):
         raise ConfigError(f"the tag `{tag}` of this run is {said!r}; give {', '.join(values)} or false, or remove it")
     return said
+
+
+def _repository(context: StepContext | dg.SensorEvaluationContext) -> dg.RepositoryDefinition | None:
+    """The definitions around a step or a look; None for a run that is of no code location, as one that a test begins
+    by `materialize` or `execute_in_process`."""
+    try:
+        return context.repository_def
+    except Exception:  # Dagster's own, which has no public name.
+        return None

@@ -103,8 +103,9 @@ class AssetPlace:
         reader = lent_reader()
         if reader is None:
             raise SourceError(
-                f"{self._named} is read where Dagster is at work: by the index' jobs and sensors, and by `xtr-assets "
-                "build` in the asset's project"
+                f"{self._named} is read where Dagster is at work: by the index' jobs and sensors in a code location, "
+                "and by `xtr-assets build` in the asset's project; a run of `materialize` or `execute_in_process` is "
+                "in none"
             )
         return reader
 

@@ -483,3 +483,12 @@ def test_the_shell_finds_the_definitions_of_the_project_or_says_what_to_do(
 def test_where_dagster_is_not_at_work_nothing_is_read(upstream: Upstream) -> None:
     with pytest.raises(SourceError, match="is read where Dagster is at work"):
         open_source(upstream.config.sources[0]).scan("notes", {})
+
+
+def test_a_run_that_is_of_no_code_location_says_where_it_reads_an_asset(upstream: Upstream) -> None:
+    upstream.materialize()
+    ingest = upstream.defs.resolve_job_def("ingest")
+    with pytest.raises(
+        SourceError, match=r"shop/notes is read .* in a code location, .*`execute_in_process` is in none"
+    ):
+        ingest.execute_in_process(instance=upstream.instance, partition_key="notes")
