@@ -177,6 +177,20 @@ def test_an_unknown_shard_is_an_error_that_names_those_there_are(project: Projec
         source_of(project.config, "nowhere")
 
 
+@pytest.mark.parametrize(("ends", "found"), [((), "no partition"), (("modules", "more"), "2 partitions")])
+def test_a_run_of_no_shard_or_several_says_which_to_launch(project: Project, ends: tuple[str, ...], found: str) -> None:
+    (project.folder / "more").mkdir()
+    both = CONFIG.format(name="small").replace("encoder:", "  - {name: more, kind: python, path: more}\nencoder:")
+    project.configure(both)
+    tags = {f"dagster/asset_partition_range_{end}": key for end, key in zip(("start", "end"), ends, strict=False)}
+    ingest = build_index_defs(project.config).resolve_job_def("ingest")
+    for assets in (["chunks"], ["embeddings", "token_embeddings"]):
+        keys = [dg.AssetKey(["small", name]) for name in assets]
+        made = ", ".join(f"small/{name}" for name in assets)
+        with pytest.raises(ConfigError, match=f"the run has {found}, .* makes {made}; .* one of modules, more, or a"):
+            ingest.execute_in_process(instance=project.instance, tags=tags, asset_selection=keys)
+
+
 def test_the_config_of_an_index_is_not_changed_by_its_definitions(project: Project) -> None:
     config: IndexConfig = project.config
     build_index_defs(config)

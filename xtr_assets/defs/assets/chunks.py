@@ -6,7 +6,7 @@ import dagster as dg
 
 from xtr_assets.defs.context import Site
 from xtr_assets.defs.metadata import cost_metadata, problem_result, quarantine_metadata, stale_metadata
-from xtr_assets.defs.partitions import shard_partitions
+from xtr_assets.defs.partitions import shard_of, shard_partitions
 from xtr_assets.defs.upstream_assets import upstream_deps
 from xtr_assets.pipeline.costs import step
 from xtr_assets.pipeline.gate.validity import segment_chunk_problems
@@ -36,7 +36,7 @@ def chunks_asset(site: Site) -> dg.AssetsDefinition:
         checks=[schema],
     )
     def chunks(context: dg.AssetExecutionContext) -> Results:
-        shard = context.partition_key
+        shard = shard_of(context, site.config)
         with (
             site.traced(context),
             site.upstream(context),

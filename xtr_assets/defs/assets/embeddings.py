@@ -11,7 +11,7 @@ from xtr_assets.core.types import VectorKind
 from xtr_assets.defs.context import Site
 from xtr_assets.defs.definition_metadata import definition_metadata
 from xtr_assets.defs.metadata import cost_metadata, problem_result
-from xtr_assets.defs.partitions import shard_partitions
+from xtr_assets.defs.partitions import shard_of, shard_partitions
 from xtr_assets.encoders.base import vector_kind
 from xtr_assets.pipeline.costs import step
 from xtr_assets.pipeline.gate.schemas import Problem
@@ -73,7 +73,7 @@ def encoding_assets(site: Site) -> dg.AssetsDefinition:
         required_resource_keys=site.needs_encoder,
     )
     def encode(context: dg.AssetExecutionContext) -> Results:
-        shard = context.partition_key
+        shard = shard_of(context, site.config)
         warehouse, encoder = site.warehouse(context), site.encoder(context)
         snapshot = warehouse.snapshot(shard)
         if snapshot is None:
