@@ -19,7 +19,8 @@ def shard_of(context: dg.AssetExecutionContext, config: IndexConfig) -> str:
     """The shard of a run, which is its partition. ConfigError for a run without one, or of a range, as a job of the
     project's own begins that has assets with partitions and without."""
     if context.has_partition_key:
-        return context.partition_key
+        shard: str = context.partition_key
+        return shard
     found = f"{len(context.partition_keys)} partitions" if context.has_partition_key_range else "no partition"
     made = ", ".join(sorted(key.to_user_string() for key in context.selected_asset_keys))
     raise ConfigError(
