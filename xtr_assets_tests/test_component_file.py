@@ -96,6 +96,11 @@ def test_what_is_wrong_is_named(project: Path, attributes: Any, told: str) -> No
         load_config(component(project, "wrong", attributes))
 
 
+def test_a_prefix_that_makes_no_name_in_dagster_is_refused(project: Path) -> None:
+    with pytest.raises(ConfigError, match="`prefix` is 'my-': give letters, digits and underscores"):
+        read_component(component(project, "wrong", {**INDEX, "prefix": "my-"}))
+
+
 @pytest.mark.parametrize(
     "code",
     [

@@ -103,9 +103,12 @@ def component_index(
 
 def component_prefix(attributes: Mapping[str, Any], index: IndexConfig) -> str:
     """What goes before the names of jobs, sensors, schedules and resources: `NAME_` unless another is given, so that
-    two components of a project do not meet."""
+    two components of a project do not meet. ConfigError where Dagster takes no such names."""
     given = attributes.get("prefix")
-    return f"{index.name}_" if given is None else str(given)
+    prefix = f"{index.name}_" if given is None else str(given)
+    if re.fullmatch("[A-Za-z0-9_]*", prefix) is None:
+        raise ConfigError(f'`prefix` is {prefix!r}: give letters, digits and underscores, or "" for none')
+    return prefix
 
 
 def default_name(folder: Path) -> str:
