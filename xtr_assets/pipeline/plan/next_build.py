@@ -54,7 +54,10 @@ def next_build(
         return NextBuild(Decision(False, reason), since=waiting, errors=errors)
     known = {one.shard: one.snapshot for one in scans}
     if not_ready := unready(warehouse, config, kind, known):
-        return NextBuild(Decision(False, f"{', '.join(not_ready)} was never ingested"), since=waiting, errors=errors)
+        # Without its vectors a shard that served has no rows: nothing is built of the others either.
+        told = f"{', '.join(not_ready)} {'is' if len(not_ready) == 1 else 'are'} not ingested to the end"
+        reason = f"{told}, and nothing is built before that; the last run of `ingest` says what keeps it"
+        return NextBuild(Decision(False, reason), since=waiting, errors=errors)
     want = wanted(warehouse, config, kind.fingerprint, known)
     decision = decide(warehouse, config, want, again=False)
     return NextBuild(decision, want, waiting, errors, changed if decision.build else ())
