@@ -200,9 +200,7 @@ def test_what_was_never_ingested_is_not_built(world: World) -> None:
     assert after(warehouse, world).since == NOW
     found = after(warehouse, world, PATIENCE_SECONDS, NOW)
     assert not found.decision.build
-    assert found.decision.reason.startswith(
-        "code, notes are not ingested to the end, and nothing is built before that; "
-    )
+    assert found.decision.reason.startswith("code, notes are not ingested to the end, and nothing is built before")
 
 
 def test_a_source_that_is_gone_is_told_and_what_it_held_serves_on(served: Warehouse, world: World) -> None:
