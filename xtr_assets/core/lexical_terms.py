@@ -30,6 +30,7 @@ from threading import local
 import regex
 from snowballstemmer.english_stemmer import EnglishStemmer
 
+from xtr_assets.core.asked_place import without_places
 from xtr_assets.core.file_language import language_of, languages_named, languages_within
 from xtr_assets.core.text_fold import LETTER, SPACELESS, fold, fold_form
 
@@ -103,7 +104,8 @@ def query_terms(text: str, version: int = TERMS_VERSION) -> list[str]:
     as often as it is asked: +.0215 [.016, .027] on CoNaLa train, +.003 and +.001 on SciFact train and CosQA dev, +.010
     on known items of the standard library.
 
-    A language that it names is a word, of whatever capitals, and asks for files in it too.
+    A language that it names is a word, of whatever capitals, and asks for files in it too. Within a path with its line
+    it does not: a folder may be called so.
 
     >>> query_terms("asyncio.gather raises HTTP_404")
     ['asyncio.gather', 'asyncio', 'gather', 'rais', 'http_404', 'http', '404']
@@ -111,6 +113,8 @@ def query_terms(text: str, version: int = TERMS_VERSION) -> list[str]:
     ['zip', 'in', 'javascript', '.javascript']
     """
     said, languages = languages_named(text) if version >= _LANGUAGES_SINCE else (text, [])
+    if languages and (rest := without_places(text)) is not text:
+        languages = languages_named(rest)[1]
     return list(dict.fromkeys([*_terms(said, document=False), *(f".{language}" for language in languages)]))
 
 

@@ -5,14 +5,17 @@
 
 A quote opens a phrase at the start of a word, a plus before a letter, an underscore or a quote demands: `print("x")`,
 `a + b` and `C++` are words like any other. A quote that is not closed, a phrase without a letter or a digit, and
-demands beyond MOST_DEMANDS are words too. With the syntax "plain" everything is, and
-no spelling is corrected.
+demands beyond MOST_DEMANDS are words too. So are the quotes around the path of a place (`File "x.py", line 3`), and all
+of what a tool wrote that names lines (asked_place.py). With the syntax "plain" everything is, and no spelling is
+corrected.
 """
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from xtr_assets.core.asked_place import is_pasted, place_spans
 from xtr_assets.core.errors import InvalidInput
 
 Syntax = Literal["terms", "plain"]
@@ -60,14 +63,21 @@ def parse_query(text: str, syntax: Syntax = "terms") -> Query:
         raise InvalidInput(f"syntax is {syntax!r}; use one of {', '.join(SYNTAXES)}")
     if syntax == "plain" or not ('"' in text or "“" in text or "+" in text):
         return Query(text)
+    if is_pasted(text):
+        return Query(text)
     phrases: dict[str, None] = {}
     required: dict[str, None] = {}
+    spans = place_spans(text)
+    starts = [start for start, _ in spans]
 
     def unmarked(found: re.Match[str]) -> str:
         phrase = found["straight"] if found["straight"] is not None else found["curly"]
         demanded = phrase if phrase is not None else found["must"].rstrip(_AFTER_WORD)
         kind = required if phrase is None else phrases
         known = demanded in kind or len(phrases) + len(required) < MOST_DEMANDS
+        before = bisect_right(starts, found.start()) - 1
+        if phrase is not None and before >= 0 and found.end() <= spans[before][1]:
+            return found[0]
         if not known or not _WORD_CHARACTER.search(demanded):
             return found[0]
         kind[demanded.strip()] = None

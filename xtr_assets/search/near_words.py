@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from xtr_assets.core.asked_place import without_places
 from xtr_assets.core.edits import edits, typed_as, typed_forms, typed_words
 from xtr_assets.core.file_language import LANGUAGE_WORDS
 from xtr_assets.core.lexical_terms import word_term
@@ -93,10 +94,12 @@ def nearest(near: Sequence[Mapping[str, Near]]) -> str:
 
 def doubted(query: Query) -> dict[str, set[str]]:
     """The words of a query whose spelling is looked at, by their forms; none where it demands what a text must hold.
-    Languages are well written: files in Clojure that speak of closures are no reason to ask for these."""
+    Languages are well written: files in Clojure that speak of closures are no reason to ask for these. And so are paths
+    with their lines."""
     if query.phrases or query.required or len(typed_words(query.text)) > MOST_WORDS:
         return {}
-    return {word: forms for word, forms in typed_forms(query.text).items() if forms.isdisjoint(LANGUAGE_WORDS)}
+    typed = typed_forms(without_places(query.text))
+    return {word: forms for word, forms in typed.items() if forms.isdisjoint(LANGUAGE_WORDS)}
 
 
 def asked_about(unknown: Collection[str], whole: Collection[str], queries: int = 1) -> list[str]:
@@ -114,7 +117,7 @@ def asked_about(unknown: Collection[str], whole: Collection[str], queries: int =
 def corrected(text: str, meant: Mapping[str, str]) -> str:
     """The query with these words in place of those; "" where that is the query."""
     said = text
-    for start, end, word in reversed(typed_words(text)):
+    for start, end, word in reversed(typed_words(without_places(text))):
         if found := meant.get(word):
             said = said[:start] + typed_as(found, text[start:end]) + said[end:]
     return said if said != text else ""

@@ -4,6 +4,7 @@ import pytest
 
 from xtr_assets.core.file_language import language_of, languages_named
 from xtr_assets.core.lexical_terms import called_terms, document_terms, query_terms
+from xtr_assets.pipeline.gate.term_truth import asked
 
 
 @pytest.mark.parametrize(
@@ -82,3 +83,10 @@ def test_the_language_of_a_file_is_a_term_of_its_chunks(path: str) -> None:
 def test_other_files_have_none(path: str) -> None:
     assert language_of(path) == ""
     assert not [term for term in document_terms(path, None, None, "") if term.startswith(".")]
+
+
+def test_a_folder_that_is_called_like_a_language_asks_for_no_files_in_it() -> None:
+    query = "KeyError in rust/tools/x.py:12 of Ruby"
+    assert [term for term in query_terms(query) if term.startswith(".")] == [".ruby"]
+    assert "rust" in query_terms(query) and set(asked(query)) == set(query_terms(query))
+    assert set(asked("in C, in c/x.c:12")) == set(query_terms("in C, in c/x.c:12")) >= {".c"}

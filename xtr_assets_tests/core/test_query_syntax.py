@@ -32,6 +32,13 @@ MARKS = st.text(st.sampled_from('ab "+“”\n\t.é猫1_\ud800'))
         ('"" "  " "..." + +', Query('"" "  " "..." + +')),
         ('"a"b', Query('"a"b')),
         ("+__", Query("+__")),
+        # The path of a place, and what a tool wrote.
+        ('in File "x.py", line 3', Query('in File "x.py", line 3')),
+        ('"my dir/x.py":3 "a b"', Query('"my dir/x.py":3 a b', ("a b",))),
+        ('x.py:3: error: "f" +g', Query('x.py:3: error: "f" +g')),
+        ('File "x.py", line 3\n  open(p, "rb")\n+import os', Query('File "x.py", line 3\n  open(p, "rb")\n+import os')),
+        ('File "x.py"', Query("File x.py", ("x.py",))),
+        ('localhost:8080 "a b"', Query("localhost:8080 a b", ("a b",))),
         ("", Query("")),
     ],
 )

@@ -43,6 +43,8 @@ def searcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Searcher]:
         ("ProcesPoolExecutor", "ProcessPoolExecutor"),
         ("the limts of a semaphore", "the limits of a semaphore"),
         ("flaten the\tvaluess", "flatten the\tvalues"),
+        ("gahter in gahter/x.py:12", "gather in gahter/x.py:12"),
+        ("asyncio.gahter(12)", "asyncio.gather(12)"),
     ],
 )
 def test_a_word_that_no_row_holds_is_asked_as_the_nearest_one(searcher: Searcher, typed: str, asked: str) -> None:
@@ -68,6 +70,8 @@ def test_a_word_that_no_row_holds_is_asked_as_the_nearest_one(searcher: Searcher
         "linke\u200bdin",
         "couldn't",  # rows hold "could"
         "couldn\u2019t",
+        "asyncoi/taskz.py:12",  # the path of a place
+        'File "/home/gahter/x.py", line 12',
         "LinkedIn",  # "linkedin" is held, "linked" is not, and "linker" is
         "tested lists",  # "nested" has another first letter
         "",

@@ -12,6 +12,8 @@ from itertools import dropwhile, pairwise, takewhile
 
 from snowballstemmer import stemmer
 
+from xtr_assets.pipeline.gate.place_truth import bare
+
 # A word of more characters is read as several, a name of more words likewise; of a word of more parts the whole counts.
 WORD, NAME, PARTS = 128, 8, 16
 # So many marks on one letter are read.
@@ -73,14 +75,24 @@ def counted(path: str, symbol: str, title: str, text: str) -> Counter[str]:
 
 
 def asked(text: str) -> Counter[str]:
-    """The terms of a question, each once. A language that it names is one word, and asks for its files."""
-    read, lowered, languages, at = plain(text), "", set(), 0
+    """The terms of a question, each once. A language that it names is one word, and asks for its files; within a path
+    with its line it is a word alone."""
+    lowered, languages = _languages(plain(text))
+    rest = bare(text)
+    if rest != text:
+        languages = _languages(plain(rest))[1]
+    return Counter({*_terms(lowered, stored=False), *languages})
+
+
+def _languages(read: str) -> tuple[str, set[str]]:
+    """(a text with the languages that it names in small letters, their terms)"""
+    lowered, languages, at = "", set(_short_languages(read)), 0
     while at < len(read):
         word = "" if at and (_joins(read[at - 1]) or read[at - 1] == ".") else _language_at(read, at)
         lowered += word or read[at]
         languages |= {f".{NAMES[word]}"} if word else set()
         at += len(word) or 1
-    return Counter(set(_terms(lowered if languages else text, stored=False)) | languages | set(_short_languages(read)))
+    return lowered, languages
 
 
 def _short_languages(text: str) -> Iterator[str]:
