@@ -9,10 +9,12 @@ import numpy as np
 
 from xtr_assets.core.query_syntax import Query, parse_query
 from xtr_assets.core.search_options import SearchOptions
+from xtr_assets.core.top_k import best_positions
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.search.explain import explain_hits
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Hit
+from xtr_assets.search.legs import PLACE
 from xtr_assets.search.lexical_space import LexicalSpace
 from xtr_assets.search.near_words import Vocabulary, asked_about, corrected, doubted, nearest
 from xtr_assets.search.phase_times import Timing
@@ -224,15 +226,28 @@ class Asked:
         ]
 
     def lists(self, queries: Sequence[QueryVectors], most: int) -> list[dict[str, Listed]]:
-        """Of each query the candidates of each space, and of what only holds what is demanded."""
+        """Of each query the candidates of each space, of what only holds what is demanded, and of places."""
         with self.timing.phase("retrieve"), span("retrieve", mode=self.ask.mode, allowed=self.count):
             if self.ask.scan:
                 rows = np.flatnonzero(self.allowed)
-                return [self.ranker.listed_of(query, rows, most) for query in queries]
-            found = self.ranker.retrieve(queries, self.options, most)
-            if not self.demanded or self.ask.mode != "lexical":
-                return found
-            return [{**lists, DEMANDED: self._unlisted(lists["lexical"].rows, most)} for lists in found]
+                found = [self.ranker.listed_of(query, rows, most) for query in queries]
+            else:
+                found = self.ranker.retrieve(queries, self.options, most)
+                if self.demanded and self.ask.mode == "lexical":
+                    found = [{**lists, DEMANDED: self._unlisted(lists["lexical"].rows, most)} for lists in found]
+            return [{**lists, **self.placed(query, most)} for query, lists in zip(queries, found, strict=True)]
+
+    def placed(self, query: QueryVectors, most: int) -> dict[str, Listed]:
+        """The allowed rows at places that the query names, the `most` best of them; nothing where there are none, and
+        in a mode in which places add nothing."""
+        legs = self.ranker.legs
+        if legs is None or self.ask.options.fusion != "zsum":
+            return {}
+        standing = legs.standing_at(query)
+        there = np.flatnonzero(self.allowed[standing.rows])
+        rows, shares = standing.rows[there], standing.scores[there]
+        best = best_positions(shares, self.opened.chunk_ids[rows], most)
+        return {PLACE: Listed(rows[best], shares[best])} if len(best) else {}
 
     def _unlisted(self, listed: Ints, most: int) -> Listed:
         """Rows that hold what is demanded and are no candidates by their terms: a lone character inside a run, which is

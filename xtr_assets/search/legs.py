@@ -1,4 +1,4 @@
-"""What a hybrid search sums: its legs, how much each weighs, what length takes off, and what bearing a name adds."""
+"""What a hybrid search sums: its legs, how much each weighs, what length takes off, and what names and places add."""
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 
 from xtr_assets.core.asked_name import Name
+from xtr_assets.core.asked_place import Place
 from xtr_assets.core.errors import UnknownFormat
 from xtr_assets.core.fusion import Doubles, Moments
 from xtr_assets.core.row_store import RowVectors
 from xtr_assets.core.types import BOTH_LEGS, Floats, Ints, Mask
 from xtr_assets.core.types import Legs as EncoderLegs
 from xtr_assets.index.exact_scan import true_scores
-from xtr_assets.search.retrievers import QueryVectors
+from xtr_assets.search.retrievers import Listed, QueryVectors
+from xtr_assets.search.row_places import NONE, shares_of
 
 # Spaces that bring candidates, in the order in which hits and explanations show them.
 LEGS = ("dense", "xtr", "lexical")
@@ -25,6 +27,10 @@ SYMBOL = "symbol"
 
 # The key of what a chunk is called: how much of the question its path and symbol say, in hit.scores, added as it is.
 CALLED = "called"
+
+# The key of rows that stand at a place that a query names: their shares in hit.scores, added as they are; and of the
+# list of these rows, which come among the candidates.
+PLACE = "place"
 
 # Candidates that each leg gives. Known-item search in the standard library: the z-score sum over the dense top 100 has
 # the MRR@10 of the sum over all documents (0.399), so that more of them only cost time.
@@ -57,6 +63,9 @@ SAID = 2.0
 # What is taken off that share where the chunk is in another language than those that the question names
 # (docs/measurements.md, "Languages").
 ELSEWHERE = 0.75
+# What a row gains that stands at a place that the query names: the best sums are 4 to 7, and a row that no leg brings
+# may be below 0 without (docs/measurements.md, "Places").
+STANDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,8 @@ class Blend:
     chunk's and of the name's cosine; what the name weighs besides is among the weights. symbol : what a row gains that
     bears the name that a query is. alone : taken off MaxSim for each unit of ln(tokens) where it ranks alone. called :
     what a row with a name gains whose path and symbol say all of the query. pooled : what the cosine of the embeddings
-    adds to MaxSim where it ranks alone.
+    adds to MaxSim where it ranks alone. place : what a row gains for each unit of its share of the places that a query
+    names.
     """
 
     candidates: int
@@ -79,11 +89,12 @@ class Blend:
     alone: float = 0.0
     called: float = 0.0
     pooled: float = 0.0
+    place: float = 0.0
 
     @property
     def factors(self) -> Mapping[str, float]:
-        """Of everything that is summed: the weights, what a borne name adds, and what the words of a name add."""
-        return {**self.weights, SYMBOL: self.symbol, CALLED: self.called}
+        """Of everything that is summed: the weights, and what names, their words and places add."""
+        return {**self.weights, SYMBOL: self.symbol, CALLED: self.called, PLACE: self.place}
 
     def document(self) -> dict[str, Any]:
         """As a manifest keeps it."""
@@ -95,6 +106,7 @@ class Blend:
             "alone": self.alone,
             CALLED: self.called,
             "pooled": self.pooled,
+            PLACE: self.place,
         }
 
     @classmethod
@@ -107,7 +119,8 @@ class Blend:
         elif "tokens" not in there:
             del weights["xtr"]
         called, pooled = SAID if "dense" in there else 0.0, POOLED if alone and "tokens" in there else 0.0
-        return cls(CANDIDATES, weights, LENGTH, names=True, symbol=BORNE, alone=alone, called=called, pooled=pooled)
+        more = {"symbol": BORNE, "alone": alone, "called": called, "pooled": pooled, "place": STANDS}
+        return cls(CANDIDATES, weights, LENGTH, names=True, **more)
 
     @classmethod
     def of(cls, kept: Any) -> "Blend":
@@ -127,19 +140,20 @@ class Blend:
         if weights is None:
             return cls(candidates, {"dense": 1.0, "xtr": 1.0}, 0.0, names=False)
         length, symbol, alone = told.get("length", 0.0), told.get(SYMBOL, 0.0), told.get("alone", 0.0)
-        called, pooled = told.get(CALLED, 0.0), told.get("pooled", 0.0)
+        called, pooled, place = told.get(CALLED, 0.0), told.get("pooled", 0.0), told.get(PLACE, 0.0)
         known = isinstance(weights, Mapping) and all(_known(*one) for one in weights.items())
-        known = known and all(map(_number, (length, symbol, alone, called, pooled)))
-        known = known and min(symbol, called, pooled) >= 0
+        known = known and all(map(_number, (length, symbol, alone, called, pooled, place)))
+        known = known and min(symbol, called, pooled, place) >= 0
         if not known or not (weights.get("dense") or weights.get("xtr")):
             raise UnknownFormat(
                 f"the manifest's profile sets hybrid weights {weights!r}, length {length!r}, symbol {symbol!r}, "
-                f"alone {alone!r}, called {called!r} and pooled {pooled!r}; this release "
+                f"alone {alone!r}, called {called!r}, pooled {pooled!r} and place {place!r}; this release "
                 f"follows weights from 0 for {', '.join(WEIGHTS)}, not all of vectors 0, "
-                "numbers, symbol, called and pooled from 0; open it with the release that wrote it"
+                "numbers, symbol, called, pooled and place from 0; open it with the release that wrote it"
             )
         own = {name: float(weights[name]) for name in WEIGHTS if name in weights}
-        return cls(candidates, own, float(length), True, float(symbol), float(alone), float(called), float(pooled))
+        more = map(float, (symbol, alone, called, pooled, place))
+        return cls(candidates, own, float(length), True, *more)
 
 
 def _known(name: Any, weight: Any) -> bool:
@@ -154,7 +168,7 @@ def _number(value: Any) -> bool:
 # ranks.
 KEPT = frozenset(Blend.standard().document())
 # What is added to the standard scores as it is.
-ADDED = (SYMBOL, CALLED)
+ADDED = (SYMBOL, CALLED, PLACE)
 AS_IT_IS = Moments(0.0, 1.0)
 
 
@@ -166,7 +180,7 @@ class Legs:
     names' embeddings, all zero where a row has no name; None where the generation has none, or was published without
     them. bearing : which of some rows bear a name; None where nothing says. called : the terms of path and symbol of
     some rows; None where nothing says. elsewhere : which of some rows are in another language than those of some terms;
-    None where nothing says.
+    None where nothing says. standing : all rows at some places, ascending, with their shares; None where nothing says.
     """
 
     blend: Blend
@@ -175,6 +189,7 @@ class Legs:
     bearing: Callable[[Name, Ints], Mask] | None = None
     called: Callable[[Ints], Sequence[frozenset[str]]] | None = None
     elsewhere: Callable[[Collection[str], Ints], Mask] | None = None
+    standing: Callable[[tuple[Place, ...]], Listed] | None = None
 
     def names_of(self, query: QueryVectors, rows: Ints) -> dict[str, Floats]:
         """The cosine of the names float32 [len(rows)], NaN where a row has none; nothing where there are no names."""
@@ -222,6 +237,19 @@ class Legs:
             found[elsewhere] = np.where(left == 0, np.float32(np.nan), left)
         return {} if np.isnan(found).all() else {CALLED: found}
 
+    def standing_at(self, query: QueryVectors) -> Listed:
+        """All rows at the places that the query names, ascending, with their shares; none where that adds nothing."""
+        if self.standing is None or not self.blend.place:
+            return NONE
+        return self.standing(query.places)
+
+    def placed_by(self, query: QueryVectors, rows: Ints) -> dict[str, Floats]:
+        """How much each row stands at a place that the query names, float32 [len(rows)], NaN where it stands at none;
+        nothing where none does."""
+        standing = self.standing_at(query)
+        shares = shares_of(standing, rows) if len(standing.rows) else None
+        return {} if shares is None or np.isnan(shares).all() else {PLACE: shares}
+
     def shortened(self, rows: Ints) -> Doubles:
         """What length takes off the MaxSim of each row: float64 [len(rows)]."""
         return self._by_length(rows, self.blend.length)
@@ -240,7 +268,7 @@ class Legs:
 
         dense : the better of the chunk's cosine and its name's. xtr : MaxSim without what length adds. name : NaN where
         a row has none. lexical : as it is. symbol : 1 where the row bears the name that was asked for, else 0. called :
-        the share of the query that its path and symbol say, else 0.
+        the share of the query that its path and symbol say, else 0. place : its share of the places, else 0.
         """
         weights = self.blend.weights
         legs = {name: scores[name].astype(np.float64) for name in weights if name in scores and weights[name]}

@@ -67,6 +67,7 @@ def part_candidates(
     scores = _scores(asked, query, rows, lists)
     if len(rows) and not lists:
         lists = {name: _best(name, values, rows) for name, values in scores.items()}
+        lists |= asked.placed(query, len(rows))
     return _told(asked, query, rows, scores, {name: found.rows for name, found in lists.items()}, unknown)
 
 
@@ -145,7 +146,7 @@ def _besides(
     """Scores of the rows that are of no space: those of their names, and what names add."""
     found = legs.names_of(query, rows)
     added = legs.called_by(rarity_among(spaces, query), rows, {**scores, **found})
-    return {**found, **legs.borne_by(query, rows, scores), **added}
+    return {**found, **legs.borne_by(query, rows, scores), **added, **legs.placed_by(query, rows)}
 
 
 def within(space: Space, opened: OpenGeneration, collection: Collection | None) -> Space:

@@ -7,12 +7,13 @@ import numpy as np
 
 from xtr_assets.core.fusion import Doubles, Moments
 from xtr_assets.core.search_options import SearchOptions
+from xtr_assets.core.top_k import best_positions
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.search.answer import DEMANDED, first_most, wider_lists
 from xtr_assets.search.confidence import Confidence, LowestConfidence
 from xtr_assets.search.explain import explain_spaces
 from xtr_assets.search.hits import SpaceExplanation
-from xtr_assets.search.legs import ADDED, CALLED, NAME, SYMBOL, Blend, Legs
+from xtr_assets.search.legs import ADDED, CALLED, NAME, PLACE, SYMBOL, Blend, Legs
 from xtr_assets.search.part_legs import PartCandidates, Place
 from xtr_assets.search.part_spaces import merged
 from xtr_assets.search.phase_times import Timing
@@ -72,12 +73,13 @@ class ToldSpace:
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ToldLegs(Legs):
     """The Legs of candidates that were told: what length takes off each, the score of its name, 1 where it bears the
-    name that the question is, and how much of the question it is called."""
+    name that the question is, how much of the question it is called, and how much it stands at its places."""
 
     length: Doubles
     told_names: Floats | None = None
     told_borne: Floats | None = None
     told_called: Floats | None = None
+    told_placed: Floats | None = None
 
     def names_of(self, query: QueryVectors, rows: Ints) -> dict[str, Floats]:  # noqa: ARG002 (as Legs has it)
         return {} if self.told_names is None else {NAME: self.told_names[rows]}
@@ -87,6 +89,9 @@ class ToldLegs(Legs):
 
     def called_by(self, rarity: Mapping[str, float], rows: Ints, scores: Mapping[str, Floats]) -> dict[str, Floats]:  # noqa: ARG002
         return {} if self.told_called is None else {CALLED: self.told_called[rows]}
+
+    def placed_by(self, query: QueryVectors, rows: Ints) -> dict[str, Floats]:  # noqa: ARG002
+        return {} if self.told_placed is None else {PLACE: self.told_placed[rows]}
 
     def shortened(self, rows: Ints) -> Doubles:
         return self.length[rows]
@@ -131,6 +136,7 @@ def merged_hits(
         told_names=_besides(NAME, told),
         told_borne=_besides(SYMBOL, told),
         told_called=_besides(CALLED, told),
+        told_placed=_besides(PLACE, told),
     )
     shortened = legs.shortened if ask.shortens(blend) else None
     beside = scores.pop("dense") if "dense" in scores and ask.adds_pooled(blend) else None
@@ -180,6 +186,10 @@ def _lists(
         ids = np.concatenate([one.ids for one in told])
         demanded = np.sort(demanded[np.argsort(ids[demanded])[:most]]) if room else demanded[:0]
     listed[DEMANDED] = Listed(demanded, np.zeros(len(demanded), np.float32))
+    placed, shares = np.concatenate(_placed(PLACE, told, bases)), _besides(PLACE, told)
+    if len(placed) and shares is not None:
+        best = placed[best_positions(shares[placed], np.concatenate([one.ids for one in told])[placed], most)]
+        listed[PLACE] = Listed(best, shares[best])
     return listed
 
 

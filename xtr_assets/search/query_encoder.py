@@ -9,6 +9,7 @@ from xtr_assets.config import EncoderConfig, EncoderPair, MiniLmConfig
 from xtr_assets.config.trust import refuse_unvouched
 from xtr_assets.core.arguments import query_tokens, query_vectors
 from xtr_assets.core.asked_name import asked_name
+from xtr_assets.core.asked_place import asked_places
 from xtr_assets.core.errors import EncoderMismatch, InvalidInput
 from xtr_assets.core.lexical_terms import query_terms
 from xtr_assets.core.types import Floats, Int32s
@@ -64,6 +65,7 @@ class QueryEncoder:
                 encoded.token_ids[i] if "xtr" in spaces else None,
                 terms[i],
                 asked_name(text),
+                asked_places(text),
             )
             for i, text in enumerate(texts)
         ]

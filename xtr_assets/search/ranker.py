@@ -14,7 +14,7 @@ from xtr_assets.core.fusion import Doubles, Moments, rrf, z_sum
 from xtr_assets.core.search_options import Fusion, SearchOptions
 from xtr_assets.core.top_k import best_positions, distinct
 from xtr_assets.core.types import Floats, Ints
-from xtr_assets.search.legs import CANDIDATES, Legs, moments_of
+from xtr_assets.search.legs import CANDIDATES, PLACE, Legs, moments_of
 from xtr_assets.search.lexical_space import rarity_among
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.retrievers import Listed, QueryVectors, Space
@@ -156,10 +156,11 @@ class Ranker:
                 if self.fusion == "zsum":
                     scores |= self.legs.borne_by(query, rows, scores)
                     scores |= self.legs.called_by(rarity_among(self.spaces, query), rows, scores)
+                    scores |= self.legs.placed_by(query, rows)
         with timing.phase("fuse"):
             ids = self.chunk_ids[rows]
             legs: dict[str, Doubles] = {} if self.legs is None else self.legs.of(rows, scores)
-            fused, moments = self._fuse(scores, legs, rows, k)
+            fused, moments = self._fuse(scores, legs, rows, k, _of_spaces(rows, lists))
             best = best_positions(fused, ids, kept)
         candidates = Candidates(rows, scores, {name: found.rows for name, found in lists.items()}, legs, moments)
         leaders = [*fused[best_positions(fused, ids, 2)].tolist(), 0.0, 0.0]
@@ -167,8 +168,9 @@ class Ranker:
         return Ranking(rows[best], fused[best], by_space, candidates, (leaders[0], leaders[1]))
 
     def _fuse(
-        self, scores: Mapping[str, Floats], legs: dict[str, Doubles], rows: Ints, k: int
+        self, scores: Mapping[str, Floats], legs: dict[str, Doubles], rows: Ints, k: int, listed: Ints
     ) -> tuple[Doubles, Mapping[str, Moments]]:
+        """listed : positions int64 [m] of the candidates that the spaces brought."""
         if self.legs is None:
             return self._alone(scores, rows), {}
         ids = self.chunk_ids[rows]
@@ -178,10 +180,11 @@ class Ranker:
             at = np.minimum(np.searchsorted(fused_ids, ids), max(len(fused_ids) - 1, 0))
             return np.where(fused_ids[at] == ids, fused[at], 0.0) if len(fused_ids) else np.zeros(len(ids)), {}
         # Mean and spread come from the best of each space, also where all rows were scored: the weights of the legs are
-        # then those of the approximate search, and do not move with how many rows are far away.
+        # then those of the approximate search, and do not move with how many rows are far away. What a place brings
+        # does not move them either.
         n = self.listed(k)
-        top = distinct(np.concatenate([ranked(space.name, scores[space.name], ids, n) for space in self.spaces]))
-        moments = moments_of(legs, top)
+        best = [ranked(space.name, scores[space.name][listed], ids[listed], n) for space in self.spaces]
+        moments = moments_of(legs, listed[distinct(np.concatenate(best))])
         return z_sum(legs, moments, self.legs.blend.factors), moments
 
     def _alone(self, scores: Mapping[str, Floats], rows: Ints) -> Doubles:
@@ -190,6 +193,14 @@ class Ranker:
         if self.shortened is not None:
             alone = alone - self.shortened(rows)
         return alone if self.pooled is None else alone + self.pooled.weight * scores[self.pooled.space.name]
+
+
+def _of_spaces(rows: Ints, lists: Mapping[str, Listed]) -> Ints:
+    """Positions int64 [m] of the rows that more than a place brought; all where that brought none, or all."""
+    if PLACE not in lists:
+        return np.arange(len(rows))
+    brought = np.concatenate([found.rows for name, found in lists.items() if name != PLACE])
+    return np.flatnonzero(np.isin(rows, brought)) if len(brought) else np.arange(len(rows))
 
 
 def ranked(leg: str, values: Floats | Doubles, ids: Ints, n: int | None = None) -> Ints:

@@ -26,6 +26,7 @@ from xtr_assets.search.request import MODES, SUMMED, Ask
 from xtr_assets.search.required_text import RequiredText
 from xtr_assets.search.retrievers import DenseSpace, Space, TokenSpace
 from xtr_assets.search.row_languages import RowLanguages
+from xtr_assets.search.row_places import RowPlaces
 from xtr_assets.storage.generation import Generation, PlacedSegment, leg_lack
 from xtr_assets.storage.manifest import TRACE_NOTE
 from xtr_assets.storage.row_hydration import Hydrator
@@ -102,6 +103,7 @@ class OpenGeneration:
             self.chunk_ids = self._chunk_ids(generation)
             self._token_arrays: dict[int, TokenArrays] = {}
             self.symbols = Symbols(generation)
+            self.places: RowPlaces = RowPlaces(generation.segments, None if previous is None else previous.places)
             self.legs = self._legs(generation)
             self.confidence = self._confidence(generation)
             self._show(generation.layout.root.name, stack)
@@ -154,7 +156,9 @@ class OpenGeneration:
             log_tokens = np.log(np.maximum(generation.tokens().counts(), 1)).astype(np.float32)
         names = generation.names() if blend.names else None
         elsewhere = None if self.lexical is None else RowLanguages(self.lexical.index).elsewhere
-        return Legs(blend, log_tokens, names, self.symbols.bearing, self.symbols.called, elsewhere)
+        return Legs(
+            blend, log_tokens, names, self.symbols.bearing, self.symbols.called, elsewhere, self.places.standing
+        )
 
     def lack(self, ask: Ask | None, *, whole: bool = False) -> str:  # noqa: ARG002 (what is still arriving lacks some)
         """Why a question cannot be answered before more of the generation is here; empty where it can.

@@ -8,6 +8,7 @@ import numpy as np
 
 from xtr_assets.core.arguments import MOST_RESULTS
 from xtr_assets.core.asked_name import Name
+from xtr_assets.core.asked_place import Place
 from xtr_assets.core.row_store import RowVectors
 from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.types import Floats, Int32s, Ints
@@ -36,7 +37,8 @@ class QueryVectors:
     """A query in the spaces of its mode, None in the others.
 
     embedding : float32 [dim]; tokens : float32 [t, token_dim]; token_ids : int32 [t] where a text was encoded
-    terms : its words as the lexical index knows them; name : what it names, where it is a name and nothing else
+    terms : its words as the lexical index knows them; name : what it names, where it is a name and nothing else;
+    places : the lines and files that it names, the innermost first
     """
 
     embedding: Floats | None = None
@@ -44,6 +46,7 @@ class QueryVectors:
     token_ids: Int32s | None = None
     terms: tuple[str, ...] | None = None
     name: Name | None = None
+    places: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from xtr_assets.core.arguments import query_tokens, query_vectors
 from xtr_assets.core.asked_name import asked_name
+from xtr_assets.core.asked_place import asked_places
 from xtr_assets.core.errors import GenerationError
 from xtr_assets.core.field_problem import problems
 from xtr_assets.core.fusion import Moments
@@ -284,7 +285,7 @@ def _vectors(opened: OpenGeneration, ask: Ask, body: Legs, text: str) -> QueryVe
             if body.tokens is None:
                 raise refused(400, "`tokens` are missing, which the mode compares")
             tokens = query_tokens(body.tokens, encoder.token_dim)
-    return QueryVectors(embedding, tokens, None, terms_of(opened, text), asked_name(text))
+    return QueryVectors(embedding, tokens, None, terms_of(opened, text), asked_name(text), asked_places(text))
 
 
 def front_ask(question: Question) -> tuple[Ask, bool]:

@@ -87,6 +87,7 @@ PROFILE = {
     "alone": 0.03,
     "pooled": 0.4,
     "called": 1.2,
+    "place": 7.0,
 }
 
 CURVE = {

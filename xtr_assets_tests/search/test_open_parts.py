@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import xtr_assets as xa
 from xtr_assets.core.asked_name import asked_name
+from xtr_assets.core.asked_place import asked_places
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.fusion import Moments
 from xtr_assets.core.lexical_terms import query_terms
@@ -28,6 +29,7 @@ from xtr_assets.core.where_syntax import parse_where
 from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.search import Hit, Searcher
 from xtr_assets.search.confidence import LowestConfidence
+from xtr_assets.search.legs import ADDED
 from xtr_assets.search.open_parts import OpenParts
 from xtr_assets.search.part_legs import part_candidates, part_scan
 from xtr_assets.search.part_merge import Merged, first_lists, merged_hits
@@ -59,6 +61,9 @@ QUERIES = (
     "unknownword",
     "f2",
     "mod4.f1()",
+    "mod4.rs",
+    "zebra guide/3.md:1 pkg2/mod12.py:13",
+    'File "/x/pkg2/mod2.py", line 3, in f\n  File "/x/pkg4/mod4.rs", line 120, in g',
     "",
 )
 FILTERS: tuple[dict[str, Any] | None, ...] = (
@@ -313,7 +318,9 @@ def asked_apart(
             blends.append(one.legs.blend)
             curves.append(one.generation.manifest.profile.get("confidence"))
         encoded = ENCODER.encode_queries([text.text])
-        vectors = QueryVectors(encoded.embeddings[0], encoded.tokens[0], None, terms, asked_name(text.text))
+        vectors = QueryVectors(
+            encoded.embeddings[0], encoded.tokens[0], None, terms, asked_name(text.text), asked_places(text.text)
+        )
         assert all(blend == blends[0] for blend in blends)
         sure, words = LowestConfidence.of(curves), Collection.of(counts)
 
@@ -337,7 +344,7 @@ def asked_apart(
             return ranked(merged)
         if mode == "exact":
             scans = {name: part_scan(one, ask, vectors, text, words) for name, one in opened.items()}
-            moments = {**merged_hits(scans, ask, blends[0], sure).moments, "symbol": Moments(0.0, 1.0)}
+            moments = {**merged_hits(scans, ask, blends[0], sure).moments, **dict.fromkeys(ADDED, Moments(0.0, 1.0))}
             best = {name: part_scan(one, ask, vectors, text, words, moments) for name, one in opened.items()}
             return ranked(merged_hits(best, ask, blends[0], sure, explain=True))
         most: int | None = first_lists(ask, blends[0])
@@ -435,6 +442,17 @@ def test_a_column_that_no_chunk_of_a_part_has_is_told_and_absent_in_all_of_them(
         # Whoever asks the part by itself is told of his mistake, whatever was asked for a front before.
         with pytest.raises(InvalidInput, match="no column 'author'"):
             searcher.search("zebra", where={"year": {"gte": 2019}, "author": None})
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "exact"])
+def test_rows_at_places_come_from_whichever_part_has_them(
+    one: Searcher, apart: Mapping[str, Searcher], mode: Any
+) -> None:
+    for query in QUERIES[-4:-1]:
+        wanted = one.search(query, 40, mode)
+        found = asked_apart(apart, query, 40, mode, None, "zsum", None)
+        assert [(hit.chunk_id, hit.scores) for hit in found.hits] == [(hit.chunk_id, hit.scores) for hit in wanted]
+        assert "place" in wanted[0].scores
 
 
 @pytest.mark.parametrize("mode", ["hybrid", "exact"])

@@ -44,6 +44,8 @@ from xtr_assets_tests.search.conftest import PROFILE, texts
 TOKEN = "a-token-of-the-parts"
 FORCE = "no gate here"
 METADATA = {"a": '{"year": 2020}'}
+# A row of each part.
+PLACES = 'File "/x/a/4.py", line 25, in f8\n  File "/x/b/3.py", line 20, in f6'
 
 
 def build(parts: PartSet, part: str, seed: int) -> None:
@@ -211,14 +213,16 @@ def test_a_front_answers_as_the_whole_set_in_one_process_does(parts: PartSet) ->
             for mode in MODES:
                 # No chunk of part b has a year; and a number beyond 64 bits is one, too.
                 for where in (None, {"year": {"not": 2020}}, {"year": None}, {"year": {"lt": 2**70}}):
-                    for query in ("parse date zebra", "+zebra list", "f7", "b.f7()"):
+                    for query in ("parse date zebra", "+zebra list", "f7", "b.f7()", PLACES):
                         answer = await site.ask(query, 7, mode, where=where)
                         assert hits(answer) == local(whole_set, query, 7, mode, where), (mode, where)
             for chosen, more in SETTINGS:
-                for query in ("+zebra list", "b.f2()", '""'):
+                for query in ("+zebra list", "b.f2()", '""', PLACES):
                     answer = await site.ask(query, 25, chosen, **more)
                     given = {"where": None, **more}
                     assert hits(answer) == local(whole_set, query, 25, chosen, **given), (chosen, more, query)
+        innermost, outer, *_ = hits(await site.ask(PLACES, 25))
+        assert innermost["source"] == "b" and innermost["scores"]["place"] > outer["scores"]["place"] > 0
         # A client of this package reads it as any server's answer.
         answer = await site.ask("parse date zebra", 3, explain=True)
         (first, *_) = hits_of(answer.json()["hits"])

@@ -15,6 +15,7 @@ from xtr_assets.pipeline.gate.drawn_filters import shown
 from xtr_assets.pipeline.gate.drawn_questions import Question
 from xtr_assets.pipeline.gate.leg_truth import LEGS, Listed, Told, summed
 from xtr_assets.pipeline.gate.name_truth import elsewhere_of, named_rows, said_of
+from xtr_assets.pipeline.gate.place_truth import stands_of
 from xtr_assets.pipeline.gate.where_truth import Row
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.ranker import Mode
@@ -31,6 +32,11 @@ SAME_SHARE = 1e-5
 # Standard scores whose moments come from as good rows.
 SAME_Z = 0.1
 CONFIDENCE = 0.999
+# How far a row at a place has to stand before the last hit to be missed: lists that lack a row or two have another mean
+# and spread.
+CLEARLY = 5.0
+# What of a row names and places are told by.
+_PLACED = ("path", "symbol", "start_line", "end_line")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +108,13 @@ class Judge:
         true = {**scores, **({} if names is None else {"name": names})}
         borne = self._borne(case, rows, found, hits)
         called = self._called(case, rows, found, hits, names)
+        stands = self._stands(case, rows, found, hits)
         tokens = self.stored.tokens(rows)
         # As docs/searching.md says: where MaxSim ranks alone its own length term is taken off.
         length = self.told.alone * np.log(np.maximum(tokens, 1)) if case.mode == "xtr" else np.zeros(len(rows))
         adds, of_names = self._adds(case.mode), None if names is None else names[at]
-        if wrong := _shown_scores(case.mode, hits, legs, of_names, borne[at], called[at], length[at], adds):
+        besides = Besides(borne[at], called[at], stands[at])
+        if wrong := _shown_scores(case.mode, hits, legs, of_names, besides, length[at], adds):
             verdict.problems.append(f"{wrong} ({case})")
             return
         # What the words scored now and when they were drawn: the same encoder, another batch.
@@ -123,8 +131,8 @@ class Judge:
         if case.rows is None:
             verdict.found.append(len(hits) / case.k)
             return
-        added = self.told.symbol * borne + self.told.called * called
-        self._best(case, hits, rows, at, scores, names, tokens, added, length, apart, verdict)
+        added = self.told.symbol * borne + self.told.called * called + self.told.place * stands
+        self._best(case, hits, rows, at, scores, names, tokens, added, stands, length, apart, verdict)
 
     def whole(self, case: Case) -> bool:
         """Whether nothing may be missed: the rows are few enough to be scored, or the mode scores them all."""
@@ -160,9 +168,16 @@ class Judge:
         said = 0.0 if names is None else np.where(names != 0, said_of(rarity, rows, columns), 0.0)
         return said - elsewhere_of(rarity, rows, columns)
 
+    def _stands(self, case: Case, rows: Ints, found: Ints, hits: Sequence[Hit]) -> Doubles:
+        """float64 [len(rows)]: how much rows stand at places that the question names, in a mode where that counts."""
+        if case.mode not in ("hybrid", "exact") or not self.told.place:
+            return np.zeros(len(rows))
+        return stands_of(case.question.text, rows, self._said(rows, found, hits))
+
     def _said(self, rows: Ints, found: Ints, hits: Sequence[Hit]) -> dict[int, Mapping[str, Any]]:
-        """What rows are called: as they were read, else as their hits say."""
-        said = {row: {"path": hit.path, "symbol": hit.symbol} for row, hit in zip(found.tolist(), hits, strict=True)}
+        """What rows are called and where they stand: as they were read, else as their hits say."""
+        pairs = zip(found.tolist(), hits, strict=True)
+        said = {row: {name: getattr(hit, name) for name in _PLACED} for row, hit in pairs}
         return {**said, **{row: self.columns[row] for row in self._read(rows)}}
 
     def _read(self, rows: Ints) -> list[int]:
@@ -203,6 +218,7 @@ class Judge:
         names: Floats | None,
         tokens: Ints,
         added: Doubles,
+        stands: Doubles,
         length: Doubles,
         apart: Mapping[str, float],
         verdict: Verdict,
@@ -231,9 +247,15 @@ class Judge:
             if self.whole(case) and not off <= room:
                 verdict.problems.append(f"a sum of standard scores is {off:.2f} off, {room:.2f} may be ({case})")
                 return
+            placed = _listed_places(stands, max(case.k, self.told.depth))
             if case.mode == "hybrid" and not self.whole(case):
-                # No leg brings the others: the best of what lists hold are asked for.
-                brought = made.listed
+                # No leg brings the others: the best of what lists hold are asked for. A place brings what stands there.
+                brought = made.listed | placed
+            # Among many hits one that is missing is no great share of them; here it is what was asked for.
+            clear = float(np.sort(total)[-min(case.k, len(total))]) + 2 * room + CLEARLY
+            if not case.folded and (lost := np.setdiff1d(np.flatnonzero(placed & (total > clear)), at)).size:
+                verdict.problems.append(f"{lost.size} rows at places of the question did not come ({case})")
+                return
         # One hit a symbol: of each the best row alone could have come.
         offered = np.sort(total[brought])
         if case.folded:
@@ -259,6 +281,23 @@ class Judge:
             verdict.problems.append(f"{wanted - good} of the {wanted} best rows did not come ({case})")
 
 
+@dataclass(frozen=True)
+class Besides:
+    """What hits gain beside the scores of legs. borne : bool [hits]; called : float64 [hits], how much of the question
+    each is called; stands : float64 [hits], how much it stands at the places that the question names."""
+
+    borne: Mask
+    called: Doubles
+    stands: Doubles
+
+
+def _listed_places(stands: Doubles, most: int) -> Mask:
+    """bool [n]: the rows at places that are surely among the `most` best of these; of equal ones at the cut none."""
+    last = float(np.sort(stands)[::-1][most]) if most < len(stands) else 0.0
+    listed: Mask = stands > last + (SAME_SHARE if last else 0.0)
+    return listed
+
+
 def _furthest(shown_scores: Sequence[float], true: Any) -> float:
     """The largest difference; 0.0 of nothing."""
     return float(np.abs(np.array(shown_scores, np.float64) - true).max(initial=0.0))
@@ -277,20 +316,20 @@ def _shown_scores(
     hits: Sequence[Hit],
     legs: Sequence[str],
     names: Floats | None,
-    borne: Mask,
-    called: Doubles,
+    besides: Besides,
     length: Doubles,
     adds: float,
 ) -> str:
-    """What an answer says of its own scores. names : float32 [hits], 0 where a hit has none; borne : bool [hits];
-    called : float64 [hits], how much of the question it is called; length : float64 [hits], what is off a score that
-    ranks alone; adds : what a unit of the embeddings' cosine adds to it."""
+    """What an answer says of its own scores. names : float32 [hits], 0 where a hit has none; length : float64 [hits],
+    what is off a score that ranks alone; adds : what a unit of the embeddings' cosine adds to it."""
+    borne, called, stands = besides.borne, besides.called, besides.stands
     for at, hit in enumerate(hits):
         compared = {*legs, *(("name",) if names is not None and names[at] != 0 else ())}
         compared |= {"symbol"} if borne[at] else set()
         # Where nothing is left of a share it may be there, as what rounding leaves.
         left = mode in ("hybrid", "exact") and "called" in hit.scores
         compared |= {"called"} if left or abs(called[at]) > SAME_SHARE else set()
+        compared |= {"place"} if stands[at] else set()
         if set(hit.scores) != compared:
             return f"scores in {sorted(hit.scores)}, the mode compares in {sorted(compared)}"
         if borne[at] and hit.scores["symbol"] != 1.0:
@@ -298,6 +337,9 @@ def _shown_scores(
         said = hit.scores.get("called", 0.0)
         if not abs(said - called[at]) <= SAME_SHARE:
             return f"a hit is called {called[at]:.4f} of the question and scores {said:.4f} for it"
+        # A share of many places is large, and float32.
+        if stands[at] and not abs(hit.scores["place"] - stands[at]) <= SAME_SHARE * max(1.0, float(stands[at])):
+            return f"a hit stands {stands[at]:.4f} at the places of the question and scores {hit.scores['place']:.4f}"
         if mode in hit.scores:
             ranked = hit.scores[mode] - float(length[at]) + (adds * hit.scores["dense"] if adds else 0.0)
             if not abs(hit.score - ranked) <= 1e-6:

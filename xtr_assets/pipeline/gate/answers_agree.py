@@ -23,7 +23,7 @@ from xtr_assets.pipeline.gate.drawn_filters import drawn_filters, shown
 from xtr_assets.pipeline.gate.drawn_questions import Question, drawn_questions
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.leg_truth import Told
-from xtr_assets.pipeline.gate.name_truth import drawn_calls, drawn_name
+from xtr_assets.pipeline.gate.name_truth import drawn_calls, drawn_name, drawn_places
 from xtr_assets.pipeline.gate.vector_truth import vector_faults
 from xtr_assets.pipeline.gate.where_truth import HeldRows
 from xtr_assets.pipeline.plan.draft_session import DraftSession
@@ -81,6 +81,7 @@ def check(session: DraftSession) -> Finding:
             *_folded(questions, known, modes),
             *_named(drawn_name(session, known.live, chance), known),
             *_called(drawn_calls(session, known.live, chance), known),
+            *_called(drawn_places(session, known.live, np.random.default_rng([draft.number, draft.end_row, 1])), known),
         ]
         stored = StoredVectors(draft, places)
         verdict = _asked(session, searcher, cases, stored, places, known)
@@ -169,7 +170,7 @@ def _named(questions: Sequence[Question], known: KnownRows) -> list[Case]:
 
 
 def _called(questions: Sequence[Question], known: KnownRows) -> list[Case]:
-    """What a row is called in words, over the rows that were read."""
+    """What a row is called in words, or where rows stand, over the rows that were read."""
     rows, where = np.array(sorted(known.live), np.int64), known.restriction or None
     return [Case(one, mode, K, where, rows) for one, mode in zip(questions, _SUMMED, strict=False)]
 

@@ -22,6 +22,7 @@ BORNE = 5.0
 CALLED = 2.0
 ALONE = 0.0125
 POOLED = 0.6
+STANDS = 10.0
 LEAST_SPREAD = 1e-6
 
 
@@ -30,7 +31,8 @@ class Told:
     """What a manifest says of hybrid. weights : by leg; length : a unit of log tokens; named : whether names count;
     symbol : what a row gains that bears the name that the question is; alone : as length, where MaxSim ranks alone;
     called : what a row gains whose path and symbol say all of the question; pooled : what a unit of the embeddings'
-    cosine adds where MaxSim ranks alone."""
+    cosine adds where MaxSim ranks alone; place : what a row gains for each unit of its share of the places that the
+    question names."""
 
     depth: int
     weights: Mapping[str, float]
@@ -40,6 +42,7 @@ class Told:
     alone: float = 0.0
     called: float = 0.0
     pooled: float = 0.0
+    place: float = 0.0
 
     @classmethod
     def read(cls, generation: Generation) -> "Told":
@@ -49,7 +52,7 @@ class Told:
         if "weights" not in said:
             return cls(depth, {"dense": 1.0, "xtr": 1.0}, 0.0, False)
         weights = {leg: float(weight) for leg, weight in said["weights"].items()}
-        more = (float(said.get(key, 0.0)) for key in ("symbol", "alone", "called", "pooled"))
+        more = (float(said.get(key, 0.0)) for key in ("symbol", "alone", "called", "pooled", "place"))
         return cls(depth, weights, float(said["length"]), True, *more)
 
     @classmethod
@@ -62,7 +65,7 @@ class Told:
         elif "tokens" not in legs:
             del weights["xtr"]
         called, pooled = CALLED if "dense" in legs else 0.0, POOLED if alone and "tokens" in legs else 0.0
-        return cls(DEPTH, weights, LENGTH, True, BORNE, alone, called, pooled)
+        return cls(DEPTH, weights, LENGTH, True, BORNE, alone, called, pooled, STANDS)
 
 
 @dataclass(frozen=True)

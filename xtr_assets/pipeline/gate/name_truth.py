@@ -13,6 +13,7 @@ import numpy.typing as npt
 from xtr_assets.core.text_fold import fold
 from xtr_assets.core.types import Ints, Mask
 from xtr_assets.pipeline.gate.drawn_questions import Question
+from xtr_assets.pipeline.gate.place_truth import places_in
 from xtr_assets.pipeline.gate.term_truth import called, tellable, written_in
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 
@@ -126,6 +127,20 @@ def drawn_calls(
     languages = sorted({language for one in columns.values() for language in written_in(one["path"])})
     asked = f" in {chance.choice(languages)[1:]}" if len(languages) > 1 else ""
     return _encoded(session, [f"{text}{asked}" for text in said.values()])
+
+
+def drawn_places(
+    session: DraftSession, columns: Mapping[int, Mapping[str, Any]], chance: np.random.Generator
+) -> list[Question]:
+    """Where two rows stand, as a traceback of Python and as a compiler say it; not where a path says no place."""
+    tried = [columns[sorted(columns)[at]] for at in chance.permutation(len(columns))[:TRIED].tolist()]
+    told = [(row["path"], int(chance.integers(row["start_line"], row["end_line"] + 1))) for row in tried]
+    told = [(path, line) for path, line in told if len(path) <= LONGEST and tellable(path)][:2]
+    if not told:
+        return []
+    frames = "\n".join(f'  File "/build/{path}", line {line}, in call' for path, line in told)
+    texts = [f"Traceback (most recent call last):\n{frames}", f"{told[0][0]}:{told[0][1]}:1: error"]
+    return _encoded(session, [one for one in texts if places_in(one)])
 
 
 def _last(symbol: str) -> str:

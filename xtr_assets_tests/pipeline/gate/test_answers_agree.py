@@ -387,6 +387,25 @@ FAULTS: dict[str, tuple[type, str, Alter, str]] = {
             name: -one if name == "called" else one for name, one in original(self, rows, scores).items()
         }, "standard scores",
     ),
+    "rows at a place are forgotten": (
+        Legs, "placed_by", lambda original: lambda self, query, rows: {}, "compares in",
+    ),
+    "the next row stands at the place": (
+        Legs, "placed_by",
+        lambda original: lambda self, query, rows: {
+            name: np.roll(one, 1) for name, one in original(self, query, rows).items()
+        }, "compares in",
+    ),
+    "the outermost frame is taken for the innermost": (
+        Legs, "standing_at",
+        lambda original: lambda self, query: original(self, replace(query, places=query.places[::-1])), "stands",
+    ),
+    "a place takes away": (
+        Legs, "of",
+        lambda original: lambda self, rows, scores: {
+            name: -one if name == "place" else one for name, one in original(self, rows, scores).items()
+        }, "rows at places",
+    ),
     "words are forgotten": (
         OpenGeneration, "spaces",
         lambda original: lambda self, mode: tuple(
