@@ -91,7 +91,10 @@ SOURCES = sorted(
 )
 NAMED = re.compile(r"(?<![\w/.*<-])((?:[a-z_0-9]+/)*[a-z_0-9]+\.(?:py|md|cpp|hpp))\b(?!\w)")
 # Files of somebody's corpus in doctests, and of Python.
-EXAMPLES = {"a.py", "asyncio/tasks.py", "datetime.py", "guide/install.md", "pathlib.py"}
+EXAMPLES = {
+    *("a.py", "asyncio/tasks.py", "datetime.py", "decoder.py", "guide/install.md", "json/decoder.py", "pathlib.py"),
+    *("rust/x.py", "tasks.py", "x.py"),
+}
 
 
 def named_files(text: str) -> set[str]:

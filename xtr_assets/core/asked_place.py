@@ -98,8 +98,8 @@ def place_spans(text: str) -> list[tuple[int, int]]:
 def without_places(text: str) -> str:
     """The text with blanks where paths of files with their lines stand: what folders are called is nobody's spelling.
 
-    >>> without_places("in src/rust/x.py:12 of Rust")
-    'in                  of Rust'
+    >>> without_places("in rust/x.py:12 of Rust")
+    'in              of Rust'
     """
     said, at = [], 0
     for one in _written(text):
@@ -128,8 +128,8 @@ def is_pasted(text: str) -> bool:
 def components(path: str) -> tuple[str, ...]:
     r"""The folders and the file of a path, folded: no case, no accents; a drive is a folder.
 
-    >>> components(r"C:\src\Main.cs"), components("./a/../b.py")
-    (('c', 'src', 'main.cs'), ('a', 'b.py'))
+    >>> components(r"C:\src\Main.cs"), components("./a/../a.py")
+    (('c', 'src', 'main.cs'), ('a', 'a.py'))
     """
     return tuple(one for one in _BORDER.split(fold(path)) if one not in _SAY_NOTHING)
 

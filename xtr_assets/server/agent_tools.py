@@ -108,9 +108,9 @@ class AgentTools:
     ) -> dict[str, Any]:
         """Find the chunks that answer a question, best first, each with its place and the beginning of its text.
 
-        query: what is looked for, in plain words. k: how many hits, up to 20. source: only from this source, see
-        list_sources. path: only from files of this glob, such as "asyncio/*". mode: leave it; "lexical" finds exact
-        words. index: which index, where there are several.
+        query: what is looked for, in plain words; or a traceback, or a line ("src/x.py:12"), for the code there. k: how
+        many hits, up to 20. source: only from this source, see list_sources. path: only from files of this glob, such
+        as "asyncio/*". mode: leave it; "lexical" finds exact words. index: which index, where there are several.
         """
         if not query.strip():
             raise ToolError(f"query is {query[:40]!r}; give words, or the name of what is looked for")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from xtr_assets.core.chunking.heading_words import rst_words
-from xtr_assets_tests.mutants.fault import Mutant, Plant, replaced
+from xtr_assets_tests.mutants.fault import INCREMENTAL, Mutant, Plant, replaced
 from xtr_assets_tests.mutants.places.names import WORDED
 
 AGREES = frozenset({"source_agrees"})
@@ -16,6 +16,7 @@ ANSWERS = frozenset({"answers_agree"})
 LINES = "core.doc_comment:doc_lines"
 MARKDOWN = "core.chunking.heading_words:markdown_words"
 CALLED = "search.legs:Legs.called_by"
+PLACED = "search.legs:Legs.placed_by"
 
 
 def _nothing_said(_: Any) -> Any:
@@ -126,6 +127,35 @@ def _weighs_nothing(original: Any) -> Any:
     return lambda *given: replace(original(*given), called=0.0)
 
 
+def _placed_nowhere(_: Any) -> Any:
+    return lambda _self, _query, _rows: {}
+
+
+def _placed_at_next(original: Any) -> Any:
+    def placed_by(self: Any, query: Any, rows: Any) -> Any:
+        return {name: np.roll(found, 1) for name, found in original(self, query, rows).items()}
+
+    return placed_by
+
+
+def _outermost_first(original: Any) -> Any:
+    return lambda text: original(text)[::-1]
+
+
+def _lines_of_before(original: Any) -> Any:
+    """The lines that a row had when it was written."""
+    return lambda chunks, positions, _shifts: original(chunks, positions, ())
+
+
+def _file_alone(original: Any) -> Any:
+    """Paths agree where their files are called alike."""
+    return lambda asked, own: original(asked[-1:], own[-1:])
+
+
+def _places_weigh_nothing(original: Any) -> Any:
+    return lambda *given: replace(original(*given), place=0.0)
+
+
 MUTANTS = (
     Mutant("what is said above a script is not read", "names", replaced(LINES, _nothing_said), WORDED),
     Mutant("a comment above a script has no end", "names", replaced(LINES, _never_closed), WORDED),
@@ -159,6 +189,36 @@ MUTANTS = (
         "hybrid is published without words of names",
         "called",
         replaced("search.legs:Blend.standard", _weighs_nothing),
+        frozenset({"legs_agree"}),
+    ),
+    Mutant("places are forgotten", "places", replaced(PLACED, _placed_nowhere), ANSWERS, serves=True),
+    Mutant("places are the next candidate's", "places", replaced(PLACED, _placed_at_next), ANSWERS, serves=True),
+    Mutant(
+        "the outermost frame is taken for the innermost",
+        "places",
+        replaced("core.asked_place:asked_places", _outermost_first),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "any file of that name is the place",
+        "places",
+        replaced("core.asked_place:agreeing", _file_alone),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "places are where lines were before",
+        "places",
+        replaced("search.row_places:_lines", _lines_of_before),
+        ANSWERS,
+        INCREMENTAL,
+        serves=True,
+    ),
+    Mutant(
+        "hybrid is published without places",
+        "places",
+        replaced("search.legs:Blend.standard", _places_weigh_nothing),
         frozenset({"legs_agree"}),
     ),
 )
