@@ -19,7 +19,7 @@ from docx.opc.part import Part
 from lxml import etree
 
 from xtr_assets.core.chunking.blocks import Block, DocumentRefused
-from xtr_assets.core.chunking.office_package import weigh
+from xtr_assets.core.chunking.office_package import parsed, text_of, untyped, weigh
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
@@ -40,6 +40,8 @@ def docx_blocks(data: bytes) -> list[Block]:
     weigh(data, "Word document", "DOCX")
     try:
         document = docx.Document(io.BytesIO(data))
+        for part in (document, document.styles):
+            untyped(part.element)
         return list(_blocks(document))
     except etree.XMLSyntaxError as error:
         if error.code == etree.ErrorTypes.ERR_NO_MEMORY:
@@ -105,12 +107,12 @@ class Beside:
             name = str(target.target_part.partname)
             if name not in self._used:
                 self._used.add(name)
-                found.append(_parsed(target.target_part.blob))
+                found.append(parsed(target.target_part.blob))
         return found
 
     def _of_kind(self, kind: str) -> dict[str, etree._Element]:
         parts = [one.target_part for one in self._part.rels.values() if one.reltype.endswith(f"/{kind}s")]
-        return {note.get(f"{_W}id", ""): note for part in parts for note in _parsed(part.blob).iter(f"{_W}{kind}")}
+        return {note.get(f"{_W}id", ""): note for part in parts for note in parsed(part.blob).iter(f"{_W}{kind}")}
 
 
 def _walked(
@@ -144,10 +146,6 @@ def _walked(
             noted = []
 
 
-def _parsed(blob: bytes) -> etree._Element:
-    return etree.fromstring(blob, etree.XMLParser(resolve_entities=False, no_network=True))
-
-
 def _own(paragraph: etree._Element, tags: Container[str]) -> Iterator[etree._Element]:
     """The elements of a paragraph with these tags, but for those of paragraphs inside it and of what was taken out."""
     walk = etree.iterwalk(paragraph, events=("start",))
@@ -162,7 +160,7 @@ def _said(paragraph: etree._Element) -> Iterator[str]:
     """The text of a paragraph as it reads with all changes accepted, without paragraphs inside it (text boxes)."""
     for element in _own(paragraph, _SAID):
         if element.tag not in _MARKS:
-            yield element.text or ""
+            yield text_of(element)
         elif element.getparent().tag == f"{_W}r":
             yield _MARKS[element.tag]
 

@@ -41,6 +41,24 @@ def weigh(data: bytes, document: str, suffix: str) -> None:
         raise DocumentRefused("encrypted", "its parts are encrypted; save it without a password")
 
 
+def parsed(part: bytes) -> etree._Element:
+    """The root of a part. Raises ValueError where it has a document type: no package may, and what its entities stand
+    for would be read by one program and not by another."""
+    return untyped(etree.fromstring(part, etree.XMLParser(resolve_entities=False, no_network=True)))
+
+
+def untyped(root: etree._Element) -> etree._Element:
+    """The same root. Raises ValueError where its part has a document type."""
+    if root.getroottree().docinfo.doctype:
+        raise ValueError("a part of it declares a document type, which no part may")
+    return root
+
+
+def text_of(element: etree._Element) -> str:
+    """The text of an element that holds no others: comments and instructions in it are none, and part it."""
+    return (element.text or "") + "".join(one.tail or "" for one in element)
+
+
 class Package:
     """The parts of a package by name, each parsed when it is asked for. KeyError for one that is not there."""
 
@@ -48,9 +66,8 @@ class Package:
         self._archive = archive
 
     def part(self, name: str) -> etree._Element:
-        """The root of a part of XML."""
-        parser = etree.XMLParser(resolve_entities=False, no_network=True)
-        return etree.fromstring(self._archive.read(name), parser)
+        """The root of a part of XML. Raises ValueError for one with a document type."""
+        return parsed(self._archive.read(name))
 
     def related(self, name: str) -> Mapping[str, tuple[str, str]]:
         """By id what a part refers to inside the package: (the last word of its type, the name of the part). The
@@ -65,7 +82,7 @@ class Package:
                 posixpath.basename(one.get("Type", "")),
                 posixpath.normpath(posixpath.join("/", folder, one.get("Target", ""))).lstrip("/"),
             )
-            for one in relations
+            for one in relations.iterchildren("{*}*")
             if one.get("TargetMode") != "External"
         }
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from lxml import etree
 
 from xtr_assets.core.chunking.blocks import Block, DocumentRefused
-from xtr_assets.core.chunking.office_package import Package, weigh
+from xtr_assets.core.chunking.office_package import Package, text_of, weigh
 
 MAX_SLIDES = 10_000
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
@@ -130,7 +130,7 @@ def _text_of(root: etree._Element) -> str:
             walk.skip_subtree()
         elif name == "strCache":
             # Names of series and categories of a chart.
-            lines.append(" ".join(one.text or "" for one in element.iter() if _name(one) == "v").strip())
+            lines.append(" ".join(text_of(one) for one in element.iter() if _name(one) == "v").strip())
             walk.skip_subtree()
         elif name == "p" and _is_drawn(element):
             lines.append(_said(element).strip())
@@ -146,7 +146,7 @@ def _said(paragraph: etree._Element) -> str:
         if name == _FALLBACK or (name == "fld" and element.get("type", "").startswith(("slidenum", "datetime"))):
             walk.skip_subtree()
         elif name == "t":
-            said.append(element.text or "")
+            said.append(text_of(element))
         elif name == "br":
             said.append("\n")
     return "".join(said)

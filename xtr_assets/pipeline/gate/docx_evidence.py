@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 
 from xtr_assets.pipeline.gate.docx_headings import Paragraph, paragraph_level, style_levels
+from xtr_assets.pipeline.gate.office_part import root_of
 
 Element = ElementTree.Element
 
@@ -98,7 +99,7 @@ class _Reading:
         self._relations = _relations(ElementTree.fromstring(package.read(beside)), folder) if known else {}
         self._notes: Mapping[str, dict[str, Element]] = {kind: self._notes_of(kind) for kind in ("footnote", "endnote")}
         self._margins = set[str]()
-        body = ElementTree.fromstring(package.read(main)).find(f"{_WORD}body")
+        body = root_of(package.read(main)).find(f"{_WORD}body")
         if body is None:
             raise KeyError("no body")
         # By the list of a paragraph's text, those that may be headings.
@@ -113,11 +114,11 @@ class _Reading:
         part = next((one.target for one in self._relations.values() if one.kind.endswith("/styles")), None)
         if part is None or part not in self._package.namelist():
             return {}
-        return style_levels(ElementTree.fromstring(self._package.read(part)))
+        return style_levels(root_of(self._package.read(part)))
 
     def _notes_of(self, kind: str) -> dict[str, Element]:
         parts = [one.target for one in self._relations.values() if one.kind.endswith(f"/{kind}s")]
-        roots = [ElementTree.fromstring(self._package.read(part)) for part in parts]
+        roots = [root_of(self._package.read(part)) for part in parts]
         return {note.get(f"{_WORD}id", ""): note for root in roots for note in root.iter(f"{_WORD}{kind}")}
 
     def _texts(self, body: Element, *, beside: bool) -> list[list[str]]:
@@ -170,7 +171,7 @@ class _Reading:
                 continue
             if relation.target not in self._margins:
                 self._margins.add(relation.target)
-                yield ElementTree.fromstring(self._package.read(relation.target))
+                yield root_of(self._package.read(relation.target))
 
 
 def _said(element: Element, kind: str, parent: str) -> Iterator[str]:

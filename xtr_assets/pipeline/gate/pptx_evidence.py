@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
+from xtr_assets.pipeline.gate.office_part import root_of
 from xtr_assets.pipeline.gate.text_evidence import Row, place_id
 
 Element = ElementTree.Element
@@ -174,7 +175,7 @@ def _relations(package: zipfile.ZipFile, name: str) -> dict[str, tuple[str, str]
 
 
 def _root(package: zipfile.ZipFile, name: str) -> Element:
-    return ElementTree.fromstring(package.read(name))
+    return root_of(package.read(name))
 
 
 def _reference(element: Element, name: str) -> str:

@@ -2,11 +2,12 @@
 
 import dataclasses
 import io
+import re
 import zipfile
 
 import pytest
 
-from xtr_assets.core.chunking.blocks import chunk_blocks
+from xtr_assets.core.chunking.blocks import DocumentRefused, chunk_blocks
 from xtr_assets.core.chunking.docx_body import docx_blocks
 from xtr_assets.pipeline.gate.document_evidence import document_faults, refusal_faults
 from xtr_assets.pipeline.gate.docx_evidence import paragraphs_of
@@ -44,6 +45,26 @@ def test_paragraphs_have_the_numbers_of_their_order() -> None:
         *("Around", "in a box", "Of a box.", "Around it.", "Its last.", "Company manual", "left", "right"),
         *("Another section.", "Second part", ""),
     ]
+
+
+@pytest.mark.parametrize("within", ["<!-- c -->", "<?a b?>"])
+def test_comments_and_instructions_part_no_text(within: str) -> None:
+    data = parts_docx(paragraph(said(f"one{within}two")))
+    (row,) = rows_of(data)
+    assert row["text"] == "onetwo" and faults(data, [row]) == []
+
+
+def test_a_part_with_a_document_type_is_none_for_both() -> None:
+    """Its entities would be text for one reader and none for the other, and no build were published any more."""
+    kind = '<!DOCTYPE d [<!ENTITY e "boo">]>'
+    data = parts_docx(paragraph(said("one")) + section("header1"), header1=paragraph(said("two")))
+    for name in ("word/document.xml", "word/header1.xml", "word/styles.xml"):
+        with zipfile.ZipFile(io.BytesIO(data)) as package:
+            part = re.sub(r"^<\?xml.*?\?>", "", package.read(name).decode()).replace("two", "t&e;o")
+        changed = broken(data, name, f"{kind}{part}".encode())
+        with pytest.raises(DocumentRefused, match="document type"):
+            docx_blocks(changed)
+        assert paragraphs_of(changed) is None and not list(refusal_faults("a.docx", changed, {"unparsable"}))
 
 
 def test_headings_among_what_stands_beside_are_none() -> None:

@@ -4,11 +4,12 @@ import dataclasses
 
 import pytest
 
-from xtr_assets.core.chunking.blocks import chunk_slides
+from xtr_assets.core.chunking.blocks import DocumentRefused, chunk_slides
 from xtr_assets.core.chunking.pptx_slides import pptx_slides
-from xtr_assets.pipeline.gate.document_evidence import document_faults
+from xtr_assets.pipeline.gate.document_evidence import document_faults, refusal_faults
 from xtr_assets.pipeline.gate.pptx_evidence import slides_of
 from xtr_assets.pipeline.gate.text_evidence import Row
+from xtr_assets_tests.pipeline.gate.test_docx_evidence import broken
 from xtr_assets_tests.presentations import DECK, Slide, deck, shape
 
 
@@ -64,6 +65,27 @@ def test_a_long_title_is_cut_and_the_first_of_two_counts() -> None:
     rows = rows_of(data)
     assert len(rows[0]["symbol"]) == 199 and faults(data, rows) == []
     assert faults(data, [{**rows[0], "symbol": "word", "title": "word"}, rows[1]])
+
+
+# What may stand inside a text, and what becomes of it.
+WITHIN = {"<!-- c -->": "onetwo", "<?a b?>": "onetwo", "<![CDATA[<&]]>": "one<&two", "&#8203;": "one\u200btwo"}
+
+
+@pytest.mark.parametrize("within", WITHIN)
+def test_comments_and_instructions_part_no_text(within: str) -> None:
+    data = deck([Slide(shape("onetwo").replace("onetwo", f"one{within}two"))])
+    assert [row["text"] for row in rows_of(data)] == [WITHIN[within]] and faults(data, rows_of(data)) == []
+    data = broken(DECK, "ppt/slides/_rels/slide1.xml.rels", f"<!-- c --><a>{within}</a>".encode())
+    assert faults(data, rows_of(data)) == []
+
+
+def test_a_part_with_a_document_type_is_none_for_both() -> None:
+    """Its entities would be text for one reader and none for the other, and no build were published any more."""
+    kind = '<!DOCTYPE p [<!ENTITY e "boo">]>'
+    data = broken(DECK, "ppt/slides/slide1.xml", f"{kind}<sld><sp><p>a&e;b</p></sp></sld>".encode())
+    with pytest.raises(DocumentRefused, match="document type"):
+        pptx_slides(data)
+    assert slides_of(data) is None and not list(refusal_faults("a.pptx", data, {"unparsable"}))
 
 
 def test_sections_of_slides_are_no_slides() -> None:
