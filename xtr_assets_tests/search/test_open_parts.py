@@ -35,8 +35,9 @@ from xtr_assets.search.part_legs import part_candidates, part_scan
 from xtr_assets.search.part_merge import Merged, first_lists, merged_hits
 from xtr_assets.search.part_ranks import RankedParts, added, first_most, part_ranks, placed, wanted_ranks
 from xtr_assets.search.part_spaces import DenseParts
+from xtr_assets.search.ranker import Ranker
 from xtr_assets.search.request import Ask
-from xtr_assets.search.retrievers import QueryVectors
+from xtr_assets.search.retrievers import Listed, QueryVectors
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import ENCODER, drafted, write_shard
@@ -63,6 +64,7 @@ QUERIES = (
     "mod4.f1()",
     "mod4.rs",
     "zebra guide/3.md:1 pkg2/mod12.py:13",
+    "zebra " + " ".join(f"guide/{i % 11}.md:1" for i in range(11)),
     'File "/x/pkg2/mod2.py", line 3, in f\n  File "/x/pkg4/mod4.rs", line 120, in g',
     "",
 )
@@ -448,11 +450,53 @@ def test_a_column_that_no_chunk_of_a_part_has_is_told_and_absent_in_all_of_them(
 def test_rows_at_places_come_from_whichever_part_has_them(
     one: Searcher, apart: Mapping[str, Searcher], mode: Any
 ) -> None:
-    for query in QUERIES[-4:-1]:
-        wanted = one.search(query, 40, mode)
+    for query in QUERIES[-5:-1]:
+        wanted = one.search(query, 40, mode, explain=True)
         found = asked_apart(apart, query, 40, mode, None, "zsum", None)
         assert [(hit.chunk_id, hit.scores) for hit in found.hits] == [(hit.chunk_id, hit.scores) for hit in wanted]
-        assert "place" in wanted[0].scores
+        first = wanted[0].explanation
+        assert "place" in wanted[0].scores and first is not None and first.candidates == found.candidates
+
+
+def test_a_part_tells_of_its_rows_at_places_whether_it_is_scanned_or_not(apart: Mapping[str, Searcher]) -> None:
+    query = "zebra guide/3.md:1 pkg2/mod12.py:13"
+    encoded, ask = ENCODER.encode_queries([query]), Ask.checked(SearchOptions(7), "hybrid", None)
+    vectors = QueryVectors(encoded.embeddings[0], encoded.tokens[0], None, ("zebra",), None, asked_places(query))
+    listed = {}
+    for name, searcher in apart.items():
+        with searcher.opened() as opened:
+            found = part_candidates(opened, ask, vectors, parse_query(query), Collection(1, 1, {}))
+            ids = found.ids[found.lists.get("place", np.empty(0, np.int64))].tolist()
+            listed[name] = {hit.path for hit in searcher.hydrate(ids)}
+    # The documents are few enough to be scanned, the code of part2 is not.
+    assert listed == {
+        "part0": set(),
+        "part1": {"guide/3.md"},
+        "part2": {"pkg2/mod12.py"},
+        "part3": set(),
+        "part4": set(),
+    }
+
+
+def test_a_row_that_the_indexes_of_its_part_missed_is_brought_by_its_place(
+    one: Searcher, apart: Mapping[str, Searcher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of the one part that is not scanned.
+    query = "zebra pkg2/mod12.py:13"
+    (missed, *_) = one.search(query, 1)
+    retrieve = Ranker.retrieve
+
+    def missing(self: Ranker, *given: Any) -> list[dict[str, Listed]]:
+        def left(listed: Listed) -> Listed:
+            kept = self.chunk_ids[listed.rows] != missed.chunk_id
+            return Listed(listed.rows[kept], listed.scores[kept])
+
+        return [{name: left(listed) for name, listed in lists.items()} for lists in retrieve(self, *given)]
+
+    monkeypatch.setattr(Ranker, "retrieve", missing)
+    (found, *_) = asked_apart(apart, query, 40, "hybrid", None, "zsum", None).hits
+    assert found.chunk_id == missed.chunk_id
+    assert [name for name, space in found.spaces.items() if space.listed] == ["place"]
 
 
 @pytest.mark.parametrize("mode", ["hybrid", "exact"])

@@ -10,7 +10,8 @@ import pytest
 
 import xtr_assets as xa
 from xtr_assets.search.legs import Blend
-from xtr_assets.search.ranker import Mode
+from xtr_assets.search.ranker import Mode, Ranker
+from xtr_assets.search.retrievers import Listed
 from xtr_assets.search.row_places import RowPlaces
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.warehouse import Warehouse
@@ -81,6 +82,29 @@ def test_what_no_leg_lists_comes_first_and_the_scores_of_others_stay(
     ranked = before.search(query, 4, mode)
     assert [(hit.chunk_id, hit.score) for hit in others] == [(hit.chunk_id, hit.score) for hit in ranked][:3]
     assert "scan" not in {hit.symbol for hit in ranked} and not any("place" in hit.scores for hit in ranked)
+
+
+def test_a_row_that_the_indexes_missed_moves_no_mean(
+    searcher: Searcher, before: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The best row of each leg, had one listed it: only the place brings it."""
+    query = f"{LINES} decoder.py:5"
+    (missed,) = before.search(query, 1, where={"symbol": "scan"})
+    row = int(np.flatnonzero(before._now().chunk_ids == missed.chunk_id)[0])
+    retrieve = Ranker.retrieve
+
+    def missing(*given: Any) -> list[dict[str, Listed]]:
+        return [
+            {name: Listed(one.rows[one.rows != row], one.scores[one.rows != row]) for name, one in lists.items()}
+            for lists in retrieve(*given)
+        ]
+
+    monkeypatch.setattr(Ranker, "retrieve", missing)
+    first, *others = searcher.search(query, 4)
+    assert first.chunk_id == missed.chunk_id
+    assert [(hit.chunk_id, hit.score) for hit in others] == [
+        (hit.chunk_id, hit.score) for hit in before.search(query, 3)
+    ]
 
 
 @pytest.mark.parametrize("mode", FUSED)

@@ -132,14 +132,17 @@ def drawn_calls(
 def drawn_places(
     session: DraftSession, columns: Mapping[int, Mapping[str, Any]], chance: np.random.Generator
 ) -> list[Question]:
-    """Where two rows stand, as a traceback of Python and as a compiler say it; not where a path says no place."""
+    """Where two rows stand, as a traceback of Python and as a compiler say it, and a file elsewhere that is called like
+    one of theirs; not where a path says no place."""
     tried = [columns[sorted(columns)[at]] for at in chance.permutation(len(columns))[:TRIED].tolist()]
     told = [(row["path"], int(chance.integers(row["start_line"], row["end_line"] + 1))) for row in tried]
     told = [(path, line) for path, line in told if len(path) <= LONGEST and tellable(path)][:2]
     if not told:
         return []
     frames = "\n".join(f'  File "/build/{path}", line {line}, in call' for path, line in told)
-    texts = [f"Traceback (most recent call last):\n{frames}", f"{told[0][0]}:{told[0][1]}:1: error"]
+    (path, line), (other, elsewhere) = told[0], told[-1]
+    message = f"{path}:{line}:1: error\nelsewhere/{other.rpartition('/')[2]}:{elsewhere}:1: note"
+    texts = [f"Traceback (most recent call last):\n{frames}", message]
     return _encoded(session, [one for one in texts if places_in(one)])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from xtr_assets.core.chunking.heading_words import rst_words
-from xtr_assets_tests.mutants.fault import INCREMENTAL, Mutant, Plant, replaced
+from xtr_assets_tests.mutants.fault import Mutant, Plant, replaced
 from xtr_assets_tests.mutants.places.names import WORDED
 
 AGREES = frozenset({"source_agrees"})
@@ -142,16 +142,6 @@ def _outermost_first(original: Any) -> Any:
     return lambda text: original(text)[::-1]
 
 
-def _lines_of_before(original: Any) -> Any:
-    """The lines that a row had when it was written."""
-    return lambda chunks, positions, _shifts: original(chunks, positions, ())
-
-
-def _file_alone(original: Any) -> Any:
-    """Paths agree where their files are called alike."""
-    return lambda asked, own: original(asked[-1:], own[-1:])
-
-
 def _places_weigh_nothing(original: Any) -> Any:
     return lambda *given: replace(original(*given), place=0.0)
 
@@ -198,21 +188,6 @@ MUTANTS = (
         "places",
         replaced("core.asked_place:asked_places", _outermost_first),
         ANSWERS,
-        serves=True,
-    ),
-    Mutant(
-        "any file of that name is the place",
-        "places",
-        replaced("core.asked_place:agreeing", _file_alone),
-        ANSWERS,
-        serves=True,
-    ),
-    Mutant(
-        "places are where lines were before",
-        "places",
-        replaced("search.row_places:_lines", _lines_of_before),
-        ANSWERS,
-        INCREMENTAL,
         serves=True,
     ),
     Mutant(

@@ -21,7 +21,7 @@ from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.leg_truth import Summed, Told, summed
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.gate_queries import GateQueries
-from xtr_assets.search import answer
+from xtr_assets.search import answer, row_places
 from xtr_assets.search.collapse import Symbols
 from xtr_assets.search.filter_columns import TextColumn
 from xtr_assets.search.filter_masks import RowFilters
@@ -388,17 +388,23 @@ FAULTS: dict[str, tuple[type, str, Alter, str]] = {
         }, "standard scores",
     ),
     "rows at a place are forgotten": (
-        Legs, "placed_by", lambda original: lambda self, query, rows: {}, "compares in",
+        Legs, "placed_by", lambda original: lambda self, query, rows: {}, "compares in|rows at places",
     ),
     "the next row stands at the place": (
         Legs, "placed_by",
         lambda original: lambda self, query, rows: {
             name: np.roll(one, 1) for name, one in original(self, query, rows).items()
-        }, "compares in",
+        }, "compares in|rows at places",
     ),
     "the outermost frame is taken for the innermost": (
         Legs, "standing_at",
         lambda original: lambda self, query: original(self, replace(query, places=query.places[::-1])), "stands",
+    ),
+    "any file of that name is the place": (
+        row_places, "place_shares",
+        lambda original: lambda places, own, start, end: original(
+            [replace(one, path=one.path[-1:]) for one in places], own, start, end
+        ), "stands|compares in",
     ),
     "a place takes away": (
         Legs, "of",
