@@ -141,8 +141,11 @@ class RetrievalIndex(dg.Component, Look):
         return {name: value for name in INDEX_FIELDS if (value := getattr(self, name)) is not None}
 
     def index(self, folder: Path, project: DagsterProject | None = None, origin: str = "defs.yaml") -> IndexConfig:
-        """The configuration; relative paths from `folder`."""
-        return component_index({**self.inline(), "config": self.config}, folder, project, origin)
+        """The configuration; relative paths from `folder`. ConfigError where a value is one that Dagster reads at run
+        time."""
+        values = {**self.inline(), "config": self.config}
+        _refuse_deferred(values, "attributes")
+        return component_index(values, folder, project, origin)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Assets, checks, jobs, sensors, schedules and resources of the index."""
@@ -192,3 +195,17 @@ def _told(context: dg.ResolutionContext, error: ValidationError) -> str:
             said = f"{found.file_name}:{found.start_line_no} - {found.location}\n{found.snippet}\n{said}"
         parts.append(said)
     return "\n".join(parts)
+
+
+def _refuse_deferred(value: Any, place: str) -> None:
+    """Raise ConfigError for a `dg.EnvVar`. Where it is taken for a text it is the name of its variable: a model of that
+    name would be looked for."""
+    if isinstance(value, dg.EnvVar):
+        name = value.env_var_name
+        raise ConfigError(
+            f"`{place}` is EnvVar({name!r}), which Dagster reads when a run begins, and an index is configured as "
+            f'definitions are loaded; give os.environ["{name}"], or {{{{ env.{name} }}}} in a defs.yaml'
+        )
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
+    for name, one in parts:
+        _refuse_deferred(one, f"{place}.{name}")

@@ -263,6 +263,13 @@ def test_a_template_that_comes_to_nothing_is_no_field_left_out() -> None:
     assert "attributes.warehouse is '{{ env.NOT_SET_HERE }}', which is nothing here" in str(raised.value.__cause__)
 
 
+def test_a_value_that_dagster_reads_when_a_run_begins_is_no_text(tmp_path: Path) -> None:
+    encoder = {"kind": "endpoint", "url": "http://localhost:9/v1", "model": dg.EnvVar("MODEL")}
+    component = xa.RetrievalIndex(sources=[{"name": "pages", "kind": "text", "path": "pages"}], encoder=encoder)
+    with pytest.raises(ConfigError, match=r"`attributes.encoder.model` is EnvVar\('MODEL'\), .* os.environ\[.MODEL.\]"):
+        component.index(tmp_path)
+
+
 def test_no_run_is_sent_to_a_queue_called_null() -> None:
     tags = {"ingest": {"dagster-celery/queue": "{{ env.NOT_SET_HERE }}"}}
     with pytest.raises(Exception) as raised, loaded({**SMALL, "run_tags": tags}):
