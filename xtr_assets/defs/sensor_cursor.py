@@ -124,8 +124,8 @@ class Memory(BaseModel):
 def in_progress(
     instance: dg.DagsterInstance, layout: Layout, names: Names, assets: Sequence[str], now: float
 ) -> list[dg.DagsterRun]:
-    """Runs that have not ended and materialize one of these assets, whether a sensor, a person or a script began them;
-    dead ones are left out. layout : where the runs leave their marks."""
+    """Runs that have not ended and materialize one of these assets, or execute checks of one alone, whether a sensor, a
+    person or a script began them; dead ones are left out. layout : where the runs leave their marks."""
     keys = set(names.keys(assets))
     records = instance.get_run_records(dg.RunsFilter(statuses=IN_PROGRESS))
     mine = [one for one in records if _materializes(instance, one.dagster_run, names, keys)]
@@ -180,7 +180,9 @@ def _materializes(instance: dg.DagsterInstance, run: dg.DagsterRun, names: Names
         if kind == job or run.job_name == names.named(job):
             return bool(keys & set(names.keys(assets)))
     if run.job_name == IMPLICIT_JOB:
-        return True
+        # One of checks alone materializes nothing; those of the index look at its draft.
+        checks = run.asset_check_selection
+        return not checks or any(one.asset_key in keys for one in checks)
     # A job of the project's own may have ours among its assets: what a run is to materialize is told as it is made.
     planned = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
     return any(one.dagster_event is not None and one.dagster_event.asset_key in keys for one in planned)

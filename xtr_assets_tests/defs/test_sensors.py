@@ -239,6 +239,19 @@ def test_a_job_of_the_project_that_has_assets_of_the_index_is_waited_for(daemon:
     assert "has not ended" not in str(daemon.tick("automation").skip_message)
 
 
+@pytest.mark.parametrize(("asset", "waits"), [(["small", "faiss_index"], True), (["nothing"], False)])
+def test_checks_that_are_executed_alone_are_waited_for_where_they_are_of_the_index(
+    daemon: Daemon, asset: list[str], waits: bool
+) -> None:
+    job = build_index_defs(daemon.project.config).resolve_implicit_global_asset_job_def()
+    run = daemon.project.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    daemon.project.instance.delete_run(run.run_id)
+    check = dg.AssetCheckKey(dg.AssetKey(asset), "dense_recall")
+    daemon.project.instance.add_run(run._replace(asset_check_selection=frozenset([check])))
+
+    assert ("1 run of selected assets has not ended" in str(daemon.tick("automation").skip_message)) is waits
+
+
 @dg.asset(name="nothing")
 def _nothing() -> None:
     """An asset of somebody else."""
