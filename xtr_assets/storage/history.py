@@ -211,15 +211,24 @@ def append_history(
         # Before a line needs it: a release that reads no chain must not read one.
         _name_end(layout, data, version)
     line = entry.model_dump_json().encode("utf-8") + b"\n"
+    _append(layout, data, line)
+    _name_end(layout, data + line, version)
+    return entry
+
+
+def _append(layout: Layout, data: bytes, line: bytes) -> None:
+    """Put a line after `data`, the whole lines that the file has."""
     with open_own(layout.history, os.O_RDWR | os.O_CREAT) as file:
+        if os.fstat(file.fileno()).st_nlink > 1:
+            # A copy by hard links (`cp -al`) has the same file, and keeps what it held.
+            write_atomic(layout.history, data + line)
+            return
         file.truncate(len(data))
         file.seek(0, os.SEEK_END)
         file.write(line)
         file.flush()
         os.fsync(file.fileno())
     fsync_dir(layout.root)
-    _name_end(layout, data + line, version)
-    return entry
 
 
 def accept_history(layout: Layout, reason: str, *, who: str | None = None) -> HistoryEntry:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -209,3 +211,11 @@ def test_another_process_sees_a_cut(lived: Warehouse, tmp_path: Path) -> None:
     cut(lived, 1)
     with pytest.raises(CorruptFile):
         Warehouse.open(lived.root).history()
+
+
+def test_a_copy_by_hard_links_keeps_its_history(lived: Warehouse, tmp_path: Path) -> None:
+    before = lived.layout.history.read_bytes()
+    shutil.copytree(lived.root, tmp_path / "backup", copy_function=os.link)
+    lived.rollback(1)
+    assert Warehouse.open(tmp_path / "backup").layout.history.read_bytes() == before
+    assert lived.layout.history.read_bytes().startswith(before) and lived.history()[-1].generation == 1
