@@ -14,7 +14,7 @@ from xtr_assets.core.errors import CorruptFile, InvalidInput, StorageError, Ware
 from xtr_assets.core.files import fsync_dir
 from xtr_assets.storage.content import withdrawn_generations
 from xtr_assets.storage.history import published_stack, read_history, read_published
-from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.layout import Layout, named_below
 from xtr_assets.storage.lock import committing, shard_writing
 from xtr_assets.storage.manifest import Manifest
 from xtr_assets.storage.parts.pins import pinned_by_moves
@@ -187,14 +187,14 @@ def unreferenced(
         held = version is not None if path.name == "scan.json" else version == path.stem
         if not held and layout.relative(path) not in needed:
             yield path
-    for directory in sorted(p for p in layout.segments.glob("*") if p.is_dir()):
+    for directory in (p for p in named_below(layout.segments) if p.is_dir()):
         if layout.relative(directory) not in folders and directory.name not in current:
             yield directory
         elif not open_draft:
             yield from _spare_folders(layout, directory, folders, retired)
     if not open_draft:
-        yield from (p for p in sorted(layout.models.glob("*")) if layout.relative(p) not in folders)
-    for directory in sorted(layout.staging_root.glob("*")):
+        yield from (p for p in named_below(layout.models) if layout.relative(p) not in folders)
+    for directory in named_below(layout.staging_root):
         if not layout.segment(directory.name).is_dir():
             yield directory
         elif not open_draft:
@@ -205,7 +205,7 @@ def _spare_folders(layout: Layout, directory: Path, folders: set[str], retired: 
     # An encoding is spare once its encoder served and no kept generation uses it any more; one that never served yet
     # belongs to an upgrade that is under way. So are names that only just came, or were switched off for a day: they go
     # with their encoder, or once this release words names otherwise. Postings go with their model.
-    for path in (p for p in sorted(directory.glob("*")) if p.is_dir() and layout.relative(p) not in folders):
+    for path in (p for p in named_below(directory) if p.is_dir() and layout.relative(p) not in folders):
         kind, _, encoder = path.name.partition(".")
         if kind != "tokens" and not (kind == "names" and path.name == names_folder(encoder[:8])):
             yield path

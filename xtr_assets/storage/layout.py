@@ -27,6 +27,12 @@ def number_of(text: str) -> int | None:
     return int(text) if _NUMBER.fullmatch(text) else None
 
 
+def named_below(folder: Path) -> list[Path]:
+    """What lies in a folder of segments, models or unfinished work under a name that one of them can have, in order.
+    Other names are what systems leave in every folder: `.DS_Store`, `.nfs0001`, `@eaDir`, `lost+found`."""
+    return sorted(path for path in folder.glob("*") if _SAFE.fullmatch(path.name))
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Names every path below `root`."""

@@ -313,6 +313,17 @@ def test_staging_of_a_segment_that_is_gone_goes_too(four: Warehouse) -> None:
     assert [p.name for p in four.layout.staging_root.iterdir()] == [kept.segment_id]
 
 
+@pytest.mark.parametrize("name", [".DS_Store", ".nfs00000001", "@eaDir", "lost+found"])
+def test_what_systems_leave_in_folders_stays_and_stops_nothing(four: Warehouse, name: str) -> None:
+    segment = four.generation(4).segments[0].segment.directory
+    left = [folder / name for folder in (*four.root.iterdir(), segment) if folder.is_dir()]
+    for path in left:
+        path.mkdir() if "." not in name else path.touch()
+    report = four.collect(keep=1)
+    assert numbers(four) == [4] and not any(name in path for path in report.removed)
+    assert left and all(path.exists() for path in left)
+
+
 def test_a_segment_that_is_collected_while_it_is_encoded_leaves_nothing(warehouse: Warehouse) -> None:
     """Its change was taken back meanwhile. Left without rows, its folder refused the change when it came again."""
     one, two = {"a.py": ["one", "two"]}, {"a.py": ["one", "two"], "b.py": ["three"]}
