@@ -39,13 +39,14 @@ def import_(
 
 def _made(place: Place, path: Path) -> "Warehouse | None":
     """A new warehouse where nothing is yet; None where something is."""
+    from xtr_assets.storage.layout import Layout, holds_other_things
     from xtr_assets.storage.remote.address import address_of
     from xtr_assets.storage.warehouse import Warehouse
 
     here = place.warehouse
     if address_of(here) is not None:
         return None
-    if os.path.lexists(here) and not (here.is_dir() and not any(here.iterdir())):
+    if os.path.lexists(here) and not (here.is_dir() and not holds_other_things(Layout(here))):
         return None
     # Looked at first: no folder is made for what cannot come.
     if Warehouse.open(path).published is None:

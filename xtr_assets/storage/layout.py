@@ -15,6 +15,10 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _MOVE = re.compile(r"([0-9]{8})\.json")
 
 
+# What lies at the top of a disk of its own, whoever formatted it: root's, and closed to others.
+OF_THE_DISK = "lost+found"
+
+
 def safe_name(name: str, what: str) -> str:
     """`name`, or InvalidInput where it cannot be a folder name."""
     if not _SAFE.fullmatch(name):
@@ -223,6 +227,6 @@ def holds_other_things(layout: Layout | PartsLayout) -> bool:
     return any(
         any(path.iterdir())
         if path in folders and path.is_dir() and not path.is_symlink()
-        else path != layout.writer_lock and not path.name.startswith(f".{last.name}.")
+        else path not in (layout.writer_lock, layout.root / OF_THE_DISK) and not path.name.startswith(f".{last.name}.")
         for path in layout.root.iterdir()
     )

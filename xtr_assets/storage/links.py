@@ -10,7 +10,7 @@ from typing import IO
 
 from xtr_assets.core.errors import LinkRefused, StorageError
 from xtr_assets.core.files import FORBIDDEN
-from xtr_assets.storage.layout import Layout
+from xtr_assets.storage.layout import OF_THE_DISK, Layout
 
 # What the system says where nothing can be written.
 READ_ONLY = (errno.EROFS, *FORBIDDEN)
@@ -72,14 +72,14 @@ def refuse_links(layout: Layout, folder: Path | None = None) -> None:
     """The same for all that lies in the warehouse, or in one of its folders. Reads folders only, no file."""
     start = layout.root if folder is None else folder
     refuse_linked(layout, start)
-    waiting = [start]
+    waiting, passed_over = [start], str(layout.root / OF_THE_DISK)
     while waiting:
         try:
             with os.scandir(waiting.pop()) as entries:
                 for entry in entries:
                     if entry.is_symlink():
                         raise _refused(layout.relative(Path(entry.path)), Path(entry.path))
-                    if entry.is_dir(follow_symlinks=False):
+                    if entry.is_dir(follow_symlinks=False) and entry.path != passed_over:
                         waiting.append(Path(entry.path))
         except (FileNotFoundError, NotADirectoryError):
             continue  # a collection took it away meanwhile

@@ -32,6 +32,11 @@ def test_a_creation_that_died_half_way_is_gone_on_with(tmp_path: Path) -> None:
     assert Warehouse.create(tmp_path).root == tmp_path
 
 
+def test_the_top_of_a_disk_of_its_own_is_an_empty_folder(tmp_path: Path) -> None:
+    (tmp_path / "lost+found").mkdir()
+    assert Warehouse.create(tmp_path).root == tmp_path
+
+
 def test_folders_of_our_names_that_hold_something_are_other_things(tmp_path: Path) -> None:
     (tmp_path / "models" / "mine").mkdir(parents=True)
     with pytest.raises(StorageError, match="neither empty nor a warehouse"):

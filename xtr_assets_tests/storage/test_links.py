@@ -190,3 +190,11 @@ def test_what_is_no_file_stops_nobody_for_ever(built: Warehouse, name: str, kind
     with pytest.raises((StorageError, IsADirectoryError)):
         write(built, B)
         draft(built)
+
+
+def test_what_root_keeps_at_the_top_of_a_disk_is_not_looked_into(built: Warehouse, home: Path) -> None:
+    (built.root / "lost+found").mkdir()
+    # Another user may not list it; whoever tests may be root, and sees a link where it is.
+    (built.root / "lost+found" / "#12").symlink_to(home)
+    write(built, B)
+    assert built.verify().ok and contents(home)["notes.txt"] == b"what I wrote"

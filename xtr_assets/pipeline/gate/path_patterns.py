@@ -26,8 +26,8 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
 SUFFIXES["mixed"] = (*SUFFIXES["python"], *SUFFIXES["code"], *SUFFIXES["text"])
 # The largest file of each kind that is read where no setting says another.
 MOST_BYTES: dict[str, int] = {"python": 2 * 1024**2, "code": 2 * 1024**2, "text": 32 * 1024**2}
-# Copies, caches and other people's code.
-_CACHES = ("__pycache__", "site-packages", "dist-packages", "node_modules")
+# Copies, caches and other people's code, and what lies at the top of a disk.
+_CACHES = ("__pycache__", "site-packages", "dist-packages", "node_modules", "lost+found")
 _WILD = re.compile(r"[*?\[]")
 
 Names = tuple[str, ...]

@@ -216,8 +216,8 @@ def test_two_sources_of_one_folder_and_one_of_a_file(world: World, monkeypatch: 
 
 PATHS = [
     "a.py", "a.md", "A.PY", ".a.py", ".git/a.py", "x/a.py", "x/.h/a.py", "x/y/a.py", "test/a.py", "x/test/a.py",
-    "test", "tests/a.md", "x/test.py", "node_modules/a.py", "[a].py", "b.py", "ab.py", "x/a.txt", "a/b/c/d.py",
-    "x y/a.py",
+    "test", "tests/a.md", "x/test.py", "node_modules/a.py", "lost+found/a.py", "[a].py", "b.py", "ab.py", "x/a.txt",
+    "a/b/c/d.py", "x y/a.py",
 ]  # fmt: skip
 PATTERNS = [
     (), ("**/*.py",), ("*.py",), ("test",), ("test/",), ("**/test/**",), ("**/test",), ("x/**",), ("x",), ("**",),
