@@ -9,8 +9,8 @@ from unicodedata import normalize
 from xtr_assets.core.errors import ConfigError
 from xtr_assets.core.path_glob import glob_regex
 
-# Folders that hold copies, caches or other people's code, and the one that lies at the top of a disk. A pattern that names
-# one as a component brings it back; so it is with hidden files and folders.
+# Folders that hold copies, caches or other people's code, and the one that lies at the top of a disk. A pattern that
+# names one as a component brings it back; so it is with hidden files and folders.
 LEFT_OUT = frozenset({"__pycache__", "site-packages", "dist-packages", "node_modules", "lost+found"})
 
 

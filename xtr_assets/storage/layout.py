@@ -1,5 +1,6 @@
 """Every path of a warehouse. No other module joins names to paths."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,6 +217,18 @@ class PartsLayout:
             return []
         found = (_MOVE.fullmatch(path.name) for path in self.moves.iterdir())
         return sorted(int(one[1]) for one in found if one is not None)
+
+
+# What helps where `lost_its_description`.
+LOST_DESCRIPTION = (
+    "it holds PUBLISHED or history.jsonl, and no warehouse.json; restore that file from a copy, or name another folder"
+)
+
+
+def lost_its_description(layout: Layout) -> bool:
+    """Whether warehouse.json is gone of a warehouse that was built on: it is written before any other file."""
+    moved = layout.published, layout.history
+    return not os.path.lexists(layout.warehouse_json) and any(os.path.lexists(path) for path in moved)
 
 
 def holds_other_things(layout: Layout | PartsLayout) -> bool:

@@ -15,7 +15,7 @@ from xtr_assets.storage.garbage import CollectReport, collect
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import accept_history, append_history, read_published
 from xtr_assets.storage.history_entry import AcceptedShrink
-from xtr_assets.storage.layout import Layout, holds_other_things
+from xtr_assets.storage.layout import LOST_DESCRIPTION, Layout, holds_other_things, lost_its_description
 from xtr_assets.storage.links import new_folder, refuse_links
 from xtr_assets.storage.lock import committing, exclusive, now, shard_writing
 from xtr_assets.storage.manifest import RequiredCheck
@@ -50,6 +50,8 @@ class Warehouse(WarehouseReader):
         # Looked at in this order: a folder in which another host makes one right now holds nothing, or is a warehouse.
         strange = root.is_dir() and holds_other_things(layout)
         if not os.path.lexists(layout.warehouse_json):
+            if lost_its_description(layout):
+                raise StorageError(f"{root} was a warehouse: {LOST_DESCRIPTION}")
             if strange:
                 raise StorageError(f"{root} is neither empty nor a warehouse; choose another folder")
             for folder in (root, layout.shards, layout.segments, layout.models, layout.generations):

@@ -16,7 +16,7 @@ from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.generation_diff import GenerationDiff, diff
 from xtr_assets.storage.history import read_history, read_published
 from xtr_assets.storage.history_entry import HistoryEntry
-from xtr_assets.storage.layout import Layout, PartsLayout
+from xtr_assets.storage.layout import LOST_DESCRIPTION, Layout, PartsLayout, lost_its_description
 from xtr_assets.storage.links import refuse_linked_top
 from xtr_assets.storage.remote.address import STORE_NAME, refuse_address
 from xtr_assets.storage.row_match import live_paths
@@ -61,6 +61,8 @@ class WarehouseReader:
                 raise WarehouseNotFound(
                     f"{path} is an object store in a folder; give its address, file://{layout.root}"
                 )
+            if lost_its_description(layout):
+                raise WarehouseNotFound(f"{path} was a warehouse: {LOST_DESCRIPTION}")
             near = layout.root.parent if layout.root.is_file() else layout.root
             meant = sorted(str(one.parent) for one in near.glob("*/warehouse.json"))
             remedy = f"pass {' or '.join(meant[:3])}" if meant else "`xtr-assets build` makes one"

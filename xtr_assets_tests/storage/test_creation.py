@@ -11,6 +11,7 @@ from xtr_assets.storage import warehouse as warehouse_module
 from xtr_assets.storage.layout import Layout, holds_other_things
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.storage.warehouse_info import WarehouseInfo
+from xtr_assets_tests.storage.conftest import Laid
 from xtr_assets_tests.storage.sample import write
 
 
@@ -30,6 +31,17 @@ def test_a_creation_that_died_half_way_is_gone_on_with(tmp_path: Path) -> None:
     (tmp_path / ".warehouse.json.1a2b3c4d.tmp").write_bytes(b"")
     (tmp_path / "writer.lock").write_bytes(b"")
     assert Warehouse.create(tmp_path).root == tmp_path
+
+
+def test_a_warehouse_without_its_description_is_told_from_none(laid: Laid) -> None:
+    lived = laid({"a.py": ["f one"]})
+    kept = lived.layout.warehouse_json.read_bytes()
+    lived.layout.warehouse_json.unlink()
+    for step in (Warehouse.open, Warehouse.create):
+        with pytest.raises(StorageError, match=r"holds PUBLISHED .* no warehouse.json; restore that file from a copy"):
+            step(lived.root)
+    lived.layout.warehouse_json.write_bytes(kept)
+    assert Warehouse.open(lived.root).verify().ok
 
 
 def test_the_top_of_a_disk_of_its_own_is_an_empty_folder(tmp_path: Path) -> None:
