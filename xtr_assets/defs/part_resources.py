@@ -3,7 +3,7 @@
 from xtr_assets.defs.resources import MarkedResource, WarehouseResource
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.parts.part_set import PartSet
-from xtr_assets.storage.parts.part_set_reader import refuse_exchanged
+from xtr_assets.storage.parts.part_set_reader import refuse_exchanged, warn_of_empty
 from xtr_assets.storage.warehouse import Warehouse
 
 
@@ -18,6 +18,7 @@ class PartSetResource(MarkedResource):
 
     def open(self) -> PartSet:
         """The set. InvalidInput where a shard was placed elsewhere since the definitions were loaded."""
+        warn_of_empty(self.path)
         opened = PartSet.create(self.path, most_chunks=self.max_chunks, exist_ok=True)
         opened.settle(self.places, self.max_chunks)
         return opened

@@ -66,6 +66,8 @@ class WarehouseReader:
             near = layout.root.parent if layout.root.is_file() else layout.root
             meant = sorted(str(one.parent) for one in near.glob("*/warehouse.json"))
             remedy = f"pass {' or '.join(meant[:3])}" if meant else "`xtr-assets build` makes one"
+            if layout.root.is_dir() and not any(layout.root.iterdir()):
+                remedy = f"the folder is empty: mount its disk where it has one, else {remedy}"
             raise WarehouseNotFound(f"no warehouse at {path} (no warehouse.json); {remedy}")
         return cls(layout, read_info(layout))
 

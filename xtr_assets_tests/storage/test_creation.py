@@ -6,9 +6,10 @@ from threading import Barrier
 
 import pytest
 
-from xtr_assets.core.errors import StorageError
+from xtr_assets.core.errors import StorageError, WarehouseNotFound
 from xtr_assets.storage import warehouse as warehouse_module
 from xtr_assets.storage.layout import Layout, holds_other_things
+from xtr_assets.storage.parts.part_set_reader import built_warehouse
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.storage.warehouse_info import WarehouseInfo
 from xtr_assets_tests.storage.conftest import Laid
@@ -31,6 +32,19 @@ def test_a_creation_that_died_half_way_is_gone_on_with(tmp_path: Path) -> None:
     (tmp_path / ".warehouse.json.1a2b3c4d.tmp").write_bytes(b"")
     (tmp_path / "writer.lock").write_bytes(b"")
     assert Warehouse.create(tmp_path).root == tmp_path
+
+
+def test_a_build_tells_of_an_empty_folder_that_stands_there(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    built_warehouse(tmp_path / "new")
+    built_warehouse(tmp_path / "new")
+    assert not caplog.records
+    (tmp_path / "mount").mkdir()
+    with pytest.raises(WarehouseNotFound, match="the folder is empty: mount its disk where it has one, else"):
+        Warehouse.open(tmp_path / "mount")
+    built_warehouse(tmp_path / "mount")
+    built_warehouse(tmp_path / "mount")
+    (told,) = caplog.messages
+    assert f"{tmp_path / 'mount'} is an empty folder: a new index begins there" in told
 
 
 def test_a_warehouse_without_its_description_is_told_from_none(laid: Laid) -> None:

@@ -31,6 +31,21 @@ def holds_parts(path: str | Path) -> bool:
     return address_of(path) is None and os.path.lexists(PartsLayout(Path(path)).parts_json)
 
 
+def warn_of_empty(folder: str | Path) -> None:
+    """Log that what is to be built begins in an empty folder that somebody made: a mount point looks so while its disk
+    is away, and a new index there knows nothing of what was withdrawn in the one below it."""
+    try:
+        empty = not any(Path(folder).iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if empty:
+        log.warning(
+            "%s is an empty folder: a new index begins there, at generation 1. Where there was one before, its disk is "
+            "not mounted: end this, mount it and build again",
+            folder,
+        )
+
+
 def built_warehouse(path: str | Path) -> Warehouse:
     """The warehouse of an index, which its first build makes. WarehouseNotFound where it is a part that a set serves:
     it was there, and one in its place would lack its history, and hide it once its disk is back. StorageError where
@@ -52,6 +67,7 @@ def built_warehouse(path: str | Path) -> Warehouse:
                     f"{error} {last[0]} names it: mount it, or restore it from a copy (`xtr-assets pull --part`); "
                     f"where it is lost `xtr-assets parts remove {root.name} {folder.name}` makes room for a new one"
                 ) from error
+    warn_of_empty(folder)
     return Warehouse.create(path, exist_ok=True)
 
 
