@@ -1,7 +1,7 @@
 """The Searcher's interface over HTTP, for an event loop: `RemoteSearcher` with `await`."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import httpx
@@ -9,8 +9,7 @@ import httpx
 from xtr_assets.client import exchange
 from xtr_assets.client.destination import Connected, Destination
 from xtr_assets.client.exchange import Exchange, Question, Send, Wait
-from xtr_assets.client.wire import modes_of
-from xtr_assets.core.errors import GenerationError
+from xtr_assets.client.wire import modes_of, number_of
 from xtr_assets.core.http_environment import made_here
 from xtr_assets.core.per_process import PerProcess
 from xtr_assets.core.types import Floats, Ints
@@ -38,19 +37,19 @@ class AsyncRemoteSearcher(Connected):
 
     async def generation(self) -> int:
         """Number of the generation that answers now: the pinned one, or what the server serves."""
-        return int((await self._about())["generation"]) if self._pinned is None else self._pinned
+        return await self._about(number_of) if self._pinned is None else self._pinned
 
     async def profile(self) -> dict[str, dict[str, Any]]:
         """How the indexes search now, see `Searcher.profile`."""
-        return dict((await self._about())["profile"])
+        return await self._about(lambda about: dict(about["profile"]))
 
     async def modes(self) -> tuple[str, ...]:
         """The modes that the generation answers, see `Searcher.modes`."""
-        return modes_of(await self._about())
+        return await self._about(modes_of)
 
     async def devices(self) -> Mapping[str, str]:
         """Where each part serves, see `Searcher.devices`."""
-        return dict((await self._about())["devices"])
+        return await self._about(lambda about: dict(about["devices"]))
 
     async def refresh(self) -> int:
         """Move the pin to what the server serves now; its number."""
@@ -112,18 +111,19 @@ class AsyncRemoteSearcher(Connected):
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _about(self) -> dict[str, Any]:
-        return await self._run(exchange.about(self._destination, self._pinned))
+    async def _about(self, read: Callable[[dict[str, Any]], Result]) -> Result:
+        return await self._run(exchange.about(self._destination, self._pinned, read))
 
     async def _run(self, steps: Exchange[Result]) -> Result:
-        if self._closed:
-            raise GenerationError("this searcher was closed; connect again")
+        self._check_open()
         try:
             step = next(steps)
             while True:
                 try:
                     answer = await self._do(step)
-                except httpx.HTTPError as error:
+                except (httpx.HTTPError, RuntimeError) as error:
+                    # What httpx says of connections that another task closed is a RuntimeError, or any of its own.
+                    self._check_open()
                     step = steps.throw(error)
                 else:
                     step = steps.send(answer)

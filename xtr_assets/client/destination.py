@@ -3,17 +3,19 @@
 import os
 import re
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import httpx
 
 from xtr_assets.client.wire import GENERATION_HEADER, Call
-from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.errors import GenerationError, InvalidInput
 
 TOKEN_VARIABLE = "XTR_ASSETS_TOKEN"
 TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 # How often a question is sent again where the server has no room.
 ATTEMPTS = 4
+# Seconds, of the 9e9 that a socket can wait: a generation of people, which is for ever.
+LONGEST = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,9 @@ class Destination:
             raise InvalidInput(f"url is a {type(url).__name__}; give text such as http://localhost:8080")
         try:
             parsed = httpx.URL(url)
-        except httpx.InvalidURL as error:
+            # What asks for its address does so: of labels beyond 63 letters and the like it knows nothing.
+            parsed.host.encode("idna")
+        except (httpx.InvalidURL, UnicodeError) as error:
             # Not the url itself: it may hold a password.
             raise InvalidInput(f"the url is none ({error}); give one such as http://localhost:8080") from error
         if parsed.userinfo or ("://" not in url and "@" in url):
@@ -46,12 +50,12 @@ class Destination:
         if parsed.scheme not in ("http", "https") or not parsed.host or parsed.query or parsed.fragment:
             raise InvalidInput(f"url is {url!r}; give one such as http://localhost:8080")
         chosen = token if token is not None else os.environ.get(TOKEN_VARIABLE) or None
-        if chosen is not None and TOKEN.fullmatch(chosen) is None:
+        if chosen is not None and (not isinstance(chosen, str) or TOKEN.fullmatch(chosen) is None):
             # Not the token itself: errors are logged.
             raise InvalidInput("the token holds characters that no token has; letters, digits and ._~+/- are allowed")
-        if not timeout > 0:
-            raise InvalidInput(f"timeout is {timeout}; give seconds above 0")
-        return cls(url.rstrip("/"), chosen, index, float(timeout))
+        if index is not None and (not isinstance(index, str) or not index.isprintable()):
+            raise InvalidInput(f"index is {index!r}; give its name there, or None where it is the only one")
+        return cls(url.rstrip("/"), chosen, index, _seconds(timeout))
 
     @property
     def headers(self) -> dict[str, str]:
@@ -73,10 +77,26 @@ class Destination:
         )
 
 
+def _seconds(timeout: Any) -> float:
+    try:
+        seconds = float(timeout)
+    except (TypeError, ValueError, OverflowError):
+        seconds = 0.0
+    if not 0 < seconds <= LONGEST:
+        raise InvalidInput(f"timeout is {timeout!r}; give seconds above 0, {LONGEST} at most")
+    return seconds
+
+
 class Connected:
-    """What asks a server: how it is shown, and why it goes through no pickle."""
+    """What asks a server: how it is shown, whether it may still ask, and why it goes through no pickle."""
 
     _destination: Destination
+    _closed: bool
+
+    def _check_open(self) -> None:
+        """Raises GenerationError after `close`, also to who was asking meanwhile."""
+        if self._closed:
+            raise GenerationError("this searcher was closed; connect again")
 
     def __repr__(self) -> str:
         index = "" if self._destination.index is None else f", index {self._destination.index}"

@@ -5,8 +5,9 @@ httpx error in its place, and returns the result. A client for threads and one f
 in its own way.
 """
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -16,9 +17,12 @@ import numpy as np
 from xtr_assets.client.destination import ATTEMPTS, Destination
 from xtr_assets.client.wire import (
     Call,
+    answered,
     arrays_of,
-    document_of,
-    hits_of,
+    chunks_of,
+    found_of,
+    number_of,
+    results_of,
     search_call,
     tokens_of,
     unreachable,
@@ -59,14 +63,16 @@ class Wait:
 Exchange = Generator[Send | Wait, httpx.Response | None, Result]
 
 
-def ask(destination: Destination, call: Call, pinned: int | None) -> Exchange[dict[str, Any]]:
-    """The document of an answer. Raises the server's errors, and RemoteError; asks again where that may help."""
+def ask(
+    destination: Destination, call: Call, pinned: int | None, read: Callable[[dict[str, Any]], Result]
+) -> Exchange[Result]:
+    """What `read` makes of an answer. Raises the server's errors, and RemoteError; asks again where that may help."""
     until = monotonic() + destination.timeout
     for attempt in range(1, ATTEMPTS + 1):
         try:
             answer = yield Send(call, pinned)
             assert answer is not None
-            return document_of(answer)
+            return answered(answer, read)
         except ServerBusy as error:
             if attempt == ATTEMPTS or monotonic() + error.retry_after > until:
                 raise
@@ -79,20 +85,20 @@ def ask(destination: Destination, call: Call, pinned: int | None) -> Exchange[di
     raise AssertionError("every attempt returns or raises")
 
 
-def about(destination: Destination, pinned: int | None) -> Exchange[dict[str, Any]]:
-    """What /v1/generation says."""
-    return ask(destination, Call("/v1/generation"), pinned)
+def about(destination: Destination, pinned: int | None, read: Callable[[dict[str, Any]], Result]) -> Exchange[Result]:
+    """What `read` makes of what /v1/generation says."""
+    return ask(destination, Call("/v1/generation"), pinned, read)
 
 
 def refresh(destination: Destination, pin: bool) -> Exchange[int]:
     """The number of the generation that serves now; with `pin` one that the server keeps for who named it."""
     for attempt in range(1, ATTEMPTS + 1):
-        number = int((yield from about(destination, None))["generation"])
+        number = yield from about(destination, None, number_of)
         if not pin:
             break
         try:
             # Named once, the generation is leased; the server may have moved on between the two requests.
-            yield from about(destination, number)
+            yield from about(destination, number, number_of)
         except GenerationError:
             if attempt == ATTEMPTS:
                 raise
@@ -113,15 +119,16 @@ class Question:
 def search(destination: Destination, pinned: int | None, query: str, mode: str, asked: Question) -> Exchange[Hits]:
     """`Searcher.search`."""
     call = search_call({"query": query, "k": asked.k, "mode": mode, "where": asked.where}, asked.settings)
-    return _found((yield from ask(destination, call, pinned)))
+    return ask(destination, call, pinned, found_of)
 
 
 def search_batch(
     destination: Destination, pinned: int | None, queries: Iterable[str], mode: str, asked: Question
 ) -> Exchange[list[Hits]]:
     """`Searcher.search_batch`. All hits come from one generation."""
-    found = yield from _results(destination, pinned, {"queries": batch_of(queries)}, asked, {"mode": mode})
-    return [_found(one) for one in found]
+    given = {"queries": batch_of(queries)}
+    parts = yield from _parts(destination, pinned, given, asked, {"mode": mode}, lambda part: list(map(found_of, part)))
+    return [found for part in parts for found in part]
 
 
 def search_vectors(
@@ -143,38 +150,39 @@ def hydrate(destination: Destination, pinned: int | None, chunk_ids: Sequence[in
     ids, found, generation = chunk_numbers(chunk_ids), Hits(), pinned
     for start in range(0, len(ids), IDS):
         part = ",".join(map(str, ids[start : start + IDS]))
-        answered = yield from ask(destination, Call("/v1/chunks", {"ids": part}), generation)
-        generation = answered["generation"]
-        found += hits_of(answered["chunks"])
+        generation, chunks = yield from ask(destination, Call("/v1/chunks", {"ids": part}), generation, chunks_of)
+        found += chunks
     return found
-
-
-def _found(document: Mapping[str, Any]) -> Hits:
-    return hits_of(document["hits"], document.get("corrected", ""))
 
 
 def _arrays(
     destination: Destination, pinned: int | None, given: Mapping[str, Any], asked: Question
 ) -> Exchange[tuple[Floats, Ints]]:
-    return arrays_of((yield from _results(destination, pinned, given, asked, {"hydrate": False})), asked.k)
+    besides = {"hydrate": False}
+    parts = yield from _parts(destination, pinned, given, asked, besides, lambda part: arrays_of(part, asked.k))
+    scores, ids = zip(*parts, strict=True)
+    return np.concatenate(scores), np.concatenate(ids)
 
 
-def _results(
+def _parts(
     destination: Destination,
     pinned: int | None,
     given: Mapping[str, list[Any]],
     asked: Question,
     besides: Mapping[str, Any],
-) -> Exchange[list[dict[str, Any]]]:
-    """What each query is answered, asked in as many requests as it takes; all of it by one generation."""
+    read: Callable[[list[dict[str, Any]]], Result],
+) -> Exchange[list[Result]]:
+    """What `read` makes of what the queries of each request are answered, in as many requests as it takes; all of it by
+    one generation."""
     ((name, queries),) = given.items()
     size, found = _size(queries, asked.k), []
     # Named once, the generation stays until the last of them.
     generation = (yield from refresh(destination, True)) if pinned is None and len(queries) > size else pinned
     for start in range(0, max(len(queries), 1), size):
-        part = {name: queries[start : start + size], "k": asked.k, "where": asked.where, **besides}
+        part = queries[start : start + size]
+        call = search_call({name: part, "k": asked.k, "where": asked.where, **besides}, asked.settings)
         try:
-            found += (yield from ask(destination, search_call(part, asked.settings), generation))["results"]
+            found.append((yield from ask(destination, call, generation, partial(results_of, read, len(part)))))
         except InvalidInput as error:
             # The server counts from the first of its request.
             if not start:

@@ -1,6 +1,6 @@
 """The Searcher's interface over HTTP, for threads."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import sleep
 from typing import Any, TypeVar
 
@@ -9,8 +9,7 @@ import httpx
 from xtr_assets.client import exchange
 from xtr_assets.client.destination import Connected, Destination
 from xtr_assets.client.exchange import Exchange, Question, Send, Wait
-from xtr_assets.client.wire import modes_of
-from xtr_assets.core.errors import GenerationError
+from xtr_assets.client.wire import modes_of, number_of
 from xtr_assets.core.http_environment import made_here
 from xtr_assets.core.per_process import PerProcess
 from xtr_assets.core.types import Floats, Ints
@@ -44,22 +43,22 @@ class RemoteSearcher(Connected):
     @property
     def generation(self) -> int:
         """Number of the generation that answers now: the pinned one, or what the server serves."""
-        return int(self._about()["generation"]) if self._pinned is None else self._pinned
+        return self._about(number_of) if self._pinned is None else self._pinned
 
     @property
     def profile(self) -> dict[str, dict[str, Any]]:
         """How the indexes search now, see `Searcher.profile`."""
-        return dict(self._about()["profile"])
+        return self._about(lambda about: dict(about["profile"]))
 
     @property
     def modes(self) -> tuple[str, ...]:
         """The modes that the generation answers, see `Searcher.modes`."""
-        return modes_of(self._about())
+        return self._about(modes_of)
 
     @property
     def devices(self) -> Mapping[str, str]:
         """Where each part serves, see `Searcher.devices`."""
-        return dict(self._about()["devices"])
+        return self._about(lambda about: dict(about["devices"]))
 
     def refresh(self) -> int:
         """Move the pin to what the server serves now; its number."""
@@ -121,18 +120,19 @@ class RemoteSearcher(Connected):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _about(self) -> dict[str, Any]:
-        return self._run(exchange.about(self._destination, self._pinned))
+    def _about(self, read: Callable[[dict[str, Any]], Result]) -> Result:
+        return self._run(exchange.about(self._destination, self._pinned, read))
 
     def _run(self, steps: Exchange[Result]) -> Result:
-        if self._closed:
-            raise GenerationError("this searcher was closed; connect again")
+        self._check_open()
         try:
             step = next(steps)
             while True:
                 try:
                     answer = self._do(step)
-                except httpx.HTTPError as error:
+                except (httpx.HTTPError, RuntimeError) as error:
+                    # What httpx says of connections that another thread closed is a RuntimeError, or any of its own.
+                    self._check_open()
                     step = steps.throw(error)
                 else:
                     step = steps.send(answer)

@@ -2,9 +2,9 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import numpy as np
@@ -27,7 +27,11 @@ SHOWN = 200
 MODES = ("hybrid", "dense", "xtr", "lexical", "exact")
 
 _HIT_FIELDS = tuple(one.name for one in fields(Hit))
+# What reading one raises that is JSON and yet not ours.
+_STRANGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _STATUS: Mapping[int, type[XtrAssetsError]] = {401: Unauthorized, 408: QuestionTimeout, 503: ServerBusy}
+
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +86,43 @@ def document_of(answer: httpx.Response) -> dict[str, Any]:
     """The JSON of an answer. Raises what the server raised, RemoteError where this is no answer of one."""
     try:
         document = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if answer.is_success and isinstance(document, dict):
         return document
     raise _error(answer, document)
+
+
+def answered(answer: httpx.Response, read: Callable[[dict[str, Any]], Read]) -> Read:
+    """What `read` makes of an answer. Raises as `document_of`; RemoteError, too, where it is JSON of something else."""
+    document = document_of(answer)
+    try:
+        return read(document)
+    except _STRANGE as error:
+        raise _stranger(answer) from error
+
+
+def number_of(about: Mapping[str, Any]) -> int:
+    """The generation that answers."""
+    return int(about["generation"])
+
+
+def found_of(document: Mapping[str, Any]) -> Hits:
+    """The hits of one query."""
+    return hits_of(document["hits"], document.get("corrected", ""))
+
+
+def chunks_of(document: Mapping[str, Any]) -> tuple[int, Hits]:
+    """Chunks that were asked for by id, and the generation that they come from."""
+    return number_of(document), hits_of(document["chunks"])
+
+
+def results_of(read: Callable[[list[dict[str, Any]]], Read], count: int, document: Mapping[str, Any]) -> Read:
+    """What `read` makes of what each of `count` queries is answered."""
+    results = document["results"]
+    if len(results) != count:
+        raise ValueError(f"{len(results)} results of {count} queries")
+    return read(results)
 
 
 def unreachable(url: str, error: httpx.HTTPError, seconds: float) -> XtrAssetsError:
@@ -100,15 +136,19 @@ def unreachable(url: str, error: httpx.HTTPError, seconds: float) -> XtrAssetsEr
 def _error(answer: httpx.Response, document: Any) -> XtrAssetsError:
     said = document.get("error") if isinstance(document, dict) else None
     if not isinstance(said, dict):
-        kind = _STATUS.get(answer.status_code, RemoteError)
-        text = " ".join(answer.text[:SHOWN].split())
-        return _made(
-            kind, f"{answer.url.host} answered {answer.status_code}, not as `xtr-assets serve` does: {text!r}", answer
-        )
+        return _stranger(answer)
     named = getattr(errors, str(said.get("type")), None)
     known = isinstance(named, type) and issubclass(named, XtrAssetsError)
     kind = named if known and isinstance(named, type) else RemoteError
     return _made(kind, str(said.get("message")), answer)
+
+
+def _stranger(answer: httpx.Response) -> XtrAssetsError:
+    kind = _STATUS.get(answer.status_code, RemoteError)
+    leads = f" and leads to {answer.headers['location'][:SHOWN]!r}" if answer.has_redirect_location else ""
+    text = " ".join(answer.text[:SHOWN].split())
+    said = f"{answer.url.host} answered {answer.status_code}{leads}, not as `xtr-assets serve` does: {text!r}"
+    return _made(kind, f"{said}; give the address of that server, or look at the proxy before it", answer)
 
 
 def modes_of(about: Mapping[str, Any]) -> tuple[str, ...]:

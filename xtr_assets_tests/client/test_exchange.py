@@ -43,7 +43,7 @@ BUSY = {"Retry-After": "2"}
 
 
 def test_a_busy_server_is_asked_again_after_the_seconds_that_it_names() -> None:
-    steps = ask(THERE, CALL, 7)
+    steps = ask(THERE, CALL, 7, dict)
     assert next(steps) == Send(CALL, 7)
     assert steps.send(refused(503, "ServerBusy", **BUSY)) == Wait(2.0)
     assert steps.send(None) == Send(CALL, 7)
@@ -53,21 +53,21 @@ def test_a_busy_server_is_asked_again_after_the_seconds_that_it_names() -> None:
 
 
 def test_a_wait_beyond_the_time_that_is_left_is_no_wait() -> None:
-    steps = ask(Destination(THERE.url, None, None, 1.0), CALL, None)
+    steps = ask(Destination(THERE.url, None, None, 1.0), CALL, None, dict)
     next(steps)
     with pytest.raises(ServerBusy):
         steps.send(refused(503, "ServerBusy", **BUSY))
 
 
 def test_a_connection_that_was_lost_is_tried_so_often_and_one_that_is_refused_once() -> None:
-    steps = ask(THERE, CALL, None)
+    steps = ask(THERE, CALL, None, dict)
     next(steps)
     for _ in range(ATTEMPTS - 1):
         assert steps.throw(httpx.RemoteProtocolError("closed")) == Send(CALL, None)
     with pytest.raises(RemoteError, match="no server at http://there"):
         steps.throw(httpx.RemoteProtocolError("closed"))
     for error, raised in ((httpx.ConnectError("no"), RemoteError), (httpx.ReadTimeout("slow"), QuestionTimeout)):
-        steps = ask(THERE, CALL, None)
+        steps = ask(THERE, CALL, None, dict)
         next(steps)
         with pytest.raises(raised):
             steps.throw(error)
@@ -122,6 +122,13 @@ def test_answers_of_several_requests_are_of_one_generation(pinned: int | None) -
     with pytest.raises(StopIteration) as ended:
         steps.send(answer)
     assert ended.value.value == [[]] * (BATCH + 1)
+
+
+def test_fewer_answers_than_queries_are_no_answer() -> None:
+    steps = search_batch(THERE, 5, ["a", "b"], "hybrid", Question(10, None, {}))
+    next(steps)
+    with pytest.raises(RemoteError, match="answered 200, not as"):
+        steps.send(response(200, {"results": [{"hits": []}]}))
 
 
 def test_a_request_holds_what_a_server_takes() -> None:

@@ -75,7 +75,10 @@ def test_a_busy_server_is_asked_again_and_not_for_ever() -> None:
         ),
         ((200, {}, b"hello"), xa.RemoteError, "answered 200, not as"),
         ((200, {}, b"[1]"), xa.RemoteError, "answered 200, not as"),
-        ((302, {"Location": "http://127.0.0.1:9/"}, b""), xa.RemoteError, "answered 302"),
+        ((200, {}, b'{"status": "ok"}'), xa.RemoteError, "answered 200, not as .*ok.*; give the address"),
+        ((200, {}, b'{"generation": null}'), xa.RemoteError, "answered 200, not as"),
+        ((200, {}, b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"), xa.RemoteError, "answered 200, not as"),
+        ((302, {"Location": "http://127.0.0.1:9/"}, b""), xa.RemoteError, "answered 302 and leads to 'http://127"),
         ((401, {}, b""), xa.Unauthorized, "answered 401"),
         ((500, {}, error("CorruptFile", "damaged")), xa.CorruptFile, "damaged"),
         ((500, {}, error("SystemExit", "no")), xa.RemoteError, "no"),
@@ -87,6 +90,27 @@ def test_what_another_server_answers_is_an_error_of_ours(answer: Answer, kind: t
     with another(answer) as (url, _), pytest.raises(kind, match=says) as raised:
         xa.connect(url)
     assert type(raised.value) is kind
+
+
+@pytest.mark.parametrize("answer", [b"{}", b'{"generation": 4, "chunks": [{}]}', b'{"generation": 4, "chunks": 5}'])
+def test_hits_of_another_server_are_an_error_of_ours(answer: bytes) -> None:
+    with another(FINE, (200, {}, answer)) as (url, _), xa.connect(url) as searcher:
+        with pytest.raises(xa.RemoteError, match="answered 200, not as"):
+            searcher.hydrate([1])
+        with pytest.raises(xa.RemoteError, match="answered 200, not as"):
+            _ = searcher.profile
+
+
+def test_who_asks_while_a_client_is_closed_is_told_so() -> None:
+    def closing() -> Iterator[str]:
+        # What closes is another thread in life: it may come between any two steps of a question.
+        yield "a"
+        searcher.close()
+
+    with another(FINE) as (url, asked), xa.connect(url) as searcher:
+        with pytest.raises(xa.GenerationError, match="this searcher was closed; connect again"):
+            searcher.search_batch(closing())
+        assert len(asked) == 1
 
 
 def test_an_answer_that_does_not_come_is_a_timeout() -> None:
@@ -116,7 +140,13 @@ def test_no_server_is_said_with_the_remedy() -> None:
         ({"url": "http://user:secret@host:80x"}, "the url is none .*80x"),
         ({"url": "http://host:8080?index=docs"}, "give one such as http"),
         ({"url": "http://host", "token": "a b\r\nX: y"}, "characters that no token has"),
+        ({"url": "http://a..b"}, "the url is none"),
+        ({"url": "http://host", "token": b"abc"}, "characters that no token has"),
         ({"url": "http://host", "timeout": 0}, "timeout is 0"),
+        ({"url": "http://host", "timeout": None}, "timeout is None; give seconds above 0, 1000000000 at most"),
+        ({"url": "http://host", "timeout": float("inf")}, "timeout is inf; give seconds above 0, 1000000000 at most"),
+        ({"url": "http://host", "index": 5}, "index is 5; give its name there"),
+        ({"url": "http://host", "index": "\ud800"}, "give its name there"),
     ],
 )
 def test_a_wrong_argument_is_refused_and_shows_no_secret(arguments: dict[str, Any], says: str) -> None:
