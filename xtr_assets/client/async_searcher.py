@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import anyio
 import httpx
 
 from xtr_assets.client import exchange
+from xtr_assets.client.cancellation import cancellable
 from xtr_assets.client.destination import Connected, Destination
 from xtr_assets.client.exchange import Exchange, Question, Send, Wait
 from xtr_assets.client.wire import modes_of, number_of
@@ -133,10 +135,10 @@ class AsyncRemoteSearcher(Connected):
 
     async def _do(self, step: Send | Wait) -> httpx.Response | None:
         if isinstance(step, Wait):
-            await asyncio.sleep(step.seconds)
+            await anyio.sleep(step.seconds)
             return None
         client = self._client.here()
-        return await client.send(self._destination.request(client, step.call, step.pinned))
+        return await cancellable(client.send(self._destination.request(client, step.call, step.pinned)))
 
 
 async def connect_async(

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from xtr_assets.client.cancellation import cancellable
 from xtr_assets.client.destination import Destination
 from xtr_assets.client.wire import GENERATION_HEADER, VERSION_HEADER, document_of
 from xtr_assets.core.errors import InvalidInput, XtrAssetsError
@@ -124,18 +125,19 @@ class PartServers:
         query = {**(request.query or {}), **({} if where.index is None else {"index": where.index})}
         try:
             if request.body is None:
-                answer = await self._client.get(
+                asking = self._client.get(
                     where.url + request.path, params=query, headers=headers, timeout=where.timeout
                 )
             else:
                 headers["Content-Type"] = "application/json"
-                answer = await self._client.post(
+                asking = self._client.post(
                     where.url + request.path,
                     params=query,
                     headers=headers,
                     content=encoded(request.body),
                     timeout=where.timeout,
                 )
+            answer = await cancellable(asking)
         except httpx.HTTPError as error:
             raise _Down(f"{where.url} does not answer ({type(error).__name__})") from error
         try:
