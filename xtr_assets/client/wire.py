@@ -2,6 +2,7 @@
 
 import json
 import math
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
@@ -50,7 +51,7 @@ def search_call(asked: Mapping[str, Any], settings: Mapping[str, Any]) -> Call:
         return Call("/v1/search", body=json.dumps(given, default=_plain, allow_nan=False).encode())
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput(
-            f"the question cannot be sent as JSON ({error}); use text, numbers, lists and mappings"
+            f"the question cannot be sent as JSON ({error}); use text (a date as ISO text), numbers, lists and mappings"
         ) from error
 
 
@@ -192,8 +193,12 @@ def _known(kind: Any, document: Mapping[str, Any]) -> Any:
 def _plain(value: Any) -> Any:
     if isinstance(value, set | frozenset):
         return sorted(value, key=str)
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
+    # Of a time numpy makes its nanoseconds, or None.
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind not in "mM":
+        plain = value.tolist()
+        # What has more bits than Python's own stays what it is.
+        if plain is not value and not isinstance(plain, np.generic):
+            return plain
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f"{type(value).__name__} is no JSON")
+    raise TypeError(f"{reprlib.repr(value)}, a {type(value).__name__}, is none")

@@ -12,9 +12,12 @@ A filter maps columns to conditions, all of which must hold::
 
 import json
 import math
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
+
+import numpy as np
 
 from xtr_assets.core.arguments import fits_int64
 from xtr_assets.core.errors import InvalidInput
@@ -107,9 +110,15 @@ def _condition(column: str, given: Any, depth: int) -> Condition:
             raise InvalidInput(f"where[{column!r}] is empty; give a value or one of the operators {_names(OPERATORS)}")
         conditions = tuple(_operation(column, key, given[key], depth - 1) for key in sorted(given, key=str))
         return conditions[0] if len(conditions) == 1 else Every(conditions)
-    if isinstance(given, list | tuple | set | frozenset):
-        return _any_of(column, list(given))
+    if (operands := _listed(given)) is not None:
+        return _any_of(column, operands)
     return Compare("in", (_value(column, given),))
+
+
+def _listed(given: Any) -> list[Any] | None:
+    """What is listed, None where this is one value. Of an array its own elements: `tolist` makes numbers of times."""
+    several = isinstance(given, list | tuple | set | frozenset) or (isinstance(given, np.ndarray) and given.ndim > 0)
+    return list(given) if several else None
 
 
 def _operation(column: str, operator: Any, operand: Any, depth: int) -> Condition:
@@ -118,9 +127,9 @@ def _operation(column: str, operator: Any, operand: Any, depth: int) -> Conditio
     if operator == "not":
         return Not(_condition(column, operand, depth))
     if operator == "in":
-        if not isinstance(operand, list | tuple | set | frozenset):
+        if (operands := _listed(operand)) is None:
             raise InvalidInput(f'where[{column!r}]["in"] is {operand!r}; give a list of values')
-        return _any_of(column, list(operand))
+        return _any_of(column, operands)
     value = _value(column, operand)
     if operator in ("glob", "prefix"):
         if not isinstance(value, str):
@@ -148,8 +157,9 @@ def _by_json(column: str, operands: Sequence[Any]) -> dict[str, Value]:
 
 
 def _value(column: str, given: Any) -> Value:
-    # numpy scalars come out of arrays and data frames
-    value = given.item() if hasattr(given, "item") and not hasattr(given, "__len__") else given
+    # numpy scalars come out of arrays and data frames; of a time `item` may make its nanoseconds, and None of NaT.
+    one = isinstance(given, np.generic | np.ndarray) and given.ndim == 0 and given.dtype.kind not in "mM"
+    value = given.item() if one else given
     if isinstance(value, float) and not math.isfinite(value):
         raise InvalidInput(f"where[{column!r}] compares with {value!r}; use a finite number")
     if type(value) not in (str, int, float, bool):
@@ -164,8 +174,8 @@ def _value(column: str, given: Any) -> Value:
     if value is None or isinstance(value, str | bool | int | float):
         return value
     raise InvalidInput(
-        f"where[{column!r}] compares with a {type(value).__name__}; use text, numbers, true or false, null, "
-        f"lists of them, or the operators {_names(OPERATORS)}"
+        f"where[{column!r}] compares with {reprlib.repr(value)}, a {type(value).__name__}; use text (a date as ISO "
+        f"text), numbers, true or false, null, lists of them, or the operators {_names(OPERATORS)}"
     )
 
 

@@ -44,6 +44,7 @@ ASKED: list[Callable[[Any], Any]] = [
     *(lambda s, mode=mode: s.search("zebra parse text", 7, mode) for mode in MODES),
     lambda s: s.search("parse", 5, where={"path": {"glob": "old*"}, "start_line": (3, 4, 5)}, explain=True),
     lambda s: s.search("parse", np.int64(3), "dense", {"kind": {"function"}}, rescore=40),
+    lambda s: s.search("parse", 5, where={"start_line": np.array([3, 4, 5]), "kind": {"in": np.array(["function"])}}),
     lambda s: s.search(""),
     lambda s: s.search_batch(["zebra", "", "parse"], 3, fusion="rrf"),
     lambda s: s.search_batch([]),
@@ -81,6 +82,10 @@ WRONG: list[Callable[[Any], Any]] = [
     lambda s: s.search(5),
     lambda s: s.search("a", where={"path": float("nan")}),
     lambda s: s.search("a", where={"colour": "red"}),
+    # Times come out of numpy as numbers of nanoseconds, which text is never equal to.
+    lambda s: s.search("a", where={"path": {"gte": np.datetime64("2024-01-05", "ns")}}),
+    lambda s: s.search("a", where={"path": np.array(["2024-01-05"], "datetime64[ns]")}),
+    lambda s: s.search("a", where={"start_line": np.longdouble(3)}),
     lambda s: s.search("a", where={"path": {"like": "x"}}),
     lambda s: s.search("a", nprobe="8"),
     lambda s: s.search_vectors(np.full((1, 64), np.nan, np.float32)),

@@ -1,5 +1,6 @@
 """Parsing filters: one canonical form, and errors that say what to write instead."""
 
+from datetime import date
 from enum import Enum, IntEnum, StrEnum
 
 import numpy as np
@@ -36,6 +37,8 @@ def test_numpy_scalars_are_values() -> None:
     # Of another type than int, `in range(-(2**63), 2**63)` counts to it, which never ends.
     assert parse_where({"start_line": Line.FIRST}).canonical == parse_where({"start_line": 3}).canonical
     assert parse_where({"start_line": np.int64(3)}).canonical == parse_where({"start_line": 3}).canonical
+    assert parse_where({"start_line": np.array([3, 5])}) == parse_where({"start_line": {"in": np.array([5, 3])}})
+    assert parse_where({"start_line": np.array([3, 5])}) == parse_where({"start_line": [3, 5]})
 
 
 class Kind(StrEnum):
@@ -86,9 +89,15 @@ def deep_not(levels: int) -> object:
         ({"year": float("nan")}, "use a finite number"),
         ({"year": {"gt": None}}, "give a number or text"),
         ({"year": {"gt": True}}, "give a number or text"),
-        ({"year": object()}, "compares with a object"),
-        ({"year": b"x"}, "compares with a bytes"),
-        ({"year": [[1]]}, "compares with a list"),
+        ({"year": object()}, "compares with <object .*, a object"),
+        ({"year": b"x"}, "compares with b'x', a bytes"),
+        ({"year": [[1]]}, r"compares with \[1\], a list"),
+        ({"when": date(2024, 1, 5)}, r"datetime.date\(2024, 1, 5\), a date; use text \(a date as ISO text\)"),
+        ({"when": {"gte": np.datetime64("2024-01-05", "ns")}}, "a datetime64; use text"),
+        ({"when": np.array(["2024-01-05"], "datetime64[ns]")}, "a datetime64; use text"),
+        ({"when": np.datetime64("NaT")}, "a datetime64; use text"),
+        ({"year": np.timedelta64(3, "ns")}, "a timedelta64; use text"),
+        ({"year": np.array([[1]])}, "a ndarray; use text"),
         ({"path": {"glob": "*" * 1_000_000}}, "has 1000000 characters, at most 4096"),
         ({"p" * 5000: 1}, "a column's name has 5000 characters"),
         ({"path": "\ud800"}, "a surrogate"),
