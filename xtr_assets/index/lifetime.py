@@ -1,7 +1,7 @@
 """Lifetime of an index: `close`, `ready`, and the error of a search after closing."""
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 from xtr_assets.core.errors import IndexClosed
 from xtr_assets.core.notebook_table import html_table, plain
@@ -40,6 +40,14 @@ class Lifetime:
 
     def _repr_html_(self) -> str:
         return html_table(type(self).__name__, self.describe() if self.ready else {"closed": True})
+
+    def __reduce__(self) -> NoReturn:
+        # Of `copy` as well: a copy shares what a change of the other one takes away.
+        name = type(self).__name__
+        raise TypeError(
+            f"a {name} holds memory and files of this process: save it, and open what was saved where it is needed; "
+            "threads and forked children share this one"
+        )
 
     def _check_open(self) -> None:
         """For what sets and reads nothing: IndexClosed after `close`."""

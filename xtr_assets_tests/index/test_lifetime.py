@@ -1,5 +1,7 @@
 """An index that was closed says so, whatever is asked of it."""
 
+import copy
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -159,3 +161,11 @@ def test_closing_gives_the_memory_back(tmp_path: Path) -> None:
     for index in (dense, late):
         index.close()
     assert str(tmp_path) not in maps.read_text()
+
+
+@pytest.mark.parametrize("make", USES)
+def test_an_index_is_neither_copied_nor_pickled_and_says_what_to_do(make: Callable[[], Index]) -> None:
+    """A copy shared what the other one changed, and whether pickle took an index went by its recipe."""
+    for way in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="save it, and open what was saved where it is needed"):
+            way(make())
