@@ -57,7 +57,7 @@ def batch_of(queries: Iterable[str]) -> list[str]:
     """
     if isinstance(queries, str):
         raise InvalidInput("a batch is one text; pass a list of queries, or use search")
-    if not isinstance(queries, Iterable):
+    if not isinstance(queries, Iterable) or (isinstance(queries, np.ndarray) and not queries.ndim):
         raise InvalidInput(f"a batch is a {type(queries).__name__}; pass a list of queries")
     texts = list(queries)
     for i, query in enumerate(texts):
@@ -149,7 +149,8 @@ def any_array(values: Any, name: str) -> npt.NDArray[Any]:
     """Whatever numpy makes an array of, of its own type. Lists whose lines differ in length are none."""
     try:
         return np.asarray(values)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
+        # What torch says of a tensor that requires a gradient is a RuntimeError.
         raise InvalidInput(f"{name}: not an array of numbers ({error})") from error
 
 

@@ -34,7 +34,7 @@ def parse_device(text: str) -> AskedDevice:
     """
     if text in ("auto", "cpu"):
         return AskedDevice("auto" if text == "auto" else "cpu")
-    found = _CUDA.fullmatch(text)
+    found = _CUDA.fullmatch(text) if isinstance(text, str) else None
     if not found:
         raise InvalidInput(f"device {text!r} is unknown; allowed: {ALLOWED}")
     numbers = tuple(int(number) for number in (found[1] or "0").split(","))

@@ -10,7 +10,8 @@ from functools import partial
 from itertools import count, groupby
 from pathlib import Path
 
-from xtr_assets.core.errors import CorruptFile, InvalidInput, StorageError, WarehouseLocked
+from xtr_assets.core.arguments import whole
+from xtr_assets.core.errors import CorruptFile, StorageError, WarehouseLocked
 from xtr_assets.core.files import fsync_dir
 from xtr_assets.storage.content import withdrawn_generations
 from xtr_assets.storage.history import published_stack, read_history, read_published
@@ -65,8 +66,7 @@ def collect(
     that no generation has which stays, once nobody wanted it for some days (retired_shards.py). None where they are not
     known: what a shard holds now stays then.
     """
-    if keep < 1:
-        raise InvalidInput(f"keep is {keep}; at least the published generation is kept, so 1 or more")
+    keep = whole(keep, "keep", instead="; the published generation is always kept")
     if not dry_run:
         # Whatever goes: what it held, and who took it back, stays known.
         remember_contents(layout)

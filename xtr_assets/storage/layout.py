@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from xtr_assets.core.arguments import whole
 from xtr_assets.core.errors import GenerationError, InvalidInput
 
 # Shard, segment, folder and model names become folder names on every file system: no separators, no leading dot.
@@ -150,6 +151,8 @@ class Layout:
         return self.generations / "NEXT"
 
     def generation(self, number: int) -> Path:
+        if type(number) is not int:
+            number = whole(number, "generation", 1, LARGEST_NUMBER)
         if not 1 <= number <= LARGEST_NUMBER:
             raise GenerationError(f"generation {number}: numbers go from 1 to {LARGEST_NUMBER}")
         return self.generations / str(number)

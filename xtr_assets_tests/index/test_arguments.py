@@ -56,6 +56,15 @@ def test_a_k_that_is_no_number_of_results_is_refused_alike(k: Any) -> None:
     assert dense_said == tokens_said == f"k is {k!r}; pass a whole number from 1 to {MOST_RESULTS}"
 
 
+def test_a_tensor_that_gives_no_array_is_refused_in_the_words_of_its_library() -> None:
+    class Tensor:
+        def __array__(self, *_: Any, **__: Any) -> Any:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad")
+
+    for said in refusals(lambda index: index.search(Tensor(), 3)):  # type: ignore[arg-type]
+        assert "requires grad" in said
+
+
 @given(k=st.integers(1, 120), kind=st.sampled_from([int, np.int8, np.int32, np.int64, np.uint64]))
 def test_a_whole_k_of_any_width_gives_k_results(k: int, kind: Any) -> None:
     for index in BOTH:

@@ -42,6 +42,10 @@ def test_cuda_without_a_gpu_is_an_error_and_the_generation_is_let_go(warehouse: 
         Searcher(warehouse, device="cuda")
     with pytest.raises(InvalidInput, match="device 'gpu' is unknown; allowed: auto, cpu"):
         Searcher(warehouse, device="gpu")
+    with pytest.raises(InvalidInput, match="device 0 is unknown; allowed: auto, cpu"):
+        Searcher(warehouse, device=0)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match=r"device_memory is '1GB'; pass a whole number of at least 0 \(bytes\)"):
+        Searcher(warehouse, device_memory="1GB")  # type: ignore[arg-type]
 
 
 def test_a_token_index_on_a_device_answers_every_mode_as_the_cpu_does(

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import xtr_assets as xa
@@ -45,6 +46,21 @@ def test_two_generations_are_asked_the_same(warehouse: stored.Warehouse) -> None
         hits = searcher.search("parse date", 5)
     assert found.answers[0].before == tuple(hits) and len(hits) == 5
     assert found.document() == {**plain.document(), "answers": [one.document() for one in found.answers]}
+
+
+@pytest.mark.parametrize("number", ["1", 1.0, True, None])
+def test_what_is_no_number_of_a_generation_is_refused(warehouse: stored.Warehouse, number: Any) -> None:
+    opened = xa.Warehouse.open(warehouse.root)
+    steps = [
+        opened.publish,
+        opened.generation,
+        lambda one: opened.withdraw(one, "why"),
+        lambda one: opened.diff(1, one),
+    ]
+    for step in steps:
+        with pytest.raises(xa.InvalidInput, match=f"generation is {number!r}; pass a whole number from 1 to"):
+            step(number)
+    assert opened.generation(np.int64(1)).number == 1
 
 
 @pytest.mark.parametrize(("place", "shown"), [(None, "NoneType"), (3, "int"), ("", "''"), (" ", "' '")])

@@ -180,6 +180,8 @@ def test_a_wrong_argument_is_refused_with_what_is_allowed(
 def test_queries_that_are_no_texts_are_refused(searcher: Searcher) -> None:
     with pytest.raises(InvalidInput, match="query 1 is a int"):
         searcher.search_batch(["a", 3])  # type: ignore[list-item]
+    with pytest.raises(InvalidInput, match="a batch is a ndarray; pass a list of queries"):
+        searcher.search_batch(np.array("a"))
     with pytest.raises(InvalidInput, match="a batch is one text"):
         searcher.search_batch("zebra")
 

@@ -170,6 +170,8 @@ def test_the_published_generation_always_stays(four: Warehouse) -> None:
     assert four.collect(keep=1).kept == (1,)
     with pytest.raises(InvalidInput, match="keep is 0"):
         four.collect(keep=0)
+    with pytest.raises(InvalidInput, match="keep is '3'; pass a whole number of at least 1"):
+        four.collect(keep="3")  # type: ignore[arg-type]
 
 
 def test_numbers_are_not_used_again_after_collection(four: Warehouse) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from xtr_assets.core.arguments import boolean_mask, result_count, token_batch
+from xtr_assets.core.arguments import boolean_mask, result_count, token_batch, whole
 from xtr_assets.core.errors import EncoderMismatch, InvalidInput
 from xtr_assets.core.parameter_text import parse_parameters
 from xtr_assets.core.row_store import RowTokens, TokenPart
@@ -126,7 +126,8 @@ class TokenIndex(TokenRetrieval):
         one with room, else the CPU; `choice` says which and why.
         memory_bytes : what the index may hold on a GPU; None: half of what is free there now.
         """
-        self._choice, self._on_device = place(device, memory_bytes, self._state)
+        bound = None if memory_bytes is None else whole(memory_bytes, "device_memory", 0, instead=" (bytes)")
+        self._choice, self._on_device = place(device, bound, self._state)
         return self
 
     def save(self, path: Path | str) -> None:

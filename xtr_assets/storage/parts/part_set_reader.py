@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from xtr_assets.core.arguments import whole
 from xtr_assets.core.errors import CorruptFile, GenerationError, PublishRefused, StorageError, WarehouseNotFound
 from xtr_assets.core.files import read_regular
 from xtr_assets.storage.generation import Generation
@@ -171,6 +172,8 @@ class PartSetReader:
     def generation(self, number: int) -> JoinedGeneration:
         """What move `number` serves. GenerationError for an unknown one, and for one whose generations are gone."""
         moves = self.moves()
+        if type(number) is not int:
+            number = whole(number, "the number of a move")
         if not 1 <= number <= len(moves):
             raise unknown_move(number, len(moves))
         return self._joined(moves[number - 1])
