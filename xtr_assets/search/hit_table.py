@@ -72,7 +72,9 @@ class Hits(list[Hit]):
     @overload
     def __getitem__(self, which: slice) -> "Hits": ...
     def __getitem__(self, which: SupportsIndex | slice) -> "Hit | Hits":
-        return Hits(super().__getitem__(which)) if isinstance(which, slice) else super().__getitem__(which)
+        return (
+            Hits(super().__getitem__(which), self.corrected) if isinstance(which, slice) else super().__getitem__(which)
+        )
 
     def _repr_html_(self) -> str:
         """What a notebook shows. Texts are those of strangers: none of them is HTML here."""

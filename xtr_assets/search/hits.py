@@ -85,7 +85,7 @@ class Explanation:
     """
 
     candidates: int
-    spaces: Mapping[str, SpaceExplanation]
+    spaces: Mapping[str, SpaceExplanation] = field(hash=False)
     tokens: tuple[TokenMatch, ...] = ()
     terms: tuple[TermMatch, ...] = ()
 
@@ -129,7 +129,7 @@ class Hit:
 
     chunk_id: int
     score: float
-    scores: Mapping[str, float]
+    scores: Mapping[str, float] = field(hash=False)
     source: str
     path: str
     symbol: str
@@ -139,7 +139,7 @@ class Hit:
     end_line: int
     title: str
     text: str
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
     explanation: Explanation | None = None
     confidence: float | None = None
 

@@ -43,6 +43,16 @@ def test_it_stays_a_list(searcher: Searcher) -> None:
     assert hits[0] == next(iter(hits))
 
 
+def test_what_is_cut_off_it_says_how_it_was_asked(searcher: Searcher) -> None:
+    hits = searcher.search("zebrra", 4, "lexical")
+    assert hits.corrected == hits[:2].corrected == hits[2:].corrected == "zebra"
+
+
+def test_hits_of_several_queries_make_a_set(searcher: Searcher) -> None:
+    hits = searcher.search("zebra", 4, explain=True)
+    assert {*hits, *searcher.search("zebra", 4, explain=True)} == set(hits) and len(set(hits)) == 4
+
+
 def test_a_notebook_shows_text_and_runs_none_of_it(searcher: Searcher) -> None:
     (hit,) = searcher.search("zebra", 1)
     hostile = "<script>alert('x')</script>"
