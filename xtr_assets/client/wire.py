@@ -16,7 +16,7 @@ from xtr_assets.core.errors import InvalidInput, QuestionTimeout, RemoteError, S
 from xtr_assets.core.http_environment import proxy_hint
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.search.hit_table import Hits
-from xtr_assets.search.hits import Explanation, Hit, SpaceExplanation, TermMatch, TokenMatch
+from xtr_assets.search.hits import Copy, Explanation, Hit, SpaceExplanation, TermMatch, TokenMatch
 
 GENERATION_HEADER = "Xtr-Generation"
 # The release of a server, in every answer.
@@ -173,7 +173,9 @@ def _hit(document: Mapping[str, Any]) -> Hit:
     known = {name: document[name] for name in _HIT_FIELDS if name in document}
     score = math.nan if known.get("score") is None else known["score"]
     explained = known.pop("explanation", None)
-    return Hit(**{**known, "score": score, "explanation": None if explained is None else _explanation(explained)})
+    also = tuple(_known(Copy, one) for one in known.pop("also", ()))
+    told = None if explained is None else _explanation(explained)
+    return Hit(**{**known, "score": score, "explanation": told, "also": also})
 
 
 def _explanation(document: Mapping[str, Any]) -> Explanation:

@@ -10,7 +10,8 @@ from xtr_assets.core.types import Mask
 
 Fusion = Literal["zsum", "rrf"]
 FUSIONS: tuple[Fusion, ...] = get_args(Fusion)
-Collapse = Literal["symbol"]
+Collapse = Literal["symbol", "text"]
+COLLAPSES: tuple[Collapse, ...] = get_args(Collapse)
 
 # Settings in place of a profile's; None leaves the profile's value.
 SETTINGS = ("nprobe", "ef_search", "k_prime", "rescore", "quantizer_ef_search", "k_factor")
@@ -22,7 +23,8 @@ class SearchOptions:
 
     k : results a query, at least 1. nprobe, ef_search, k_prime, rescore : in place of the profile's, None leaves it.
     allowed : bool [end_row], the rows that may be returned, None for all live ones; not compared, so that options
-    without it name a plan. fusion : how several rankings become one. collapse : "symbol" for one hit a symbol.
+    without it name a plan. fusion : how several rankings become one. collapse : "symbol" for one hit a symbol, "text"
+    for one hit a text.
     quantizer_ef_search, k_factor : FAISS's own names, from a parameter string.
     """
 
@@ -49,8 +51,9 @@ class SearchOptions:
             boolean_mask(self.allowed, "allowed")
         if self.fusion not in FUSIONS:
             raise InvalidInput(f"fusion is {self.fusion!r}; use one of {', '.join(FUSIONS)}")
-        if self.collapse not in (None, "symbol"):
-            raise InvalidInput(f"collapse is {self.collapse!r}; use 'symbol', or None for every chunk by itself")
+        if self.collapse is not None and self.collapse not in COLLAPSES:
+            use = " or ".join(map(repr, COLLAPSES))
+            raise InvalidInput(f"collapse is {self.collapse!r}; use {use}, or None for every chunk by itself")
         if self.rescore is not None and self.k_factor is not None:
             raise InvalidInput(f"rescore = {self.rescore} and k_factor = {self.k_factor} exclude each other; give one")
 

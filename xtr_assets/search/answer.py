@@ -11,6 +11,7 @@ from xtr_assets.core.query_syntax import Query, parse_query
 from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.top_k import best_positions
 from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.search.equal_texts import with_copies
 from xtr_assets.search.explain import explain_hits
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Hit
@@ -30,7 +31,7 @@ from xtr_assets.telemetry.tracing import Span, span
 DEMANDED = "demanded"
 # What pieces of other tokenizers than BERT's begin words with.
 BEGINS = "\u2581\u0120"
-# Of each call of an index for hits of different symbols, how many more candidates than the one before it asks for.
+# Of each call of an index for hits that are collapsed, how many more candidates than the one before it asks for.
 COLLAPSE_GROWTH = 4
 # How many candidates a list has for each one that is read. One space: its list is the order, and in code every fifth
 # chunk is a further part of its symbol. Legs: what stands behind the end of one list may belong before what another
@@ -176,6 +177,9 @@ def rank(
             candidates.observe(len(ranking.candidates.rows))
         for name in compared(opened, ask):
             metrics.RESCORED.labels(name).inc(sum(len(ranking.candidates.rows) for ranking in rankings))
+    if ask.options.collapse == "text":
+        texts = opened.texts
+        rankings = [replace(one, copies=[texts.copies(row, allowed) for row in one.rows.tolist()]) for one in rankings]
     if opened.confidence is None or asked.ranker.legs is None or ask.options.fusion != "zsum":
         return rankings
     return [replace(ranking, confidence=opened.confidence.said(ranking)) for ranking in rankings]
@@ -217,7 +221,7 @@ class Asked:
         return [self._collapsed(ranking) for ranking in ranked]
 
     def of_lists(self, queries: Sequence[QueryVectors]) -> list[Ranking]:
-        """By the candidates of the indexes; as many more as it takes for k symbols where hits are collapsed."""
+        """By the candidates of the indexes; as many more as it takes for k hits where they are collapsed."""
         most = first_most(self.ranker, self.ask)
         if self.ranker.in_order:
             most = max(most, self.most)
@@ -281,7 +285,7 @@ class Asked:
         if self.ask.options.collapse is None:
             return ranking
         with self.timing.phase("fuse"):
-            return ranking.of(self.opened.symbols.first(ranking.rows, self.most))
+            return ranking.of(self.opened.fold(self.ask.options.collapse).first(ranking.rows, self.most))
 
 
 def first_most(ranker: Ranker, ask: Ask) -> int:
@@ -291,7 +295,7 @@ def first_most(ranker: Ranker, ask: Ask) -> int:
 
 
 def wider_lists(ordered: Ranking, collapsed: Ranking, k: int, most: int, allowed: int, *, summed: bool) -> int | None:
-    """How long the lists ought to be for k symbols, None where those of `most` were long enough for what was read."""
+    """How long the lists ought to be for k hits, None where those of `most` were long enough for what was read."""
     if most >= allowed:
         return None
     if len(collapsed.rows) == k:
@@ -306,4 +310,8 @@ def hydrated(opened: OpenGeneration, rankings: Sequence[Ranking], timing: Timing
     rows = [row for ranking in rankings for row in ranking.rows.tolist()]
     with timing.phase("hydrate"), span("hydrate", rows=len(rows)):
         columns = iter(opened.hydrator.rows(rows))
-        return [[Hit.of(next(columns), *numbers) for numbers in ranking.numbers()] for ranking in rankings]
+        found = [[Hit.of(next(columns), *numbers) for numbers in ranking.numbers()] for ranking in rankings]
+        return [
+            hits if ranking.copies is None else with_copies(hits, ranking.copies)
+            for hits, ranking in zip(found, rankings, strict=True)
+        ]

@@ -1,6 +1,8 @@
 """The symbols of rows: one hit a symbol, and the rows that bear the name that was asked for."""
 
+from collections.abc import Sequence
 from threading import Lock
+from typing import Protocol
 
 import numpy as np
 
@@ -18,7 +20,19 @@ MOST_KNOWN = 100_000
 # Of these the terms of what they are called: 1.5 kB each.
 MOST_CALLED = 20_000
 
-Key = tuple[str, str, str] | int
+Place = tuple[str, str, str]
+
+
+class Fold(Protocol):
+    """Which rows are one hit: those of a symbol, or of a text (equal_texts.py)."""
+
+    def first(self, rows: Ints, k: int) -> Ints:
+        """Positions int64 [m <= k], ascending, of the first row of each of the first k in rows int64 [n]."""
+        ...
+
+    def keys(self, rows: Ints) -> Sequence[Place | str | None]:
+        """What names them, the same in every part of a set; None for a row that stands for itself."""
+        ...
 
 
 class Symbols:
@@ -26,20 +40,20 @@ class Symbols:
 
     def __init__(self, generation: Generation) -> None:
         self._places = Hydrator(generation, PLACE)
-        self._known: dict[int, Key] = {}
+        self._known: dict[int, Place | int] = {}
         self._called: dict[int, frozenset[str]] = {}
         self._lock = Lock()
 
     def first(self, rows: Ints, k: int) -> Ints:
         """Positions int64 [m <= k], ascending, of the first row of each of the first k symbols in rows int64 [n]."""
-        met: dict[Key, int] = {}
+        met: dict[Place | int, int] = {}
         for position, row in enumerate(rows.tolist()):
             met.setdefault(self._key(row), position)
             if len(met) == k:
                 break
         return np.fromiter(met.values(), np.int64, len(met))
 
-    def places(self, rows: Ints) -> list[tuple[str, str, str] | None]:
+    def keys(self, rows: Ints) -> list[Place | None]:
         """The symbol of each of rows int64 [n], (source, path, symbol); None for what has none."""
         keys = map(self._key, rows.tolist())
         return [None if isinstance(key, int) else key for key in keys]
@@ -65,7 +79,7 @@ class Symbols:
             found.append(terms)
         return found
 
-    def _key(self, row: int) -> Key:
+    def _key(self, row: int) -> Place | int:
         known = self._known.get(row)
         if known is None:
             (place,) = self._places.rows([row])

@@ -113,6 +113,21 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """A place where the text of a hit stands once more."""
+
+    chunk_id: int
+    source: str
+    path: str
+    symbol: str
+    start_line: int
+
+    def document(self) -> dict[str, Any]:
+        """The same as JSON-able values; `id` as that of a hit."""
+        return {**asdict(self), "id": str(self.chunk_id)}
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A chunk that was found.
 
@@ -125,6 +140,9 @@ class Hit:
     queries. A chunk that was asked for by its id has neither: NaN, {}. `confidence`
     is how likely such a hit is right, from 0 to 1
     (docs/searching.md, "Confidence"); None where nothing says so.
+
+    Of a search with `collapse="text"`, `copies` says how many other chunks that pass have the same title and text, and
+    `also` names the first 20 of them, by source, path and line (docs/searching.md, "Equal texts"); else None and ().
     """
 
     chunk_id: int
@@ -142,6 +160,8 @@ class Hit:
     metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
     explanation: Explanation | None = None
     confidence: float | None = None
+    copies: int | None = None
+    also: tuple[Copy, ...] = ()
 
     @classmethod
     def of(
@@ -189,4 +209,15 @@ class Hit:
             "title": self.title,
             "metadata": dict(self.metadata),
         }
+        if self.copies is not None:
+            shown |= {"copies": self.copies, "also": [one.document() for one in self.also]}
         return shown if self.explanation is None else {**shown, "explanation": self.explanation.document()}
+
+    def told_also(self) -> str:
+        """Where else its text stands, for people: one place, and how many more; "" where nowhere is known."""
+        if not self.also or self.copies is None:
+            return ""
+        first = self.also[0]
+        source = "" if first.source == self.source else f"{first.source}: "
+        more = f" and {self.copies - 1} more" if self.copies > 1 else ""
+        return f"{source}{first.path}:{first.start_line}{more}"

@@ -15,6 +15,7 @@ from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.core.where_syntax import Where
 from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.search.answer import Asked
+from xtr_assets.search.collapse import Place
 from xtr_assets.search.legs import ADDED, NAME, Legs
 from xtr_assets.search.lexical_space import LexicalSpace, rarity_among
 from xtr_assets.search.phase_times import Timing
@@ -22,9 +23,6 @@ from xtr_assets.search.ranker import ranked, scored
 from xtr_assets.search.reader import OpenGeneration
 from xtr_assets.search.request import Ask
 from xtr_assets.search.retrievers import Listed, QueryVectors, Space
-
-# (source, path, symbol) of a chunk, None where it has no symbol.
-Place = tuple[str, str, str] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +34,7 @@ class PartCandidates:
     int64, best first; allowed : how many rows of the part pass
     unknown : columns of the filter that the part does not have, which are absent in all of its rows; fields : where
     there are such, those of metadata that it has
-    symbols : of each candidate, where hits are collapsed
+    keys : of each candidate, where hits are collapsed, that of its symbol or text; None where it stands for itself
     """
 
     ids: Ints
@@ -45,7 +43,7 @@ class PartCandidates:
     lists: Mapping[str, Ints]
     allowed: int
     unknown: tuple[str, ...] = ()
-    symbols: Sequence[Place] | None = None
+    keys: Sequence[Place | str | None] | None = None
     fields: tuple[str, ...] = ()
 
 
@@ -103,7 +101,7 @@ def part_scan(
             kept.append(best_positions(fused, ids, max(ask.k, 2)))
         else:
             order = best_positions(fused, ids, len(ids))
-            kept += [order[:2], order[opened.symbols.first(rows[order], ask.k)]]
+            kept += [order[:2], order[opened.fold(ask.options.collapse).first(rows[order], ask.k)]]
     places = distinct(np.concatenate(kept))
     return _told(asked, query, rows[places], {name: values[places] for name, values in scores.items()}, {}, unknown)
 
@@ -200,9 +198,10 @@ def _told(
         if asked.ranker.shortened is not None:
             length = asked.ranker.shortened(rows)
     places = {name: np.searchsorted(rows, found) for name, found in lists.items()}
-    symbols = None if asked.ask.options.collapse is None else opened.symbols.places(rows)
+    collapse = asked.ask.options.collapse
+    keys = None if collapse is None else opened.fold(collapse).keys(rows)
     fields = opened.filters.fields() if unknown else ()
-    return PartCandidates(opened.chunk_ids[rows], scores, length, places, asked.count, unknown, symbols, fields)
+    return PartCandidates(opened.chunk_ids[rows], scores, length, places, asked.count, unknown, keys, fields)
 
 
 def _scores(asked: Asked, query: QueryVectors, rows: Ints, lists: Mapping[str, Listed]) -> dict[str, Floats]:

@@ -10,11 +10,12 @@ from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.top_k import best_positions
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.search.answer import DEMANDED, first_most, wider_lists
+from xtr_assets.search.collapse import Place
 from xtr_assets.search.confidence import Confidence, LowestConfidence
 from xtr_assets.search.explain import explain_spaces
 from xtr_assets.search.hits import SpaceExplanation
 from xtr_assets.search.legs import ADDED, CALLED, NAME, PLACE, SYMBOL, Blend, Legs
-from xtr_assets.search.part_legs import PartCandidates, Place
+from xtr_assets.search.part_legs import PartCandidates
 from xtr_assets.search.part_spaces import merged
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.ranker import Pooled, Ranker
@@ -27,7 +28,8 @@ NO_QUERY = QueryVectors()
 
 @dataclass(frozen=True, slots=True)
 class MergedHit:
-    """A chunk of a part, with what the set says of it. spaces : how it stands in each, where that was asked for."""
+    """A chunk of a part, with what the set says of it. spaces : how it stands in each, where that was asked for; key :
+    that of its symbol or text, where hits are collapsed."""
 
     part: str
     chunk_id: int
@@ -35,6 +37,7 @@ class MergedHit:
     scores: Mapping[str, float]
     confidence: float | None
     spaces: Mapping[str, SpaceExplanation] = field(default_factory=dict)
+    key: Place | str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,6 +150,7 @@ def merged_hits(
     first = first_most(ranker, ask)
     most = most or first
     kept = None if ask.options.collapse is None else len(ids)
+    keys = fold_keys(told)
     # Lists of k decide at first whether one index would score all rows, also where collapsing asks for longer ones.
     every = ask.mode != "lexical" and ranker.scans(ranker.listed(ask.k) if most == first else most, allowed)
     if ask.mode == "exact" or every:
@@ -156,7 +160,7 @@ def merged_hits(
         ranking = ranker.rank(NO_QUERY, ask.k, _lists(told, bases, scores, most, allowed), Timing(), kept)
     wider = None
     if kept is not None:
-        ordered, ranking = ranking, ranking.of(first_symbols(told, ranking.rows, ask.k))
+        ordered, ranking = ranking, ranking.of(first_folded(keys, ranking.rows, ask.k))
         if ask.mode != "exact" and not every:
             wider = wider_lists(ordered, ranking, ask.k, most, allowed, summed=summed)
     if summed and confidence and ask.options.fusion == "zsum":
@@ -168,6 +172,7 @@ def merged_hits(
             int(ids[row]),
             *numbers,
             explain_spaces(candidates, ids, row, legs) if explain else {},
+            keys[row],
         )
         for row, numbers in zip(ranking.rows.tolist(), ranking.numbers(), strict=True)
     ]
@@ -201,13 +206,17 @@ def _placed(name: str, told: Sequence[PartCandidates], bases: Ints) -> list[Ints
     return [one.lists.get(name, np.empty(0, np.int64)) + base for one, base in zip(told, bases, strict=True)]
 
 
-def first_symbols(told: Sequence[PartCandidates], rows: Ints, k: int) -> Ints:
-    """Positions int64 [m <= k], ascending, of the first row of each of the first k symbols in rows; what has no symbol
-    stands for itself."""
-    places = [place for one in told for place in (one.symbols or [None] * len(one.ids))]
-    met: dict[Place | int, int] = {}
+def fold_keys(told: Sequence[PartCandidates]) -> list[Place | str | None]:
+    """The keys of the candidates of all parts, one after the other; of none where hits are not collapsed."""
+    return [key for one in told for key in (one.keys or [None] * len(one.ids))]
+
+
+def first_folded(keys: Sequence[Place | str | None], rows: Ints, k: int) -> Ints:
+    """Positions int64 [m <= k], ascending, of the first row of each of the first k keys in rows; what has no key stands
+    for itself."""
+    met: dict[Place | str | int, int] = {}
     for position, row in enumerate(rows.tolist()):
-        met.setdefault(places[row] or row, position)
+        met.setdefault(keys[row] or row, position)
         if len(met) == k:
             break
     return np.fromiter(met.values(), np.int64, len(met))

@@ -13,10 +13,11 @@ from xtr_assets.core.query_syntax import Query
 from xtr_assets.core.top_k import best_positions, distinct
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index.lexical.collection import Collection
+from xtr_assets.search.collapse import Place
 from xtr_assets.search.hits import SpaceExplanation
 from xtr_assets.search.legs import NAME, Blend
 from xtr_assets.search.part_legs import PartCandidates, part_rows
-from xtr_assets.search.part_merge import Merged, MergedHit, ToldLegs, first_symbols
+from xtr_assets.search.part_merge import Merged, MergedHit, ToldLegs, first_folded, fold_keys
 from xtr_assets.search.ranker import ranked
 from xtr_assets.search.reader import OpenGeneration
 from xtr_assets.search.request import Ask
@@ -69,12 +70,13 @@ def before(values: Mapping[str, Floats | Doubles], ids: Ints, asked: Asked) -> d
 class RankedParts:
     """The best of each leg in the whole, on the way to a ranking by their ranks.
 
-    ids : int64 [m]; owner : of each the part's number; scores : by space, and of names, float32 [m]; legs : as they are
-    joined, by space, float64 [m]; length : what length takes off MaxSim; allowed : rows of all parts
+    keys : of all that was told, where hits are collapsed; kept : int64 [m], the places of these among it; ids : int64
+    [m]; owner : of each the part's number; scores : by space, and of names, float32 [m]; legs : as they are joined, by
+    space, float64 [m]; length : what length takes off MaxSim; allowed : rows of all parts
     """
 
     names: Sequence[str]
-    told: Sequence[PartCandidates]
+    keys: Sequence[Place | str | None]
     kept: Ints
     ids: Ints
     owner: Ints
@@ -101,7 +103,7 @@ class RankedParts:
         kept = distinct(np.concatenate([ranked(name, values, ids, most) for name, values in legs.items()]))
         return cls(
             list(parts),
-            told,
+            fold_keys(told),
             kept,
             ids[kept],
             owner[kept],
@@ -128,7 +130,7 @@ class RankedParts:
             fused[self._ranks_in(name)] += 1.0 / (RRF_CONSTANT + 1.0 + np.array(counts[name], np.float64))
         order = best_positions(fused, self.ids, ask.k if ask.options.collapse is None else None)
         if ask.options.collapse is not None:
-            order = order[first_symbols(self.told, self.kept[order], ask.k)]
+            order = order[first_folded(self.keys, self.kept[order], ask.k)]
         # A row of none of the lists has a rank behind `most` in each leg.
         bound = len(self.legs) / (RRF_CONSTANT + self.most + 1.0)
         known = len(self.ids) >= self.allowed or (len(order) == ask.k and fused[order[-1]] > bound)
@@ -145,11 +147,12 @@ class RankedParts:
             name: SpaceExplanation(value, None, 0, None, length=float(self.length[at]) if name == "xtr" else None)
             for name, value in own.items()
         }
-        return MergedHit(self.names[int(self.owner[at])], int(self.ids[at]), score, own, None, spaces)
+        key = self.keys[int(self.kept[at])]
+        return MergedHit(self.names[int(self.owner[at])], int(self.ids[at]), score, own, None, spaces, key)
 
 
 def first_most(k: int, legs: int) -> int:
-    """Lists so long that no row of none of them is among the k best by ranks, unless equal scores or symbols that are
+    """Lists so long that no row of none of them is among the k best by ranks, unless equal scores or hits that are
     collapsed want more: the k first of one leg have 1 / (60 + k) at least, and what is behind place n in each of the
     legs has less than legs / (60 + n).
 

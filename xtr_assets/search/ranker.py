@@ -14,6 +14,7 @@ from xtr_assets.core.fusion import Doubles, Moments, rrf, z_sum
 from xtr_assets.core.search_options import Fusion, SearchOptions
 from xtr_assets.core.top_k import best_positions, distinct
 from xtr_assets.core.types import Floats, Ints
+from xtr_assets.search.equal_texts import Copies
 from xtr_assets.search.legs import CANDIDATES, PLACE, Legs, moments_of
 from xtr_assets.search.lexical_space import rarity_among
 from xtr_assets.search.phase_times import Timing
@@ -30,7 +31,8 @@ class Ranking:
     rows : int64 [n]; scores : float64 [n], what ordered them; by_space : exact scores float32 [n] per space, NaN where
     a row has none there; leaders : the two best scores of all candidates, 0 where there are not so many; confidence :
     float64 [n], None where the generation has no calibration or the mode sums nothing; asked : what the indexes were
-    asked with, k being the length of their lists, None where all rows were scanned
+    asked with, k being the length of their lists, None where all rows were scanned; copies : of each row where else
+    its text stands, None where hits are not one a text
     """
 
     rows: Ints
@@ -40,6 +42,7 @@ class Ranking:
     leaders: tuple[float, float]
     confidence: Doubles | None = None
     asked: SearchOptions | None = None
+    copies: Sequence[Copies] | None = None
 
     def numbers(self) -> Iterator[tuple[float, dict[str, float], float | None]]:
         """Per row its score, its exact score in each space that it has one in, its confidence, as Python numbers."""

@@ -10,11 +10,13 @@ from weakref import ref
 import numpy as np
 
 from xtr_assets.core.errors import InvalidInput, NotInThisIndex
+from xtr_assets.core.search_options import Collapse
 from xtr_assets.core.types import SPACE_OF, Int32s, Ints, Mask
 from xtr_assets.core.where_syntax import Where
 from xtr_assets.index.machine import WORDS_REASON
-from xtr_assets.search.collapse import Symbols
+from xtr_assets.search.collapse import Fold, Symbols
 from xtr_assets.search.confidence import PROFILE_KEY, Confidence, LowestConfidence
+from xtr_assets.search.equal_texts import EqualTexts
 from xtr_assets.search.filter_masks import RowFilters
 from xtr_assets.search.instrumentation import show_dense, show_lexical, show_tokens
 from xtr_assets.search.legs import LEGS, Blend, Legs
@@ -104,6 +106,7 @@ class OpenGeneration:
             self._token_arrays: dict[int, TokenArrays] = {}
             self.symbols = Symbols(generation)
             self.places: RowPlaces = RowPlaces(generation.segments, None if previous is None else previous.places)
+            self.texts = EqualTexts(generation)
             self.legs = self._legs(generation)
             self.confidence = self._confidence(generation)
             self._show(generation.layout.root.name, stack)
@@ -229,6 +232,10 @@ class OpenGeneration:
     def allowed(self, where: Where | None) -> Mask:
         """Rows that may be returned: bool [end_row]."""
         return self.live if where is None else self.filters.mask(where)
+
+    def fold(self, collapse: Collapse) -> Fold:
+        """Which rows are one hit."""
+        return self.symbols if collapse == "symbol" else self.texts
 
     def token_ids(self, row: int) -> Int32s:
         """int32 [tokens]: what the tokenizer called the tokens of a document."""

@@ -167,7 +167,8 @@ class Searcher(GenerationHolder):
         fusion : how hybrid and exact join the legs, "zsum" or "rrf"
         syntax : "terms" reads `"exact phrase"` and `+must` in the query and corrects its spelling
             (docs/searching.md), "plain" takes it as it is
-        collapse : "symbol" for the best chunk of each symbol alone, still k of them where there are so many
+        collapse : "symbol" for the best chunk of each symbol alone, "text" for that of equal texts, with where else it
+            stands (`hit.also`, `hit.copies`); still k of them where there are so many
         explain : fill `hit.explanation`
         """
         return self.search_batch(

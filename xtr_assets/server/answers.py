@@ -17,7 +17,7 @@ from xtr_assets.server.question import Question
 from xtr_assets.server.witness import Told, Witness, tell_all
 
 # What `"hydrate": false` leaves out of a hit.
-CHUNK = ("source", "path", "symbol", "kind", "part", "start_line", "end_line", "title", "text", "metadata")
+CHUNK = ("source", "path", "symbol", "kind", "part", "start_line", "end_line", "title", "text", "metadata", "also")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from xtr_assets.server.answers import hit_documents
 from xtr_assets.server.facets import Counted
 from xtr_assets.server.hosted_index import HostedIndex
 from xtr_assets.server.limits import Limits, later
+from xtr_assets.server.part_copies import Copies, copies_of
 from xtr_assets.server.part_route import (
     MOST_LISTED,
     Legs,
@@ -208,6 +209,7 @@ PART_ROUTES: Mapping[str, tuple[type[Strict], PartAnswer]] = {
     "/v1/part/legs": (Legs, legs_of),
     "/v1/part/ranks": (Ranks, ranks_of),
     "/v1/part/chunks": (Chunks, chunks_of),
+    "/v1/part/copies": (Copies, copies_of),
     "/v1/part/explain": (Explain, explained),
     "/v1/part/facets": (Whole, facets_of),
     "/v1/part/state": (Whole, state_of),

@@ -22,6 +22,7 @@ from xtr_assets.search.request import Ask
 from xtr_assets.server.answers import numbered
 from xtr_assets.server.limits import later
 from xtr_assets.server.part_call import PartDown, PartRequest, PartServers, together
+from xtr_assets.server.part_copies import copies_asked, with_copies
 from xtr_assets.server.part_lookup import near_of
 from xtr_assets.server.part_route import MOST_LISTED, candidates_of
 from xtr_assets.server.problem import Problem, refused
@@ -86,6 +87,10 @@ class PartRounds:
         confidence = LowestConfidence.of([one["confidence"] for one in prepared.values()])
         best = await self._best(told, body, blend, confidence)
         documents = await self._read(told, best.hits)
+        if told.ask.options.collapse == "text" and best.hits:
+            wanted = copies_asked(body, best.hits)
+            found = await self.of_parts(told.move, told.names, "/v1/part/copies", lambda _: wanted)
+            documents = with_copies(documents, best.hits, list(found.values()), shown=told.question.hydrate)
         if not told.explain:
             return documents
         return await self._explained(told, {**body, "token_ids": _first(prepared).get("token_ids")}, best, documents)
@@ -299,10 +304,11 @@ def _within_bounds(ask: Ask, most: int) -> int:
         raise refused(
             400, f"k is {ask.k}, and lists of {most} would be needed, of at most {MOST_LISTED}; ask for a smaller k"
         )
+    what = ask.options.collapse
     raise refused(
         400,
-        f"collapse is 'symbol', and {ask.k} symbols are not among the best {MOST_LISTED} chunks of each "
-        "leg, the most that a front of parts looks at; ask for a smaller k, or without collapse",
+        f"collapse is {what!r}, and {ask.k} {what}s are not among the best {MOST_LISTED} chunks of each leg, the most "
+        "that a front of parts looks at; ask for a smaller k, or without collapse",
     )
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from xtr_assets.core.arguments import query_tokens, query_vectors
 from xtr_assets.core.asked_name import asked_name
@@ -25,11 +25,12 @@ from xtr_assets.core.search_options import Collapse, Fusion, SearchOptions
 from xtr_assets.core.where_syntax import parse_where
 from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.search.answer import compared, known_whole, vocabulary_of
+from xtr_assets.search.collapse import Place
 from xtr_assets.search.confidence import PROFILE_KEY
 from xtr_assets.search.legs import ADDED, AS_IT_IS
 from xtr_assets.search.loaders import terms_version
 from xtr_assets.search.near_words import MOST_WORDS, doubted
-from xtr_assets.search.part_legs import PartCandidates, Place, part_candidates, part_scan
+from xtr_assets.search.part_legs import PartCandidates, part_candidates, part_scan
 from xtr_assets.search.part_ranks import part_ranks
 from xtr_assets.search.reader import OpenGeneration
 from xtr_assets.search.request import Ask
@@ -45,11 +46,15 @@ from xtr_assets.storage.parts.part_set_reader import manifest_digest
 Mode = Literal["hybrid", "dense", "xtr", "lexical", "exact"]
 # What a front answers.
 MODES: tuple[Mode, ...] = ("hybrid", "dense", "xtr", "lexical", "exact")
-# How long a front lets lists become in search of different symbols: a candidate takes some 200 bytes of JSON.
+# How long a front lets lists become in search of hits that are collapsed: a candidate takes some 200 bytes of JSON.
 MOST_LISTED = 20_000
 # A word of a query is asked for once. Of scripts without spaces each pair of characters is one, and of a name like
 # `aBcD` each letter and the whole.
 MOST_TERMS = 2 * Limits().query_chars
+# What a part tells the keys as that its candidates are collapsed by.
+TOLD_AS: Mapping[Collapse, str] = {"symbol": "symbols", "text": "texts"}
+# A text hash in hexadecimal digits.
+TextHash = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 # A score of a leg beside the chunk that has it, of all legs of a front's longest lists.
 Pairs = Annotated[list[tuple[Finite, Annotated[int, Field(ge=0, lt=2**63)]]], Field(max_length=3 * MOST_LISTED)]
@@ -195,7 +200,7 @@ def legs_of(index: HostedIndex, body: Legs) -> dict[str, Any]:
             found = part_scan(opened, ask, vectors, text, collection, _moments(opened, body), body.most)
         else:
             found = part_candidates(opened, ask, vectors, text, collection, body.most)
-        return candidates_document(opened.number, found)
+        return candidates_document(opened.number, found, body.collapse)
 
 
 def ranks_of(index: HostedIndex, body: Ranks) -> dict[str, Any]:
@@ -210,7 +215,7 @@ def ranks_of(index: HostedIndex, body: Ranks) -> dict[str, Any]:
         return {"generation": opened.number, "scores": scores, "legs": legs}
 
 
-def candidates_document(generation: int, found: PartCandidates) -> dict[str, Any]:
+def candidates_document(generation: int, found: PartCandidates, collapse: Collapse | None = None) -> dict[str, Any]:
     """Candidates as JSON-able values: None for NaN, which JSON has not."""
     scores = {
         name: [None if value != value else value for value in values.tolist()] for name, values in found.scores.items()
@@ -224,7 +229,7 @@ def candidates_document(generation: int, found: PartCandidates) -> dict[str, Any
         "allowed": found.allowed,
         "unknown": list(found.unknown),
         "fields": list(found.fields),
-        **({} if found.symbols is None else {"symbols": found.symbols}),
+        **({} if collapse is None else {TOLD_AS[collapse]: found.keys}),
     }
 
 
@@ -308,15 +313,23 @@ def candidates_of(document: Mapping[str, Any]) -> PartCandidates:
     wrong = [name for name, places in lists.items() if len(places) and not 0 <= places.min() <= places.max() < len(ids)]
     if wrong or length.shape != ids.shape:
         raise ValueError(f"{len(ids)} ids, {length.shape} lengths, lists that lead elsewhere: {wrong}")
-    symbols = None if document.get("symbols") is None else [_place(one) for one in document["symbols"]]
-    if symbols is not None and len(symbols) != len(ids):
-        raise ValueError(f"{len(ids)} ids, {len(symbols)} symbols")
+    keys: list[Place | str | None] | None = None
+    if document.get("symbols") is not None:
+        keys = [_place(one) for one in document["symbols"]]
+    elif document.get("texts") is not None:
+        keys = [_text(one) for one in document["texts"]]
+    if keys is not None and len(keys) != len(ids):
+        raise ValueError(f"{len(ids)} ids, {len(keys)} symbols or texts")
     # A server of an earlier release tells no fields.
     unknown, fields = (tuple(map(str, one)) for one in (document["unknown"], document.get("fields", ())))
-    return PartCandidates(ids, scores, length, lists, int(document["allowed"]), unknown, symbols, fields)
+    return PartCandidates(ids, scores, length, lists, int(document["allowed"]), unknown, keys, fields)
 
 
-def _place(told: Any) -> Place:
+def _text(told: Any) -> str:
+    return TypeAdapter(TextHash).validate_python(told)
+
+
+def _place(told: Any) -> Place | None:
     if told is None:
         return None
     source, path, symbol = told

@@ -194,7 +194,7 @@ def test_hybrid_finds_what_exact_finds(legs: Searcher, query: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["hybrid", "dense", "xtr"])
-@pytest.mark.parametrize("collapse", [None, "symbol"])
+@pytest.mark.parametrize("collapse", [None, "symbol", "text"])
 def test_a_scan_finds_what_indexes_that_miss_nothing_find(legs: Searcher, mode: Mode, collapse: Any) -> None:
     """Of many hits the last are those that the lists hold: what stands behind every list is missed by no index."""
     every = {} if mode == "xtr" else {"nprobe": 16}
@@ -357,7 +357,7 @@ def test_a_batch_of_collapsed_searches_gives_what_single_ones_give(legs: Searche
 
 
 def test_another_collapse_is_refused(legs: Searcher) -> None:
-    with pytest.raises(InvalidInput, match="collapse is 'file'; use 'symbol'"):
+    with pytest.raises(InvalidInput, match="collapse is 'file'; use 'symbol' or 'text', or None"):
         legs.search("zebra", collapse="file")  # type: ignore[arg-type]
 
 

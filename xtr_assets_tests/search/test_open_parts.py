@@ -85,6 +85,9 @@ def shards() -> dict[str, list[Chunk]]:
     code, documents = corpus()
     # Four chunks a symbol, for `collapse`.
     code = [replace(chunk, symbol=f"f{i // 4}", part=i % 4) for i, chunk in enumerate(code[:211])]
+    # Texts of the first shard that stand in others, too.
+    code[150:170] = [replace(chunk, text=code[i].text) for i, chunk in enumerate(code[150:170])]
+    code[210] = replace(code[210], text=code[3].text)
     return {"a": code[:150], "b": code[150:210], "c": documents[:70], "d": code[210:], "e": []}
 
 
@@ -153,7 +156,7 @@ def test_the_corpus_is_what_the_module_says(one: Searcher, sets: Mapping[str, Se
     mode=st.sampled_from(MODES),
     where=st.sampled_from(FILTERS),
     k=st.sampled_from((1, 7, 70, 1000)),
-    collapse=st.sampled_from((None, "symbol")),
+    collapse=st.sampled_from((None, "symbol", "text")),
     fusion=st.sampled_from(("zsum", "rrf")),
 )
 def test_a_set_answers_as_one_index(
@@ -364,7 +367,7 @@ def asked_apart(
     where=st.sampled_from(FILTERS),
     k=st.sampled_from((1, 7, 40, 70, 1000)),
     fusion=st.sampled_from(("zsum", "rrf")),
-    collapse=st.sampled_from((None, "symbol")),
+    collapse=st.sampled_from((None, "symbol", "text")),
     first=st.sampled_from((None, 1, 5, 30)),
 )
 def test_parts_that_are_asked_apart_add_up_to_the_answer_of_one_index(
@@ -428,7 +431,7 @@ def test_vectors_and_tokens_that_are_asked_apart_add_up(
 
 def test_the_best_of_an_exact_sum_need_not_be_the_best_of_any_leg(one: Searcher, apart: Mapping[str, Searcher]) -> None:
     """A fifth of these are answered wrong by the best of each leg alone."""
-    for query, k, collapse in product(QUERIES[:-1], (7, 70), (None, "symbol")):
+    for query, k, collapse in product(QUERIES[:-1], (7, 70), (None, "symbol", "text")):
         wanted = one.search(query, k, "exact", collapse=collapse)
         found = asked_apart(apart, query, k, "exact", None, "zsum", collapse).hits
         assert [(hit.chunk_id, hit.score) for hit in found] == [(hit.chunk_id, hit.score) for hit in wanted], query

@@ -58,7 +58,8 @@ def build(parts: PartSet, part: str, seed: int) -> None:
             chunk_id=chunk_id(part, f"{part}/{i // 6}.py", f"f{i // 3}", 0, i % 3),
             part=i % 3,
         )
-        for i, text in enumerate(texts(60, seed))
+        # Twelve texts stand in both parts.
+        for i, text in enumerate([*texts(24, seed), *texts(12, 40), *texts(24, seed + 20)])
     ]
     warehouse = parts.warehouse(part)
     write_shard(warehouse, part, chunks)
@@ -69,12 +70,16 @@ def build(parts: PartSet, part: str, seed: int) -> None:
 
 # Every setting of a question, and each in the modes that have it.
 SETTINGS: list[tuple[str, dict[str, Any]]] = [
-    *((mode, {"collapse": "symbol"}) for mode in MODES),
+    *((mode, {"collapse": collapse}) for mode in MODES for collapse in ("symbol", "text")),
     *((mode, {"explain": True}) for mode in MODES),
-    *(("exact", {"fusion": "rrf", **more}) for more in ({}, {"explain": True}, {"collapse": "symbol"})),
+    *(
+        ("exact", {"fusion": "rrf", **more})
+        for more in ({}, {"explain": True}, {"collapse": "symbol"}, {"collapse": "text"})
+    ),
     ("exact", {"fusion": "rrf", "explain": True, "where": {"source": "b"}}),
     ("exact", {"explain": True, "collapse": "symbol", "where": {"year": 2020}}),
     ("hybrid", {"explain": True, "collapse": "symbol", "where": {"source": "b"}}),
+    ("hybrid", {"explain": True, "collapse": "text", "where": {"year": 2020}}),
     ("hybrid", {"fusion": "rrf", "explain": True}),
     ("hybrid", {"nprobe": 2, "rescore": 50, "k_prime": 100}),
     ("dense", {"nprobe": 2}),
@@ -369,6 +374,63 @@ def test_a_front_reads_of_near_words_what_it_knows_and_refuses_what_are_none(par
     tried(parts, act)
 
 
+def test_copies_in_several_parts_are_told_of_the_hit_that_stands_for_them(parts: PartSet) -> None:
+    async def act(site: Site) -> None:
+        with xa.open(parts.root, "cpu") as whole_set:
+            for where, sources in ((None, {"a", "b"}), ({"source": "b"}, {"b"})):
+                answer = await site.ask("parse date zebra", 120, "dense", where=where, collapse="text")
+                found = hits(answer)
+                assert found == local(whole_set, "parse date zebra", 120, "dense", where, collapse="text")
+                assert {place["source"] for hit in found for place in hit["also"]} == sources
+                assert sum(hit["copies"] for hit in found) == (120 if where is None else 60) - len(found) > 5
+            (first, *_) = hits_of(found)
+            assert first.copies is not None and all(one.start_line >= 0 for one in first.also)
+            body = {"query": "zebra", "k": 9, "collapse": "text", "hydrate": False}
+            bare = (await site.web.post("/v1/search", json=body)).json()["hits"]
+            assert bare == [without_chunk(hit) for hit in local(whole_set, "zebra", 9, "hybrid", None, collapse="text")]
+            assert {"copies", "also"} & bare[0].keys() == {"copies"}
+
+    tried(parts, act)
+
+
+def test_a_front_refuses_what_are_no_copies_and_names_a_part_that_knows_none(parts: PartSet) -> None:
+    """A part of an earlier release folds no texts; fronts are updated behind their parts."""
+
+    async def act(site: Site) -> None:
+        sent = site.client.send
+        place = {"chunk_id": 1, "source": "b", "path": "x", "symbol": "", "start_line": 1, "of_a_later_release": 1}
+        for path, status, answer, told in (
+            (
+                "legs",
+                400,
+                {"error": {"type": "InvalidInput", "message": "collapse: Input should be 'symbol'"}},
+                "0.0.7",
+            ),
+            ("copies", 404, {"error": {"type": "InvalidInput", "message": "no route"}}, "0.0.7"),
+            ("copies", 200, {"generation": 1, "copies": {}}, "no copy of a text"),
+            ("copies", 200, {"count": 1, "first": [{**place, "path": "x"}]}, ""),
+            ("copies", 200, {"count": 1, "first": [{"chunk_id": 1}]}, "no copy of a text"),
+        ):
+
+            async def send(
+                request: httpx.Request, path: str = path, status: int = status, answer: Any = answer, **more: Any
+            ) -> httpx.Response:
+                if request.url.path != f"/v1/part/{path}" or not request.url.host.startswith("b"):
+                    return await sent(request, **more)
+                if "first" in answer:
+                    answer = {"copies": dict.fromkeys(orjson.loads(request.content)["texts"], answer)}
+                return httpx.Response(status, json=answer, request=request, headers={"xtr-version": "0.0.7"})
+
+            site.client.send = send  # type: ignore[method-assign]
+            found = await site.ask("parse date zebra", 5, collapse="text")
+            assert found.status_code == (503 if told else 200) and told in found.text, found.text
+            assert (await site.ask("parse date zebra", 5, collapse="symbol")).status_code == (
+                503 if path == "legs" else 200
+            )
+
+    tried(parts, act)
+
+
 def test_what_a_front_does_not_answer_is_refused_by_name_with_the_remedy(parts: PartSet) -> None:
     async def act(site: Site) -> None:
         for body, told in (
@@ -411,7 +473,13 @@ def test_ranks_joined_by_lists_that_were_too_short_are_those_of_all_rows(
     async def act(site: Site) -> None:
         with xa.open(parts.root, "cpu") as whole_set:
             for query in ("parse date zebra", "+zebra list", "b.f7()"):
-                for k, more in ((1, {}), (7, {"explain": True}), (9, {"collapse": "symbol"}), (200, {})):
+                for k, more in (
+                    (1, {}),
+                    (7, {"explain": True}),
+                    (9, {"collapse": "symbol"}),
+                    (9, {"collapse": "text"}),
+                    (200, {}),
+                ):
                     answer = await site.ask(query, k, "exact", fusion="rrf", **more)
                     given: dict[str, Any] = {"fusion": "rrf", **more}
                     assert hits(answer) == local(whole_set, query, k, "exact", None, **given), (query, k, more)
