@@ -42,6 +42,8 @@ def show_hits(
         link = "" if file is None else f" link {file.as_uri()}"
         where = one_line(f"{hit.path}:{hit.start_line}-{hit.end_line}")
         place = Text.assemble((where, f"cyan{link}"), "\n", (one_line(hit.symbol), "bold"))
+        if also := hit.told_also():
+            place.append(f"\nalso in {one_line(also)}", style="dim")
         text = _marked(escaped(hit.text), terms, lines)
         score = Text(f"{hit.score:.3f}", style="green")
         if hit.confidence is not None:

@@ -21,7 +21,7 @@ from xtr_assets.cli.numpy_start import import_numpy
 from xtr_assets.core.errors import InvalidInput
 
 Mode = Literal["hybrid", "dense", "xtr", "lexical", "exact"]
-Collapse = Literal["symbol"]
+Collapse = Literal["text", "symbol", "none"]
 Syntax = Literal["terms", "plain"]
 # A setting of the indexes that stands in for the profile's in this search.
 SETTING: dict[str, Any] = {"show_default": False, "metavar": "N", "rich_help_panel": "In place of the profile"}
@@ -57,7 +57,12 @@ def search(
         typer.Option(help='terms: "exact phrase" and +must are demanded, spelling corrected; plain: neither.'),
     ] = "terms",
     collapse: Annotated[
-        Collapse | None, typer.Option(help="symbol: the best chunk of each symbol alone.", show_default=False)
+        Collapse | None,
+        typer.Option(
+            help="text: of equal texts the best alone, and where else it stands; symbol: the best chunk of each "
+            "symbol; none: every chunk.",
+            show_default="text",
+        ),
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="What each leg says, and which token met what.")] = False,
     open_rank: Annotated[
@@ -80,7 +85,7 @@ def search(
     from xtr_assets.cli.documents import hits_document
     from xtr_assets.cli.editor import open_hit
     from xtr_assets.cli.hit_list import show_hits
-    from xtr_assets.core.search_options import SearchOptions
+    from xtr_assets.core.search_options import SearchOptions, chosen_collapse
     from xtr_assets.search.request import Ask
 
     asked = " ".join(query)
@@ -101,12 +106,13 @@ def search(
         if mode != "lexical":
             # A process loads it once; a search takes what comes after.
             searcher.load_encoder()
+        folded = chosen_collapse(collapse, arriving=searcher.arriving)
         started = perf_counter()
         try:
             hits = searcher.search(
                 asked, k, mode, conditions,
                 nprobe=nprobe, ef_search=ef_search, k_prime=k_prime, rescore=rescore,
-                syntax=syntax, collapse=collapse, explain=explain,
+                syntax=syntax, collapse=folded, explain=explain,
             )  # fmt: skip
         except InvalidInput as error:
             raise typer.BadParameter(str(error)) from error
@@ -115,6 +121,8 @@ def search(
             emit(hits_document(searcher.generation, mode, took_ms, hits))
         else:
             footing = f"generation {searcher.generation}, {mode}, {took_ms:.1f} ms"
+            if collapse is None and folded is None:
+                footing += "; equal texts stand each by itself while the rest of the generation comes"
             show_hits(asked, hits, footing, config=place.config)
     if open_rank is None:
         return

@@ -75,6 +75,20 @@ class SearchOptions:
         return {name: value for name in SETTINGS if (value := getattr(self, name)) is not None}
 
 
+def chosen_collapse(chosen: Literal["text", "symbol", "none"] | None, *, arriving: bool) -> Collapse | None:
+    """What people and agents get: equal texts once unless they say otherwise. Which texts are equal is not known of a
+    generation that is still arriving, whose first answers would wait for all of it.
+
+    >>> [chosen_collapse(one, arriving=False) for one in (None, "text", "symbol", "none")]
+    ['text', 'text', 'symbol', None]
+    >>> [chosen_collapse(one, arriving=True) for one in (None, "text")]
+    [None, 'text']
+    """
+    if chosen is None:
+        return None if arriving else "text"
+    return None if chosen == "none" else chosen
+
+
 def search_options(
     k: int,
     nprobe: int | None = None,

@@ -23,12 +23,16 @@ class Searches(Protocol):
 def hit_metadata(hit: Hit) -> dict[str, Any]:
     """Place, scores and the fields of the record that the chunk comes from; JSON-able.
 
-    `chunk_id` is text: it has up to 63 bits, which JavaScript would round.
+    `chunk_id` is text: it has up to 63 bits, which JavaScript would round. Where equal texts are
+    one hit, `also_in` says for people where else the text stands, `also` and `copies` for programs.
     """
     place = {name: getattr(hit, name) for name in PLACE}
     told = {**place, "chunk_id": str(hit.chunk_id), "score": hit.score, "scores": dict(hit.scores)}
     if hit.confidence is not None:
         told["confidence"] = hit.confidence
+    if hit.copies is not None:
+        also = [{**one.document(), "chunk_id": str(one.chunk_id)} for one in hit.also]
+        told |= {"copies": hit.copies, "also_in": hit.told_also(), "also": also}
     # Where nothing says how likely the hit is right, a record's own field must not seem to.
     own = {name: value for name, value in hit.metadata.items() if name != "confidence"}
     return {**own, **told}

@@ -20,7 +20,8 @@ class XtrAssetsRetriever(BaseRetriever):  # type: ignore[misc]
     """The chunks of an index as LangChain documents, best first.
 
     searcher : what `xa.open` or `xa.connect` gives; it stays open, and whoever opened it closes it. k, mode, where,
-    settings : as `Searcher.search` takes them; `invoke(question, k=3, where=...)` sets any of them for one question.
+    collapse, settings : as `Searcher.search` takes them, but equal texts are one document unless `collapse` is None;
+    `invoke(question, k=3, where=...)` sets any of them for one question.
     Each document has the chunk's text, its id, and its place and scores as metadata. Its errors are those of the
     searcher.
     """
@@ -33,6 +34,7 @@ class XtrAssetsRetriever(BaseRetriever):  # type: ignore[misc]
     k: int = 10
     mode: str = "hybrid"
     where: Mapping[str, Any] | None = None
+    collapse: str | None = "text"
     settings: Mapping[str, Any] = {}
 
     def _get_relevant_documents(
@@ -42,7 +44,8 @@ class XtrAssetsRetriever(BaseRetriever):  # type: ignore[misc]
         run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002 LangChain passes it by name
         **once: Any,
     ) -> list[Document]:
-        asked = {"k": self.k, "mode": self.mode, "where": self.where, **self.settings, **once}
+        own = {"k": self.k, "mode": self.mode, "where": self.where, "collapse": self.collapse}
+        asked = {**own, **self.settings, **once}
         hits = self.searcher.search(query, asked.pop("k"), asked.pop("mode"), asked.pop("where"), **asked)
         return [Document(hit.text, id=str(hit.chunk_id), metadata=hit_metadata(hit)) for hit in hits]
 

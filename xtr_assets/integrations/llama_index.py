@@ -18,9 +18,9 @@ class XtrAssetsRetriever(BaseRetriever):  # type: ignore[misc]
     """The chunks of an index as LlamaIndex nodes with scores, best first.
 
     searcher : what `xa.open` or `xa.connect` gives; it stays open, and whoever opened it closes it. k, mode, where,
-    settings : as `Searcher.search` takes them. Each node has the chunk's text, its id, and its place and scores as
-    metadata, of which embedding models and LLMs are shown the path and the symbol alone. Its errors are those of the
-    searcher.
+    settings, collapse : as `Searcher.search` takes them, but equal texts are one node unless `collapse` is None. Each
+    node has the chunk's text, its id, and its place and scores as metadata, of which embedding models are shown the
+    path and the symbol alone, and LLMs also where else the text stands. Its errors are those of the searcher.
     """
 
     def __init__(
@@ -30,11 +30,18 @@ class XtrAssetsRetriever(BaseRetriever):  # type: ignore[misc]
         mode: str = "hybrid",
         where: Mapping[str, Any] | None = None,
         settings: Mapping[str, Any] | None = None,
+        collapse: str | None = "text",
         **named: Any,
     ) -> None:
         """named : what LlamaIndex's own BaseRetriever takes."""
         super().__init__(**named)
-        self._searcher, self._k, self._mode, self._where, self._settings = searcher, k, mode, where, settings or {}
+        self._searcher, self._k, self._mode, self._where, self._settings = (
+            searcher,
+            k,
+            mode,
+            where,
+            {"collapse": collapse, **(settings or {})},
+        )
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         hits = self._searcher.search(query_bundle.query_str, self._k, self._mode, self._where, **self._settings)
@@ -42,11 +49,12 @@ class XtrAssetsRetriever(BaseRetriever):  # type: ignore[misc]
         for hit in hits:
             metadata = hit_metadata(hit)
             unshown = [name for name in metadata if name not in ("path", "symbol")]
+            untold = [name for name in unshown if name != "also_in" or not metadata[name]]
             node = TextNode(
                 id_=str(hit.chunk_id),
                 text=hit.text,
                 metadata=metadata,
-                excluded_llm_metadata_keys=unshown,
+                excluded_llm_metadata_keys=untold,
                 excluded_embed_metadata_keys=unshown,
             )
             nodes.append(NodeWithScore(node=node, score=hit.score))

@@ -13,6 +13,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 
 from xtr_assets.core.errors import ConfigError, XtrAssetsError
+from xtr_assets.core.search_options import chosen_collapse
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.neighbourhood import neighbourhood
 from xtr_assets.server import overview
@@ -42,6 +43,7 @@ READS = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hi
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 Mode = Literal["hybrid", "dense", "xtr", "lexical"]
+Collapse = Literal["text", "symbol", "none"]
 
 
 def agent_server(
@@ -105,21 +107,26 @@ class AgentTools:
         path: str | None = None,
         mode: Mode = "hybrid",
         index: str | None = None,
+        collapse: Collapse | None = None,
     ) -> dict[str, Any]:
         """Find the chunks that answer a question, best first, each with its place and the beginning of its text.
 
         query: what is looked for, in plain words; or a traceback, or a line ("src/x.py:12"), for the code there. k: how
         many hits, up to 20. source: only from this source, see list_sources. path: only from files of this glob, such
         as "asyncio/*". mode: leave it; "lexical" finds exact words. index: which index, where there are several.
+        collapse: leave it; of equal texts one is a hit, and also_in says where else it stands. "none" lists each,
+        "symbol" the best chunk of each symbol.
         """
         if not query.strip():
             raise ToolError(f"query is {query[:40]!r}; give words, or the name of what is looked for")
         where = {"source": source, "path": None if path is None else {"glob": path}}
         given = {name: value for name, value in where.items() if value is not None}
-        question = parse_question({"query": query, "k": k, "mode": mode, "where": given}, self._limits)
         chosen = self._index(index)
         with chosen.use() as searcher:
-            hits = searcher.search(query, question.k, mode, question.where)
+            folded = chosen_collapse(collapse, arriving=searcher.arriving)
+            asked = {"query": query, "k": k, "mode": mode, "where": given, "collapse": folded}
+            question = parse_question(asked, self._limits)
+            hits = searcher.search(query, question.k, mode, question.where, collapse=folded)
             tell_all(self._witnesses, Told(chosen, searcher.generation, query, question, hits))
             if not hits and given and (why := nothing_passes(files_of(searcher), source, path)):
                 raise ToolError(why)
@@ -196,6 +203,8 @@ def _shown(hit: Hit, most: int = SHOWN_TEXT) -> dict[str, Any]:
         shown["symbol"] = hit.symbol
     if hit.scores:
         shown["score"] = round(hit.score, 3)
+    if also := hit.told_also():
+        shown["also_in"] = also
     shown["text"] = hit.text if len(hit.text) <= most else hit.text[:most]
     if len(hit.text) > most:
         shown["cut"] = f"{most} of {len(hit.text)} characters"

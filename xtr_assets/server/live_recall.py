@@ -93,9 +93,11 @@ class LiveRecall:
         with told.index.still(told.generation) as searcher:
             if searcher is None:
                 return "moved"
+            # Of equal texts each row counts, as the gate counts them.
+            found = _asked(searcher, told) if told.question.settings.get("collapse") == "text" else told.hits
             reference = _scanned(searcher, told)
             left = _left(searcher, told)
-        recall = recall_of(told.hits, reference, told.question.k, _tolerance(told.question.mode))
+        recall = recall_of(found, reference, told.question.k, _tolerance(told.question.mode))
         if recall is None:
             return "empty"
         metrics.LIVE_RECALL.labels(told.index.name, told.question.mode, left).observe(recall)
@@ -148,14 +150,18 @@ def recall_of(found: Sequence[Hit], reference: Sequence[Hit], k: int, tolerance:
 
 
 def _scanned(searcher: Searcher, told: Told) -> list[Hit]:
+    return _asked(searcher, told, scan=True)
+
+
+def _asked(searcher: Searcher, told: Told, *, scan: bool = False) -> list[Hit]:
     question, settings = told.question, told.question.settings
-    own = {name: settings[name] for name in ("fusion", "collapse") if name in settings}
+    own = {name: settings[name] for name in ("fusion", "collapse") if settings.get(name) not in (None, "text")}
     options = SearchOptions(question.k, **own)
     text, syntax = told.hits.corrected or told.text, settings.get("syntax", "terms")
     # As it was asked: alone, more words of it might be corrected than in its batch.
     said: Any = syntax if demands(text, syntax) else "plain"
     mode: Any = question.mode
-    return searcher.answer([text], options, mode, question.where, syntax=said, scan=True).hits[0]
+    return searcher.answer([text], options, mode, question.where, syntax=said, scan=scan).hits[0]
 
 
 def _left(searcher: Searcher, told: Told) -> str:

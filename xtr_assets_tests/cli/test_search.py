@@ -10,9 +10,11 @@ import yaml
 from xtr_assets.search import Searcher
 from xtr_assets_tests.cli.answers import document
 from xtr_assets_tests.cli.conftest import Command
+from xtr_assets_tests.fixtures import make_chunk, new_warehouse
 
 PLACE_KEYS = ["source", "path", "symbol", "start_line", "end_line", "text"]
 CHUNK_KEYS = ["id", "kind", "part", "title", "metadata"]
+CHUNK_KEYS += ["copies", "also"]
 HIT_KEYS = ["rank", "chunk_id", "score", "scores", "confidence", *PLACE_KEYS, *CHUNK_KEYS]
 LEGS = {"dense", "xtr", "lexical"}
 
@@ -90,7 +92,7 @@ def test_settings_stand_in_for_the_profile(run: Command, monkeypatch: pytest.Mon
     settings = ("--nprobe", "3", "--ef-search", "40", "--k-prime", "50", "--rescore", "60")
     assert document(run, "search", "zebra", *settings)["hits"]
     asked = {"nprobe": 3, "ef_search": 40, "k_prime": 50, "rescore": 60, "syntax": "terms", "explain": False}
-    assert given == [{**asked, "collapse": None}]
+    assert given == [{**asked, "collapse": "text"}]
 
 
 def test_one_hit_a_symbol_is_asked_for_by_name(run: Command) -> None:
@@ -98,6 +100,29 @@ def test_one_hit_a_symbol_is_asked_for_by_name(run: Command) -> None:
     places = [(hit["source"], hit["path"], hit["symbol"]) for hit in hits]
     assert hits and len(set(places)) == len(places)
     assert run("search", "zebra", "--collapse", "file").exit_code == 2
+
+
+def test_equal_texts_are_one_hit_unless_somebody_says_otherwise(
+    run: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    copies = [make_chunk(f"v{i}/install.md", "Install", "zebra stripes", line=3) for i in range(5)]
+    new_warehouse(tmp_path / "w", [*copies, make_chunk("other.md", "Other", "zebra and horse")])
+    search = ("search", "zebra stripes", "-w", str(tmp_path / "w"))
+    first, second = document(run, *search)["hits"]
+    others = sorted({chunk.path for chunk in copies} - {first["path"]})
+    assert (first["copies"], second["copies"]) == (4, 0)
+    assert [(one["path"], one["start_line"]) for one in first["also"]] == [(path, 3) for path in others]
+    assert f"also in {others[0]}:3 and 3 more" in run(*search).stderr
+    every = document(run, *search, "--collapse", "none")["hits"]
+    assert len(every) == 6 and "copies" not in every[0] and "also in" not in run(*search, "--collapse", "none").stderr
+    # While the rest of a generation is still to come nobody knows which texts are equal.
+    monkeypatch.setattr(Searcher, "arriving", True)
+    assert (
+        document(run, *search, "--mode", "dense")["hits"][:5]
+        == document(run, *search, "--mode", "dense", "--collapse", "none")["hits"][:5]
+    )
+    assert "equal texts stand each by itself while" in run(*search, "--mode", "dense").stderr
+    assert document(run, *search, "--mode", "dense", "--collapse", "text")["hits"][0]["copies"] == 4
 
 
 def test_words_are_searched_without_a_model_and_demands_are_kept_or_taken_as_words(

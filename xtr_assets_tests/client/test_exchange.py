@@ -23,7 +23,7 @@ from xtr_assets.client.exchange import (
 )
 from xtr_assets.client.wire import Call, hits_of
 from xtr_assets.core.errors import GenerationError, QuestionTimeout, RemoteError, ServerBusy
-from xtr_assets.search.hits import Explanation, Hit, SpaceExplanation, TermMatch, TokenMatch
+from xtr_assets.search.hits import Copy, Explanation, Hit, SpaceExplanation, TermMatch, TokenMatch
 from xtr_assets.server.answers import encoded
 from xtr_assets.server.limits import Limits
 
@@ -147,7 +147,8 @@ def test_every_field_of_a_hit_comes_over() -> None:
     told = Explanation(12, spaces, tokens, (TermMatch("word", 2, 3, 1.5),))
     hit = Hit(
         2**62 + 1, 0.625, {"dense": 0.5, "called": 0.25}, "code", "a/\u00fc.py", "f.g", "function", 3, 17, 19, "A > B",
-        "def f():\n  \u754c", {"tags": ["x", 1, True, None], "when": "2026"}, told, 0.875,
+        "def f():\n  \u754c", {"tags": ["x", 1, True, None], "when": "2026"}, told, 0.875, 3,
+            (Copy(2**62, "docs", "b.md", "B > C", 4),),
     )  # fmt: skip
     unset = [one.name for one in fields(Hit) if one.default is not MISSING and getattr(hit, one.name) == one.default]
     assert not unset, f"{unset} would not be missed"

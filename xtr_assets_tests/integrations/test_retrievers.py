@@ -14,7 +14,7 @@ import xtr_assets as xa
 from xtr_assets.core.errors import InvalidInput, ProviderError
 from xtr_assets.integrations.hit_metadata import hit_metadata
 from xtr_assets.search.hit_table import Hits
-from xtr_assets.search.hits import Hit
+from xtr_assets.search.hits import Copy, Hit
 from xtr_assets.search.searcher import Searcher
 
 WHERE = {"path": {"glob": "new*"}}
@@ -94,6 +94,27 @@ def test_all_that_is_asked_reaches_the_searcher_and_all_of_a_hit_the_framework(
     assert document.metadata == node.metadata == TOLD
 
 
+def test_equal_texts_are_one_document_and_say_where_else_they_stand(langchain: Any, llama_index: Any) -> None:
+    chain, index = Notes(), Notes()
+    langchain(searcher=chain).invoke("zebra")
+    llama_index(index).retrieve("zebra")
+    langchain(searcher=chain, collapse=None).invoke("zebra")
+    llama_index(index, collapse=None).retrieve("zebra")
+    assert [named for _, named in chain.asked] == [{"collapse": "text"}, {"collapse": None}]
+    assert [named for _, named in index.asked] == [{"collapse": "text"}, {"collapse": None}]
+    folded = replace(HIT, copies=2, also=(Copy(2**62, "docs", "v1.py", "g", 7),))
+    also = [
+        {"chunk_id": str(2**62), "id": str(2**62), "source": "docs", "path": "v1.py", "symbol": "g", "start_line": 7}
+    ]
+    assert hit_metadata(folded) == {**TOLD, "copies": 2, "also_in": "docs: v1.py:7 and 1 more", "also": also}
+    chain.search = index.search = lambda *_, **__: Hits([folded, replace(HIT, copies=0, chunk_id=2)])  # type: ignore[method-assign]
+    (node, alone) = llama_index(index).retrieve("zebra")
+    from llama_index.core.schema import MetadataMode
+
+    assert "also_in: docs: v1.py:7 and 1 more" in node.node.get_content(MetadataMode.LLM)
+    assert "also" not in node.node.get_content(MetadataMode.EMBED) + alone.node.get_content(MetadataMode.LLM)
+
+
 def test_a_record_s_own_field_does_not_say_how_likely_a_hit_is_right() -> None:
     told = hit_metadata(replace(HIT, metadata={"confidence": 0.99, "team": "ui"}, confidence=None))
     assert "confidence" not in told and told["team"] == "ui"
@@ -107,7 +128,8 @@ def test_langchain_takes_what_one_question_says_and_refuses_a_field_that_there_i
     asyncio.run(retriever.ainvoke("zebra", **once))
     retriever.invoke("zebra")
     narrowed, usual = ("zebra", 2, "hybrid", WHERE), ("zebra", 10, "hybrid", {"source": "code"})
-    assert noted.asked == [(narrowed, {"rescore": 50}), (narrowed, {"rescore": 50}), (usual, {"rescore": 40})]
+    folded = [{"collapse": "text", "rescore": rescore} for rescore in (50, 50, 40)]
+    assert noted.asked == list(zip((narrowed, narrowed, usual), folded, strict=True))
     with pytest.raises(ValueError, match="filter"):
         langchain(searcher=noted, filter={"source": "code"})
 

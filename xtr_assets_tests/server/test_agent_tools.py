@@ -46,6 +46,21 @@ def test_a_search_shows_places_and_small_texts(folder: Path, local: Searcher) ->
     assert {hit["place"].split(":")[0] for hit in only["hits"]} == {"old1.py"}
 
 
+def test_equal_texts_are_one_hit_for_an_agent_unless_it_says_otherwise(tmp_path: Path) -> None:
+    copies = [make_chunk(f"v{i}/a.md", "a", "zebra", source="old" if i else "new", line=4) for i in range(3)]
+    new_warehouse(tmp_path / "w", [*copies, make_chunk("b.md", "b", "zebra horse")])
+    found = call(tmp_path / "w", "search", query="zebra", mode="lexical")["hits"]
+    first, second = sorted(found, key=lambda hit: "also_in" not in hit)
+    paths = sorted((hit.source, hit.path) for hit in copies if not first["place"].startswith(hit.path))
+    (source, path), _ = paths
+    beside = "" if source == first["source"] else f"{source}: "
+    assert first["also_in"] == f"{beside}{path}:4 and 1 more" and "also_in" not in second
+    every = call(tmp_path / "w", "search", query="zebra", mode="lexical", collapse="none")["hits"]
+    assert len(every) == 4 and all("also_in" not in hit for hit in every)
+    only = call(tmp_path / "w", "search", query="zebra", mode="lexical", source="new")["hits"]
+    assert all("also_in" not in hit for hit in only), "what the filter hides is named nowhere"
+
+
 def test_an_agent_is_told_what_was_asked_where_the_spelling_was_corrected(folder: Path) -> None:
     found = call(folder, "search", query="zebrra", mode="lexical")
     assert (

@@ -27,7 +27,7 @@ from xtr_assets.server.recall_tally import RecallTally
 from xtr_assets.server.witness import Told
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets.telemetry import metrics
-from xtr_assets_tests.fixtures import drafted, new_warehouse, publish_chunks, write_shard
+from xtr_assets_tests.fixtures import drafted, make_chunk, new_warehouse, publish_chunks, write_shard
 from xtr_assets_tests.server.site import served, version
 from xtr_assets_tests.server.test_hot_swap import until
 
@@ -73,6 +73,31 @@ def test_what_was_lost_is_missed_in_each_mode(index: HostedIndex, mode: str) -> 
     (one,) = live.document("docs")["measured"]
     assert (one["mode"], one["filter"], one["questions"], one["low"]) == (mode, "none", 2, 1)
     assert one["mean"] == pytest.approx(0.85) and one["least"] == pytest.approx(0.7)
+
+
+def test_of_equal_texts_each_row_is_measured(tmp_path: Path) -> None:
+    """People are shown one of them; recall is that of the rows, as the gate measures it."""
+    copies = [make_chunk(f"v{i}.py", "f", "zebra version text") for i in range(6)]
+    new_warehouse(tmp_path / "w", [*copies, *version(1)])
+    index = HostedIndex("docs", tmp_path / "w", "cpu")
+    index.look()
+    asked: list[tuple[Any, bool]] = []
+    answer = Searcher.answer
+
+    def noted(self: Searcher, texts: Any, options: Any, *given: Any, **named: Any) -> Any:
+        asked.append((options.collapse, named["scan"]))
+        return answer(self, texts, options, *given, **named)
+
+    live = LiveRecall(1.0)
+    folded = told(index, k=5, collapse="text")
+    assert folded.hits[0].copies == 5
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Searcher, "answer", noted)
+        assert live.measure(folded) == "measured"
+    assert asked == [(None, False), (None, True)]
+    (one,) = live.document("docs")["measured"]
+    assert (one["questions"], one["mean"]) == (1, 1.0)
+    index.close()
 
 
 def test_what_was_asked_is_scanned_for_corrected_or_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,6 +171,25 @@ def test_a_corrected_question_says_so_and_can_be_asked_as_it_was_typed(page_url:
     assert "syntax" not in httpx.URL(page.url).params and "Asked for zebra" in page.inner_text("#said")
 
 
+def test_equal_texts_stand_once_and_say_where_else(tmp_path: Path, seen: Seen) -> None:
+    copies = [make_chunk(f"<i>v{i}</i>.py", "f", "zebra", source="old" if i else "new", line=4) for i in range(24)]
+    pair = [make_chunk(f"pair{i}.py", "f", "zebra pair") for i in range(2)]
+    new_warehouse(tmp_path / "w", [*copies, *pair])
+    page = seen.page
+    with served({"docs": tmp_path / "w"}) as url:
+        page.goto(f"{url}/?q=zebra&mode=lexical")
+        seen.wait(".hit", 2)
+        assert page.locator("#results i").count() == 0
+        page.click(".also summary")
+        told = page.locator(".also").inner_text()
+        assert told.startswith("also in ") and " and 22 more\n" in told and told.endswith("and 3 more")
+        assert page.locator(".also li").count() == 20 and "<i>v1</i>.py:4" in told
+        assert seen.texts("p.facts:has-text('also in')") in ([f"also in pair{i}.py:1"] for i in (0, 1))
+        page.select_option("#collapse", "none")
+        seen.wait(".hit", 10)
+        assert httpx.URL(page.url).params["collapse"] == "none" and "also in" not in page.inner_text("#results")
+
+
 def test_a_link_shows_the_same_and_going_back_goes_back(page_url: str, seen: Seen) -> None:
     page = seen.page
     page.goto(f"{page_url}/?q=zebra&mode=lexical")

@@ -1,6 +1,6 @@
 // What the page shows is its address: whoever opens the link sees the same.
 
-const DEFAULTS = { view: "search", q: "", mode: "hybrid", beside: "", source: "", kind: "", path: "", k: "10", syntax: "terms", other: "", index: "" };
+const DEFAULTS = { view: "search", q: "", mode: "hybrid", beside: "", source: "", kind: "", path: "", k: "10", syntax: "terms", collapse: "text", other: "", index: "" };
 
 export function readAddress() {
   const given = new URLSearchParams(location.search);

@@ -48,6 +48,7 @@ function card(hit, words, others, around) {
   const node = el("li", {}, el("article", { class: isCode(hit.path) ? "hit" : "hit prose" },
     el("h3", {}, place),
     el("p", { class: "facts" }, facts(hit, others)),
+    ...copies(hit),
     body, met, legs(hit)));
   let context = null;
   let seen = excerpt(hit.text, marks);
@@ -102,6 +103,19 @@ function facts(hit, others) {
   const names = [...new Set(PLACES.map((name) => hit[name]).filter((name) => name))];
   const named = names.map((name) => el("bdi", {}, shown(name.length > NAME ? `${name.slice(0, NAME)}…` : name)));
   return [...score, ...sure, ...beside, ...named].flatMap((one, at) => (at ? [" · ", one] : [one]));
+}
+
+/** Where else the text stands: one place, and the others behind it. */
+function copies(hit) {
+  const also = hit.also ?? [];
+  if (also.length === 0) return [];
+  const place = (one) => [one.source === hit.source ? "" : `${one.source}: `, el("bdi", {}, shown(one.path)), `:${one.start_line}`];
+  const first = ["also in ", ...place(also[0])];
+  if (hit.copies === 1) return [el("p", { class: "facts" }, first)];
+  const more = hit.copies > also.length ? [el("li", {}, `and ${count(hit.copies - also.length)} more`)] : [];
+  return [el("details", { class: "facts also" },
+    el("summary", {}, first, ` and ${count(hit.copies - 1)} more`),
+    el("ul", {}, also.slice(1).map((one) => el("li", {}, place(one))), more))];
 }
 
 function neighbours({ before, after }) {

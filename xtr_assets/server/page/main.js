@@ -8,7 +8,7 @@ import { indexView } from "./index_view.js";
 import { shown } from "./text.js";
 
 const MODES = ["hybrid", "dense", "xtr", "lexical", "exact"];
-const FIELDS = ["mode", "beside", "other", "source", "kind", "path", "k"];
+const FIELDS = ["mode", "beside", "other", "source", "kind", "path", "collapse", "k"];
 const AROUND = { before: 1, after: 1 };
 
 const at = (id) => document.getElementById(id);
@@ -153,9 +153,10 @@ function fill() {
   const answering = generations.filter((one) => one.state === "retired").map((one) => String(one.generation)).reverse();
   at("other").replaceChildren(new Option("none", ""),
     ...(state.other === "" || answering.includes(state.other) ? answering : [state.other, ...answering]).map((one) => new Option(one, one)));
-  for (const name of ["mode", "beside", "other", "k"]) at(name).value = state[name];
+  for (const name of ["mode", "beside", "other", "collapse", "k"]) at(name).value = state[name];
   if (document.activeElement !== at("path") || at("path").value === "") at("path").value = state.path;
   if (at("k").value === "") at("k").value = state.k = "10";
+  if (at("collapse").value === "") at("collapse").value = state.collapse = "text";
   if (at("mode").value === "") at("mode").value = state.mode = "hybrid";
   if (at("beside").selectedIndex < 0) at("beside").value = state.beside = "";
 }
@@ -182,7 +183,8 @@ async function search(signal) {
     if (state.other !== "") await ask(`v1/generations/${state.other}/open`, { index: state.index, signal, post: true });
     const answers = await Promise.all(asked.map(({ mode, generation }) => ask("v1/search", {
       index: state.index, signal, generation,
-      body: { query: state.q, k: Number(state.k), mode, where: whereOf(state), explain: true, syntax: state.syntax },
+      body: { query: state.q, k: Number(state.k), mode, where: whereOf(state), explain: true, syntax: state.syntax,
+        collapse: state.collapse === "none" ? null : state.collapse },
     })));
     // Also where the server moved on between the two.
     const one = state.other === "" && answers.every((answer) => answer.generation === answers[0].generation);
