@@ -190,7 +190,7 @@ class Hit:
 
         `id` is the chunk_id as text: JavaScript and jq round integers beyond 53 bits.
         """
-        shown = {
+        shown: dict[str, Any] = {
             "rank": rank,
             "chunk_id": self.chunk_id,
             # NaN, of a chunk that was asked for by its id, is no JSON.

@@ -14,7 +14,7 @@ from xtr_assets.storage.catalog import connect
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.id_maps import mapped_ids
-from xtr_assets_tests.mutants.truth import Matrix, Row, Truth, Vectors, encode, name_of
+from xtr_assets_tests.mutants.truth import Matrix, Row, Truth, Vectors, encode, name_of, text_of
 
 K = 10
 # A score may differ from the true one by what float16 and int8 rows lose; two chunks of this corpus that are not equal
@@ -54,9 +54,33 @@ def harm(truth: Truth, warehouse: Warehouse) -> list[str]:
             *_served(truth, searcher),
             *_answers(truth, searcher),
             *_words(truth, searcher),
+            *_copies(truth, searcher),
             *_filters(truth, searcher),
         ]
     return [*found, *_vectors(truth, generation), *_catalog(truth, generation), *_evidence(truth, generation)]
+
+
+def _copies(truth: Truth, searcher: Searcher) -> Iterator[str]:
+    """One hit a text, the best of its chunks, and where else it stands among those that pass."""
+    # A module stands twice, under two paths.
+    for where in (None, {"path": {"not": "vendored.py"}}):
+        rows = {one: row for one, row in truth.rows.items() if where is None or row["path"] != "vendored.py"}
+        for mode in ("exact", "dense"):
+            every = searcher.search("any thing at all", len(truth.rows), mode, where)
+            best: dict[str, float] = {}
+            for hit in every:
+                best.setdefault(text_of(truth.rows[hit.chunk_id]), hit.score)
+            hits = searcher.search("any thing at all", len(truth.rows), mode, where, collapse="text")
+            found = [(text_of(truth.rows[hit.chunk_id]), hit.score) for hit in hits]
+            if len(found) != len(best) or any(score < best.get(text, 0.0) for text, score in found):
+                yield f"{mode}, one hit a text: {len(found)} hits, {len(best)} texts"
+            also = {hit.chunk_id: {one.chunk_id for one in hit.also} for hit in hits}
+            true = {
+                one: {other for other in rows if other != one and text_of(rows[other]) == text_of(rows[one])}
+                for one in also
+            }
+            if wrong := sum(also[one] != true[one] for one in also):
+                yield f"{mode}, one hit a text: {wrong} hits name other places than those of their text"
 
 
 def _served(truth: Truth, searcher: Searcher) -> Iterator[str]:

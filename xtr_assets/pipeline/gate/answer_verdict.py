@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from xtr_assets.core.recall import upper_bound
+from xtr_assets.core.search_options import Collapse
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.encoders.base import Tolerance
 from xtr_assets.pipeline.gate.answer_truth import Doubles, Places, StoredVectors
+from xtr_assets.pipeline.gate.copy_truth import text_of
 from xtr_assets.pipeline.gate.drawn_filters import shown
 from xtr_assets.pipeline.gate.drawn_questions import Question
 from xtr_assets.pipeline.gate.leg_truth import LEGS, Listed, Told, summed
@@ -49,10 +51,10 @@ class Case:
     k: int
     where: Mapping[str, Any] | None
     rows: Ints | None
-    folded: bool = False
+    folded: Collapse | None = None
 
     def __str__(self) -> str:
-        folded = ", one hit a symbol" if self.folded else ""
+        folded = f", one hit a {self.folded}" if self.folded else ""
         return f"{self.question.text[:60]!r}, mode {self.mode}, k {self.k}, {shown(self.where)}{folded}"
 
 
@@ -183,9 +185,12 @@ class Judge:
     def _read(self, rows: Ints) -> list[int]:
         return [row for row in rows.tolist() if row in self.columns]
 
-    def symbol_of(self, row: int) -> Hashable:
-        """What names the symbol of a row that was read; a row without one stands for itself."""
+    def fold_of(self, case: Case, row: int) -> Hashable:
+        """What makes a row that was read one hit with others: its text; or its symbol, and a row without one stands for
+        itself."""
         columns = self.columns[row]
+        if case.folded == "text":
+            return text_of(columns)
         return (columns["source"], columns["path"], columns["symbol"]) if columns["symbol"] else row
 
     def _not_allowed(self, case: Case, hits: Sequence[Hit], found: Ints) -> str:
@@ -199,11 +204,11 @@ class Judge:
         if len(hits) > case.k:
             return f"{len(hits)} hits where {case.k} were asked for"
         if case.folded and case.rows is not None:
-            symbols = len({self.symbol_of(row) for row in case.rows.tolist()})
-            if twice := len(hits) - len({self.symbol_of(row) for row in found.tolist()}):
-                return f"{twice} hits are of a symbol that another hit is of"
-            if len(hits) != min(case.k, symbols):
-                return f"{len(hits)} hits, {min(case.k, symbols)} symbols should have come"
+            wanted = min(case.k, len({self.fold_of(case, row) for row in case.rows.tolist()}))
+            if twice := len(hits) - len({self.fold_of(case, row) for row in found.tolist()}):
+                return f"{twice} hits are of a {case.folded} that another hit is of"
+            if len(hits) != wanted:
+                return f"{len(hits)} hits, {wanted} {case.folded}s should have come"
         elif self.whole(case) and case.rows is not None and len(hits) != min(case.k, len(case.rows)):
             return f"{len(hits)} hits, {min(case.k, len(case.rows))} rows should have come"
         return ""
@@ -256,26 +261,26 @@ class Judge:
             if not case.folded and (lost := np.setdiff1d(np.flatnonzero(placed & (total > clear)), at)).size:
                 verdict.problems.append(f"{lost.size} rows at places of the question did not come ({case})")
                 return
-        # One hit a symbol: of each the best row alone could have come.
+        # One hit a symbol, or a text: of each the best row alone could have come.
         offered = np.sort(total[brought])
         if case.folded:
             best: dict[Hashable, float] = {}
             for row, value in zip(rows[brought].tolist(), total[brought].tolist(), strict=True):
-                best[self.symbol_of(row)] = max(value, best.get(self.symbol_of(row), value))
+                best[self.fold_of(case, row)] = max(value, best.get(self.fold_of(case, row), value))
             offered = np.sort(np.array(list(best.values())))
             lesser = [
                 row for row, value in zip(rows[at].tolist(), total[at].tolist(), strict=True)
-                if value < best.get(self.symbol_of(row), value) - room
+                if value < best.get(self.fold_of(case, row), value) - room
             ]  # fmt: skip
             if self.whole(case) and lesser:
-                verdict.problems.append(f"{len(lesser)} hits are not the best chunk of their symbol ({case})")
+                verdict.problems.append(f"{len(lesser)} hits are not the best chunk of their {case.folded} ({case})")
                 return
         wanted = min(case.k, len(offered))
         if not wanted:
             return
         good = int((total[at] >= float(offered[-wanted]) - room).sum())
         if not self.whole(case):
-            # Of equal chunks a search that folds symbols looks further than the lists: more came than these hold.
+            # Of equal chunks a search that folds looks further than the lists: more came than these hold.
             verdict.found.append(min(good, wanted) / wanted)
         elif good < wanted:
             verdict.problems.append(f"{wanted - good} of the {wanted} best rows did not come ({case})")

@@ -1,12 +1,12 @@
 """`answers_agree`: words asked as users ask them, with filters and without, in every mode, against brute force.
 
 Other checks come with vectors of their own or look at one index. Here the whole way is asked: words, the query encoder,
-filters, live rows, every leg, their sum, one hit a symbol, `k`. What is right is worked out from the segments' files by
-code of the gate alone (where_truth.py, answer_truth.py, leg_truth.py), with the vectors that the gate's queries were
-given when they were drawn.
+filters, live rows, every leg, their sum, one hit a symbol or a text, `k`. What is right is worked out from the
+segments' files by code of the gate alone (where_truth.py, answer_truth.py, leg_truth.py, copy_truth.py), with the
+vectors that the gate's queries were given when they were drawn.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from xtr_assets.core.types import Ints, Leg
 from xtr_assets.core.where_syntax import parse_where
 from xtr_assets.pipeline.gate.answer_truth import KnownRows, Places, StoredVectors, known_rows, places_of
 from xtr_assets.pipeline.gate.answer_verdict import Case, Judge, Verdict, tolerated
+from xtr_assets.pipeline.gate.copy_truth import copy_faults, text_of
 from xtr_assets.pipeline.gate.demand_truth import demand_faults, drawn_demands
 from xtr_assets.pipeline.gate.drawn_filters import drawn_filters, shown
 from xtr_assets.pipeline.gate.drawn_questions import Question, drawn_questions
@@ -25,7 +26,7 @@ from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.leg_truth import Told
 from xtr_assets.pipeline.gate.name_truth import drawn_calls, drawn_name, drawn_places
 from xtr_assets.pipeline.gate.vector_truth import vector_faults
-from xtr_assets.pipeline.gate.where_truth import HeldRows
+from xtr_assets.pipeline.gate.where_truth import HeldRows, Row
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.ranker import Mode
@@ -75,10 +76,11 @@ def check(session: DraftSession) -> Finding:
         order = chance.permutation(len(filters)).tolist()
         modes = modes_of(draft)
         problems += _strange_modes(searcher, modes)
+        folded_over = [*_by_name(known), *_by_text(known)]
         cases = [
             *_unfiltered(questions, known, modes),
             *_filtered(questions, filters, truth, known, order, modes),
-            *_folded(questions, known, modes),
+            *_folded(questions, folded_over, modes),
             *_named(drawn_name(session, known.live, chance), known),
             *_called(drawn_calls(session, known.live, chance), known),
             *_called(drawn_places(session, known.live, np.random.default_rng([draft.number, draft.end_row, 1])), known),
@@ -159,8 +161,9 @@ def _unfiltered(questions: Sequence[Question], known: KnownRows, there: Sequence
     modes: tuple[Mode, ...] = (*there, "exact") if known.whole else tuple(there)
     asked = questions[:: max(1, len(questions) // 2)][:2]
     cases = [Case(one, mode, K, None, rows) for mode in modes for one in asked]
-    # Which symbol a row is of is known of those that were read.
-    return [*cases, *(Case(asked[0], mode, K, None, rows, True) for mode in modes if known.whole and asked)]
+    # Which symbol a row is of, and its text, is known of those that were read.
+    folded: tuple[Collapse, ...] = ("symbol", "text") if known.whole and asked else ()
+    return [*cases, *(Case(asked[0], mode, K, None, rows, one) for one in folded for mode in modes)]
 
 
 def _named(questions: Sequence[Question], known: KnownRows) -> list[Case]:
@@ -175,23 +178,53 @@ def _called(questions: Sequence[Question], known: KnownRows) -> list[Case]:
     return [Case(one, mode, K, where, rows) for one, mode in zip(questions, _SUMMED, strict=False)]
 
 
-def _folded(questions: Sequence[Question], known: KnownRows, there: Sequence[Mode]) -> list[Case]:
-    """One hit a symbol, over rows of symbols that have several chunks, or that have a name which stands elsewhere too:
-    as many hits as there are symbols, and one more."""
+# What is folded, over which rows, and the filter that lets these through.
+FoldedOver = tuple[Collapse, Ints, Mapping[str, Any]]
+
+
+def _folded(questions: Sequence[Question], over: Sequence[FoldedOver], there: Sequence[Mode]) -> list[Case]:
+    """As many hits as there are symbols or texts, and one more."""
+    modes: tuple[Mode, ...] = ("hybrid", "dense" if "dense" in there else "xtr", "exact")
+    return [
+        Case(questions[i % len(questions)], mode, len(rows) + 1, where, rows, folded)
+        for folded, rows, where in over
+        for i, mode in enumerate(modes)
+    ]
+
+
+def _by_name(known: KnownRows) -> list[FoldedOver]:
+    """Rows of symbols that have several chunks, or that have a name which stands elsewhere too."""
+    rows = _together(known, lambda columns: str(columns["symbol"]))
+    return [("symbol", rows, _only(known, rows))] if len(rows) else []
+
+
+def _by_text(known: KnownRows) -> list[FoldedOver]:
+    """Rows of texts that stand several times; and every second of them, so that the others are hidden. The dead rows of
+    these texts are let through, which nobody may be told of."""
+    rows = _together(known, text_of)
+    held = {text_of(known.live[row]) for row in rows.tolist()}
+    dead = [row for row, columns in known.dead.items() if text_of(columns) in held]
+    return [("text", some, _only(known, some, dead)) for some in (rows, rows[::2]) if len(some)]
+
+
+def _together(known: KnownRows, named: Callable[[Row], str]) -> Ints:
+    """int64, ascending: rows that bear a name which others bear, those of the most common names first."""
     by_name: dict[str, list[int]] = {}
     for row, columns in sorted(known.live.items()):
-        if columns["symbol"]:
-            by_name.setdefault(columns["symbol"], []).append(row)
+        if name := named(columns):
+            by_name.setdefault(name, []).append(row)
     chosen: list[int] = []
-    for named in sorted(by_name.values(), key=len, reverse=True):
-        if len(named) > 1 and len(chosen) < MOST_HITS:
-            chosen += named[: MOST_HITS - len(chosen)]
-    if not chosen or not questions:
-        return []
-    rows = np.array(sorted(chosen), np.int64)
-    where = {"chunk_id": [int(known.live[row]["chunk_id"]) for row in rows.tolist()]}
-    modes: tuple[Mode, ...] = ("hybrid", "dense" if "dense" in there else "xtr", "exact")
-    return [Case(questions[i % len(questions)], mode, len(rows) + 1, where, rows, True) for i, mode in enumerate(modes)]
+    for own in sorted(by_name.values(), key=len, reverse=True):
+        if len(own) > 1 and len(chosen) < MOST_HITS:
+            chosen += own[: MOST_HITS - len(chosen)]
+    return np.array(sorted(chosen), np.int64)
+
+
+def _only(known: KnownRows, rows: Ints, dead: Sequence[int] = ()) -> dict[str, Any]:
+    """The filter that lets these rows through, and the chunks of dead ones, which live rows have no more."""
+    alive = {columns["chunk_id"] for columns in known.live.values()}
+    gone = {known.dead[row]["chunk_id"] for row in dead} - alive
+    return {"chunk_id": [int(known.live[row]["chunk_id"]) for row in rows.tolist()] + sorted(map(int, gone))}
 
 
 def _filtered(
@@ -215,7 +248,7 @@ def _filtered(
         k = K if size == "many" else len(rows) + 1
         mode = modes[turn % len(modes)]
         # Each mode in turn, then each again with one hit a symbol.
-        folded = size == "many" and turn // len(modes) % 2 == 1
+        folded: Collapse | None = "symbol" if size == "many" and turn // len(modes) % 2 == 1 else None
         cases.append(Case(questions[turn % len(questions)], mode, k, where, rows, folded))
     return cases
 
@@ -234,13 +267,15 @@ def _asked(
         answers = _answers(searcher, asked[0], [case.question.text for case in asked])
         for case, hits in zip(asked, answers, strict=True):
             judge.judge(_worded(case, stored), hits, verdict)
+            rows = case.rows if case.folded == "text" else None
+            verdict.problems += [f"{wrong} ({case})" for wrong in copy_faults(rows, hits, known.live)]
     return verdict
 
 
 def _answers(searcher: Searcher, case: Case, texts: Sequence[str]) -> list[Hits]:
     """By both calls that people make: of one question, and of several. A text of the corpus may hold quotes that demand
     nothing."""
-    collapse: Collapse | None = "symbol" if case.folded else None
+    collapse = case.folded
     if len(texts) > 1:
         return searcher.search_batch(texts, case.k, case.mode, case.where, syntax="plain", collapse=collapse)
     return [searcher.search(texts[0], case.k, case.mode, case.where, syntax="plain", collapse=collapse)]
@@ -257,7 +292,7 @@ def _alike(cases: Sequence[Case]) -> list[list[Case]]:
     return groups
 
 
-def _way(case: Case) -> tuple[Mode, int, bool, int, int]:
+def _way(case: Case) -> tuple[Mode, int, Collapse | None, int, int]:
     """How it is asked; filters and rows that are one object are the same."""
     return case.mode, case.k, case.folded, id(case.where), id(case.rows)
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
+from xtr_assets.core.text_groups import TextGroups
 from xtr_assets.core.where_syntax import Not
-from xtr_assets_tests.mutants.fault import INCREMENTAL, Mutant, Plant, locally, replaced
+from xtr_assets_tests.mutants.fault import INCREMENTAL, Mutant, Plant, both, locally, replaced
 
 WHOLE = frozenset({"hits_are_whole"})
 ITSELF = frozenset({"finds_itself", "known_item", "answers_agree"})
@@ -57,6 +58,22 @@ def _second(original: Any) -> Any:
         return np.sort(len(rows) - 1 - original(self, behind, len(rows)))[:k]
 
     return first
+
+
+def _with_dead(_: Any) -> Any:
+    def groups(generation: Any) -> Any:
+        placed = [(one.base_row, one.segment.text_hashes()) for one in generation.segments]
+        rows = [np.arange(base, base + len(hashes)) for base, hashes in placed]
+        return TextGroups.of(np.concatenate([own for _, own in placed]), np.concatenate(rows), generation.end_row)
+
+    return groups
+
+
+# Where else a text stands, whatever the filter hides.
+UNFILTERED = replaced(
+    "search.equal_texts:EqualTexts._in_order",
+    lambda original: lambda self, rows, allowed: original(self, rows, np.ones_like(allowed)),
+)
 
 
 def _without_path(original: Any) -> Any:
@@ -429,6 +446,35 @@ MUTANTS = (
         "symbols of one name in two files are one",
         "search",
         replaced("search.collapse:Symbols._key", _without_path),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "symbols are folded in place of texts",
+        "search",
+        replaced("search.reader:OpenGeneration.fold", lambda _: lambda self, collapse: self.symbols),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "the worst copy stands for its text",
+        "search",
+        replaced("search.equal_texts:EqualTexts.first", _second),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "dead rows are named where a text stands too",
+        "search",
+        both(replaced("search.equal_texts:_groups", _with_dead), UNFILTERED),
+        ANSWERS,
+        runs=INCREMENTAL,
+        serves=True,
+    ),
+    Mutant(
+        "places that the filter hides are named where a text stands too",
+        "search",
+        UNFILTERED,
         ANSWERS,
         serves=True,
     ),
