@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xtr_assets.search.hit_table import Hits
-    from xtr_assets.search.hits import Explanation, Hit, SpaceExplanation, TermMatch, TokenMatch
+    from xtr_assets.search.hits import Copy, Explanation, Hit, SpaceExplanation, TermMatch, TokenMatch
     from xtr_assets.search.reconstruction import Reconstruction
     from xtr_assets.search.searcher import Searcher, open
 
 _HOMES = {
+    "Copy": "hits",
     "Explanation": "hits",
     "Hit": "hits",
     "Hits": "hit_table",
@@ -22,6 +23,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Copy",
     "Explanation",
     "Hit",
     "Hits",
