@@ -32,6 +32,7 @@ def _object(**properties: dict[str, Any]) -> dict[str, Any]:
 
 _SOURCE = _object(source=_TEXT, chunks=_INTEGER, files=_INTEGER, kinds=_object())
 _FOLDER = _object(source=_TEXT, path=_TEXT, chunks=_INTEGER)
+_COPY = _object(chunk_id=_INTEGER, id=_TEXT, source=_TEXT, path=_TEXT, symbol=_TEXT, start_line=_INTEGER)
 
 
 def openapi_document(limits: Limits) -> dict[str, Any]:
@@ -163,6 +164,8 @@ def _hit() -> dict[str, Any]:
         **dict.fromkeys(("source", "path", "symbol", "kind", "title", "text"), _TEXT),
         **dict.fromkeys(("part", "start_line", "end_line"), _INTEGER),
         "metadata": {"type": "object"},
+        "copies": {"type": "integer", "description": "with collapse text: how many other chunks have its text"},
+        "also": {**_list(_COPY), "description": "of those the first, by source, path and line"},
         "explanation": {"type": "object"},
     }
     required = {"rank": _INTEGER, "chunk_id": _INTEGER, "id": _TEXT}

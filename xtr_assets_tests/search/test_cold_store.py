@@ -136,6 +136,7 @@ NEEDS_ALL: dict[str, Callable[[Searcher], object]] = {
     "a phrase": lambda s: s.search('"parse date"', 5, "dense"),
     "a demanded word": lambda s: s.search("+zebra", 5, "dense"),
     "collapse": lambda s: s.search("parse", 5, "dense", collapse="symbol"),
+    "equal texts": lambda s: s.search("parse", 5, "dense", collapse="text"),
     "an explanation": lambda s: s.search("parse", 5, "dense", explain=True),
     "words": lambda s: s.search("parse", 5, "lexical"),
     "tokens": lambda s: s.search("parse", 5, "xtr"),
