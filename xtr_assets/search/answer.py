@@ -178,8 +178,9 @@ def rank(
         for name in compared(opened, ask):
             metrics.RESCORED.labels(name).inc(sum(len(ranking.candidates.rows) for ranking in rankings))
     if ask.options.collapse == "text":
-        texts = opened.texts
-        rankings = [replace(one, copies=[texts.copies(row, allowed) for row in one.rows.tolist()]) for one in rankings]
+        told = opened.texts.copies
+        with timing.phase("hydrate"):
+            rankings = [replace(one, copies=[told(row, allowed) for row in one.rows.tolist()]) for one in rankings]
     if opened.confidence is None or asked.ranker.legs is None or ask.options.fusion != "zsum":
         return rankings
     return [replace(ranking, confidence=opened.confidence.said(ranking)) for ranking in rankings]

@@ -199,12 +199,14 @@ def _by_name(known: KnownRows) -> list[FoldedOver]:
 
 
 def _by_text(known: KnownRows) -> list[FoldedOver]:
-    """Rows of texts that stand several times; and every second of them, so that the others are hidden. The dead rows of
-    these texts are let through, which nobody may be told of."""
+    """Rows of texts that stand several times; and all but the first of each text, which the filter hides then. The dead
+    rows of these texts are let through, which nobody may be told of."""
     rows = _together(known, text_of)
-    held = {text_of(known.live[row]) for row in rows.tolist()}
-    dead = [row for row, columns in known.dead.items() if text_of(columns) in held]
-    return [("text", some, _only(known, some, dead)) for some in (rows, rows[::2]) if len(some)]
+    texts = [text_of(known.live[row]) for row in rows.tolist()]
+    firsts = {text: row for row, text in zip(rows[::-1].tolist(), texts[::-1], strict=True)}
+    others = rows[~np.isin(rows, list(firsts.values()))]
+    dead = [row for row, columns in known.dead.items() if text_of(columns) in firsts]
+    return [("text", some, _only(known, some, dead)) for some in (rows, others) if len(some)]
 
 
 def _together(known: KnownRows, named: Callable[[Row], str]) -> Ints:
