@@ -20,7 +20,6 @@ import inspect
 import io
 import json
 import random
-import sys
 import sysconfig
 import traceback
 import warnings
@@ -221,4 +220,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -201,10 +201,10 @@ def _refuse_deferred(value: Any, place: str) -> None:
     """Raise ConfigError for a `dg.EnvVar`. Where it is taken for a text it is the name of its variable: a model of that
     name would be looked for."""
     if isinstance(value, dg.EnvVar):
-        name = value.env_var_name
+        variable = value.env_var_name
         raise ConfigError(
-            f"`{place}` is EnvVar({name!r}), which Dagster reads when a run begins, and an index is configured as "
-            f'definitions are loaded; give os.environ["{name}"], or {{{{ env.{name} }}}} in a defs.yaml'
+            f"`{place}` is EnvVar({variable!r}), which Dagster reads when a run begins, and an index is configured as "
+            f'definitions are loaded; give os.environ["{variable}"], or {{{{ env.{variable} }}}} in a defs.yaml'
         )
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
     for name, one in parts:

@@ -1,5 +1,6 @@
 """`xa.Warehouse`: the contract's calls, by the public name."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def test_two_generations_are_asked_the_same(warehouse: stored.Warehouse) -> None
 @pytest.mark.parametrize("number", ["1", 1.0, True, None])
 def test_what_is_no_number_of_a_generation_is_refused(warehouse: stored.Warehouse, number: Any) -> None:
     opened = xa.Warehouse.open(warehouse.root)
-    steps = [
+    steps: list[Callable[[Any], object]] = [
         opened.publish,
         opened.generation,
         lambda one: opened.withdraw(one, "why"),
@@ -60,7 +61,8 @@ def test_what_is_no_number_of_a_generation_is_refused(warehouse: stored.Warehous
     for step in steps:
         with pytest.raises(xa.InvalidInput, match=f"generation is {number!r}; pass a whole number from 1 to"):
             step(number)
-    assert opened.generation(np.int64(1)).number == 1
+    first: Any = np.int64(1)
+    assert opened.generation(first).number == 1
 
 
 @pytest.mark.parametrize(("place", "shown"), [(None, "NoneType"), (3, "int"), ("", "''"), (" ", "' '")])

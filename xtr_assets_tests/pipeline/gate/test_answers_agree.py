@@ -307,7 +307,7 @@ def test_a_gate_without_words_is_asked_pinned_ones(tmp_path: Path, monkeypatch: 
 
 
 Alter = Callable[[Any], Any]
-FAULTS: dict[str, tuple[type, str, Alter, str]] = {
+FAULTS: dict[str, tuple[Any, str, Alter, str]] = {
     "a mask that lets all through": (
         RowFilters, "mask",
         lambda original: lambda self, where, **said: np.ones_like(original(self, where, **said)), "rows are wrong",
