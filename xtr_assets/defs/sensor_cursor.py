@@ -41,6 +41,12 @@ _TAGS_BEFORE = ("xtr-assets/asked-by", "xtr-assets/sequence")
 LATEST_RUNS = 50
 
 
+# What runs of other jobs are to materialize, by run, for the next looks of this process: a deployment with hundreds of
+# them in progress is asked once for each, not every few seconds.
+MOST_PLANS = 10_000
+_plans: dict[str, frozenset[dg.AssetKey]] = {}
+
+
 class Asked(BaseModel):
     """Work that was asked for: its content, how often, and when last (seconds since the epoch)."""
 
@@ -183,6 +189,19 @@ def _materializes(instance: dg.DagsterInstance, run: dg.DagsterRun, names: Names
         # One of checks alone materializes nothing; those of the index look at its draft.
         checks = run.asset_check_selection
         return not checks or any(one.asset_key in keys for one in checks)
-    # A job of the project's own may have ours among its assets: what a run is to materialize is told as it is made.
-    planned = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
-    return any(one.dagster_event is not None and one.dagster_event.asset_key in keys for one in planned)
+    # A job of the project's own may have ours among its assets.
+    return bool(keys & _planned(instance, run))
+
+
+def _planned(instance: dg.DagsterInstance, run: dg.DagsterRun) -> frozenset[dg.AssetKey]:
+    """The assets that a run is to materialize, which Dagster notes as it makes the run and before it is queued."""
+    if (known := _plans.get(run.run_id)) is not None:
+        return known
+    logs = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
+    events = (one.dagster_event for one in logs)
+    found = frozenset(event.asset_key for event in events if event is not None and event.asset_key is not None)
+    if run.status != dg.DagsterRunStatus.NOT_STARTED:
+        if len(_plans) >= MOST_PLANS:
+            _plans.clear()
+        _plans[run.run_id] = found
+    return found
