@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from xtr_assets.core.cache_place import cache_folder
 from xtr_assets.core.errors import CorruptFile, InvalidInput
-from xtr_assets.core.files import FileRecord, write_atomic
+from xtr_assets.core.files import FileRecord, replacing
 from xtr_assets.storage.digests import check_digest, check_size, note_sound, stamp_of, verify_files
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.layout import Layout
@@ -184,7 +184,10 @@ class Marks:
             try:
                 self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 if _own(self._path.parent):
-                    write_atomic(self._path, json.dumps(document).encode("ascii"))
+                    with replacing(self._path) as made:
+                        # Whatever the umask says: what others may write to counts for nothing.
+                        made.chmod(0o600)
+                        made.write_text(json.dumps(document), "ascii")
             except OSError as error:
                 log.debug("what was read of %s is not remembered: %s", self._root, error)
 

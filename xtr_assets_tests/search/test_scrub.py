@@ -191,6 +191,15 @@ def test_a_marker_that_somebody_else_could_have_written_counts_nothing(copy: War
         assert len(reads) >= len(arrays(copy))
 
 
+def test_what_was_read_is_remembered_whatever_the_umask_says(copy: Warehouse) -> None:
+    before = os.umask(0o002)
+    try:
+        xa.open(copy, "cpu").close()
+    finally:
+        os.umask(before)
+    assert all(Marks(copy.root).get(name) for name in arrays(copy))
+
+
 def test_where_nothing_can_be_remembered_it_is_read_each_time(
     copy: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
