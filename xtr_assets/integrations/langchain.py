@@ -1,17 +1,17 @@
 """A LangChain retriever over an index: `pip install 'xtr-assets[langchain]'`."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from xtr_assets.core.errors import ProviderError
-from xtr_assets.integrations.hit_metadata import hit_metadata
+from xtr_assets.integrations.hit_metadata import checked, hit_metadata
 
 try:
     from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
     from langchain_core.documents import Document
     from langchain_core.retrievers import BaseRetriever
     from langchain_core.runnables import run_in_executor
-    from pydantic import ConfigDict
+    from pydantic import AfterValidator, ConfigDict
 except ModuleNotFoundError as missing:
     raise ProviderError(f"{missing.name} is not installed; `pip install 'xtr-assets[langchain]'`") from missing
 
@@ -29,8 +29,8 @@ class XtrAssetsRetriever(BaseRetriever):  # type: ignore[misc]
     # LangChain's own drops a misspelt field, and the filter that it was.
     model_config = ConfigDict(extra="forbid")
 
-    # Pydantic knows no searcher; a wrong one fails at its first question.
-    searcher: Any
+    # Pydantic knows no searcher.
+    searcher: Annotated[Any, AfterValidator(checked)]
     k: int = 10
     mode: str = "hybrid"
     where: Mapping[str, Any] | None = None
@@ -47,7 +47,7 @@ class XtrAssetsRetriever(BaseRetriever):  # type: ignore[misc]
         own = {"k": self.k, "mode": self.mode, "where": self.where, "collapse": self.collapse}
         asked = {**own, **self.settings, **once}
         hits = self.searcher.search(query, asked.pop("k"), asked.pop("mode"), asked.pop("where"), **asked)
-        return [Document(hit.text, id=str(hit.chunk_id), metadata=hit_metadata(hit)) for hit in hits]
+        return [Document(hit.text, id=str(hit.chunk_id), metadata=hit_metadata(hit, hits.corrected)) for hit in hits]
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **once: Any

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from xtr_assets.core.errors import ProviderError
-from xtr_assets.integrations.hit_metadata import Searches, hit_metadata
+from xtr_assets.integrations.hit_metadata import Searches, checked, hit_metadata
 
 try:
     from llama_index.core.retrievers import BaseRetriever
@@ -36,7 +36,7 @@ class XtrAssetsRetriever(BaseRetriever):  # type: ignore[misc]
         """named : what LlamaIndex's own BaseRetriever takes."""
         super().__init__(**named)
         self._searcher, self._k, self._mode, self._where, self._settings = (
-            searcher,
+            checked(searcher),
             k,
             mode,
             where,
@@ -47,7 +47,7 @@ class XtrAssetsRetriever(BaseRetriever):  # type: ignore[misc]
         hits = self._searcher.search(query_bundle.query_str, self._k, self._mode, self._where, **self._settings)
         nodes = []
         for hit in hits:
-            metadata = hit_metadata(hit)
+            metadata = hit_metadata(hit, hits.corrected)
             unshown = [name for name in metadata if name not in ("path", "symbol")]
             untold = [name for name in unshown if name != "also_in" or not metadata[name]]
             node = TextNode(

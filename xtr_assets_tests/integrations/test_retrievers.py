@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 import xtr_assets as xa
+from xtr_assets.client.destination import Destination
 from xtr_assets.core.errors import InvalidInput, ProviderError
 from xtr_assets.integrations.hit_metadata import hit_metadata
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Copy, Hit
 from xtr_assets.search.searcher import Searcher
 
+THERE = Destination("http://there", None, None, 30.0)
 WHERE = {"path": {"glob": "new*"}}
 
 
@@ -118,6 +120,22 @@ def test_equal_texts_are_one_document_and_say_where_else_they_stand(langchain: A
 def test_a_record_s_own_field_does_not_say_how_likely_a_hit_is_right() -> None:
     told = hit_metadata(replace(HIT, metadata={"confidence": 0.99, "team": "ui"}, confidence=None))
     assert "confidence" not in told and told["team"] == "ui"
+
+
+def test_the_framework_is_told_how_the_question_was_asked(langchain: Any, llama_index: Any, local: Searcher) -> None:
+    for asked, told in (("zebrra", "zebra"), ("zebra", None)):
+        (document,) = langchain(searcher=local, k=1, mode="lexical").invoke(asked)
+        (found,) = llama_index(local, 1, "lexical").retrieve(asked)
+        assert document.metadata.get("corrected") == found.node.metadata.get("corrected") == told
+
+
+@pytest.mark.parametrize("wrong", ["warehouse", None, xa.AsyncRemoteSearcher(THERE)])
+def test_what_a_retriever_cannot_ask_is_refused(langchain: Any, llama_index: Any, wrong: Any) -> None:
+    said = f"searcher is a {type(wrong).__name__}; pass what `xa.open` or `xa.connect` gives"
+    with pytest.raises(ValueError, match=said):
+        langchain(searcher=wrong)
+    with pytest.raises(InvalidInput, match=said):
+        llama_index(wrong)
 
 
 def test_langchain_takes_what_one_question_says_and_refuses_a_field_that_there_is_not(langchain: Any) -> None:
