@@ -13,14 +13,19 @@ import numpy as np
 from xtr_assets.core.text_groups import TextGroups
 from xtr_assets.core.types import Ints, Mask
 from xtr_assets.search.hits import Copy, Hit
+from xtr_assets.storage.chunk_files import rows_at
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.row_hydration import Hydrator
 
 COLUMNS = ("chunk_id", "source", "path", "symbol", "start_line")
+# What copies are ordered by.
+PLACED = ("source", "path", "start_line", "chunk_id")
 # Places that a hit names of its copies.
 MOST_NAMED = 20
-# Rows of texts whose places were put in order, kept in memory: 8 bytes each. A row takes 5 us to be read for it.
+# Rows of texts whose places were put in order, kept in memory: 8 bytes each.
 MOST_ORDERED = 1_000_000
+# Rows of one text from which Arrow puts them in order: one by one they take 5 us and 1 kB each, and it 1.5 us.
+MANY = 1_000
 # How many more rows are looked at each time that k different texts are not among those before.
 GROWTH = 8
 
@@ -79,8 +84,7 @@ class EqualTexts:
             return rows[allowed[rows]]
         ordered = self._ordered.get(int(rows[0]))
         if ordered is None:
-            places = [placed(one) for one in self._hydrator.rows(rows.tolist())]
-            ordered = rows[sorted(range(len(rows)), key=places.__getitem__)]
+            ordered = rows[self._order(rows)]
             with self._lock:
                 if self._held + len(rows) > MOST_ORDERED:
                     self._ordered.clear()
@@ -88,6 +92,19 @@ class EqualTexts:
                 self._ordered[int(rows[0])] = ordered
                 self._held += len(rows)
         return ordered[allowed[ordered]]
+
+    def _order(self, rows: Ints) -> Sequence[int] | Ints:
+        """Positions of ascending rows by their places."""
+        if len(rows) < MANY:
+            places = [placed(one) for one in self._hydrator.rows(rows.tolist())]
+            return sorted(range(len(rows)), key=places.__getitem__)
+        # 30 CPU ms of import, which few searches need.
+        import pyarrow.compute as pc
+
+        table = self._generation.chunk_table(PLACED, live=False)
+        own = rows_at(table, np.searchsorted(table["row"].to_numpy(), rows))
+        order: Ints = pc.sort_indices(own, sort_keys=[(name, "ascending") for name in PLACED]).to_numpy()
+        return order
 
     def _known(self) -> TextGroups:
         if self._groups is None:
@@ -104,7 +121,7 @@ def with_copies(hits: Sequence[Hit], copies: Sequence[Copies]) -> list[Hit]:
 
 
 def placed(columns: Mapping[str, Any]) -> tuple[str, str, int, int]:
-    """What copies are ordered by."""
+    """What a copy is ordered by."""
     return columns["source"], columns["path"], columns["start_line"], columns["chunk_id"]
 
 

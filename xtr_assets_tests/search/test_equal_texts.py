@@ -11,7 +11,7 @@ import pytest
 
 from xtr_assets.core.text_groups import TextGroups
 from xtr_assets.core.types import Chunk
-from xtr_assets.search import Hit, Searcher
+from xtr_assets.search import Hit, Searcher, equal_texts
 from xtr_assets.search.ranker import Mode
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.fixtures import make_chunk, new_warehouse, publish, write_shard
@@ -147,6 +147,30 @@ def test_more_copies_than_lists_hold_leave_room_for_others(headers: Searcher, mo
     )[:2]
     assert [hit.copies for hit in hits[1:]] == [0] * 9
     assert len(headers.search("zebra zebra licence", 40, mode, collapse="text")) == 13
+
+
+def test_many_copies_are_ordered_as_few_are(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names beyond ASCII, lines that moved, a hole, and two sources."""
+    made = Warehouse.create(path)
+    names = ("Ab", "a", "\u00e9", "\U0001f993", "\ufb01", "z", "a/b", "a-b", "A")
+    shards = {
+        source: [
+            make_chunk(f"{name}.md", f"s{i}", "zebra", source=source, line=10 - i) for name in names for i in range(3)
+        ]
+        for source in ("docs", "Docs")
+    }
+    for moved in (0, 4):
+        for source, chunks in shards.items():
+            by = moved if source == "docs" else 0
+            lower = [replace(one, start_line=one.start_line + by, end_line=one.end_line + by) for one in chunks]
+            write_shard(made, source, lower[by:])
+        publish(made)
+    found = []
+    for most in (1000, 2):
+        monkeypatch.setattr(equal_texts, "MANY", most)
+        with Searcher(made, "cpu") as searcher, searcher.opened() as opened:
+            found.append([opened.texts.copies(row, opened.live) for row in np.flatnonzero(opened.live).tolist()])
+    assert found[0] == found[1] and found[0][0].count == 49
 
 
 def test_equal_titles_are_part_of_the_text(path: Path) -> None:
