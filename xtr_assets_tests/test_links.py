@@ -93,7 +93,7 @@ NAMED = re.compile(r"(?<![\w/.*<-])((?:[a-z_0-9]+/)*[a-z_0-9]+\.(?:py|md|cpp|hpp
 # Files of somebody's corpus in doctests, and of Python.
 EXAMPLES = {
     *("a.py", "asyncio/tasks.py", "datetime.py", "decoder.py", "guide/install.md", "json/decoder.py", "pathlib.py"),
-    *("rust/x.py", "tasks.py", "x.py"),
+    *("rust/x.py", "src/x.py", "tasks.py", "x.py"),
 }
 
 
