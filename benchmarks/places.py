@@ -137,7 +137,7 @@ def of_library(rows: Sequence[dict[str, Any]], count: int, chance: random.Random
     alone = [path for path in paths if sum(path.endswith(f"/{PurePosixPath(one).name}") for one in paths) < 2]
     return {
         "tracebacks": raises,
-        "their last frames": [Asked(_last_frame(one.text), one.path, one.line) for one in raises],
+        "their last frames": [last for one in raises if f"/{one.path}" in (last := _last_frame(one)).text],
         "path:line": [Asked(f"{path}:{line}", path, line) for path, line in lines],
         "name:line": [Asked(f"{PurePosixPath(path).name}:{line}", path, line) for path, line in lines],
         "a path": [Asked(path, path, 0) for path in files],
@@ -145,8 +145,8 @@ def of_library(rows: Sequence[dict[str, Any]], count: int, chance: random.Random
     }
 
 
-def _last_frame(text: str) -> str:
-    return [line for line in text.split("\n") if line.startswith("  File ")][-1].strip()
+def _last_frame(one: Asked) -> Asked:
+    return replace(one, text=[line for line in one.text.split("\n") if line.startswith("  File ")][-1].strip())
 
 
 def of_languages(rows: Sequence[dict[str, Any]], count: int, chance: random.Random) -> dict[str, list[Asked]]:

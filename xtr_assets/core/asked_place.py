@@ -155,11 +155,11 @@ def place_shares(places: Sequence[Place], own: Sequence[str], start: Ints, end: 
     where a row stands at none.
 
     Of several places that of the innermost counts: 1 for a place, 2 more for each that is farther out; and up to 1 by
-    how many components agree and how few lines the row has.
+    how many components agree, one more where all of both do, and how few lines the row has.
 
     >>> start, end = np.array([1, 9]), np.array([8, 12])
     >>> place_shares(asked_places("json/decoder.py:12"), ("json", "decoder.py"), start, end).tolist()
-    [nan, 1.4500000476837158]
+    [nan, 1.7000000476837158]
     """
     found = np.full(len(start), np.nan, np.float32)
     for number, place in reversed(list(enumerate(places))):
@@ -172,7 +172,7 @@ def place_shares(places: Sequence[Place], own: Sequence[str], start: Ints, end: 
         if place.first:
             here = (start <= place.last) & (end >= place.first)
             short = np.maximum(1.0 - np.log2(np.maximum(end - start + 1, 1)) / LONG_ROW, 0.0)
-        closeness = (min(shared, MOST_AGREEING) - 1 + short) / MOST_AGREEING
+        closeness = (min(shared + (place.path == tuple(own)), MOST_AGREEING) - 1 + short) / MOST_AGREEING
         found[here] = (2 * farther_out + 1 + closeness)[here]
     return found
 

@@ -155,8 +155,10 @@ def test_a_row_at_the_innermost_place_has_the_largest_share_and_of_two_rows_the_
     start, end = np.array([5, 1, 900, 1, 6]), np.array([5, 8, 963, 2048, 6])
     inner, outer = ((2 * number - 1) for number in (2, 1))
     expected = {
-        "a/x.py": [outer + (1 + 1) / 4, outer + (1 + 0.7) / 4, np.nan, outer + 1 / 4, np.nan],
-        "b/c/x.py": [np.nan, np.nan, inner + (2 + 0.4) / 4, inner + 2 / 4, np.nan],
+        # The same path counts as one component more.
+        "a/x.py": [outer + (2 + 1) / 4, outer + (2 + 0.7) / 4, np.nan, outer + 2 / 4, np.nan],
+        "b/c/x.py": [np.nan, np.nan, inner + (3 + 0.4) / 4, inner + 3 / 4, np.nan],
+        "a/b/c/x.py": [np.nan, np.nan, inner + (2 + 0.4) / 4, inner + 2 / 4, np.nan],
         "c/x.py": [np.nan, np.nan, inner + (1 + 0.4) / 4, inner + 1 / 4, np.nan],
         # The end of both, of the inner one first.
         "x.py": [outer + 1 / 4, outer + 0.7 / 4, inner + 0.4 / 4, inner, np.nan],

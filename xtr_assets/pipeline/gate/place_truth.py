@@ -76,7 +76,8 @@ def _stands(places: Sequence[Named], row: Mapping[str, Any]) -> float:
         alike = _alike(path, own)
         if alike and (not start or not (last < start or stop < first)):
             short = max(0.0, 1 - math.log2(max(last - first + 1, 1)) / 10) if start else 0.0
-            return 2 * (len(places) - number) - 1 + (min(alike, 4) - 1 + short) / 4
+            count = alike + 1 if path == own else alike
+            return 2 * (len(places) - number) - 1 + (min(count, 4) - 1 + short) / 4
     return 0.0
 
 
