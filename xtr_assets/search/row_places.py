@@ -25,7 +25,8 @@ class SegmentFiles:
     """The different paths of one segment. paths : each once; of_row : [rows], the place of each row's among them, as
     few bytes as hold it; names, of_name : int64 [paths], hashes of what the paths end with, ascending, and whose.
 
-    300,000 rows of 12,000 files are taken apart in some 60 CPU ms, once a segment, when the first place is asked for.
+    Taken apart once, when the first place is asked for: 300,000 rows of 12,000 files in 82 CPU ms, a million of as many
+    files in 1.3 s and 51 MB.
     """
 
     paths: pa.Array
@@ -35,12 +36,16 @@ class SegmentFiles:
 
     @classmethod
     def of(cls, segment: SegmentLike) -> "SegmentFiles":
-        encoded = segment.chunks().column("path").dictionary_encode().unify_dictionaries().combine_chunks()
-        paths = encoded.dictionary
+        # 30 CPU ms of import, which a search without a place need not pay.
+        import pyarrow.compute as pc
+
+        column = segment.chunks().column("path")
+        paths = column.unique()
+        # What several batches share is one entry: a dictionary of each, joined, takes 34 s of a million different paths.
+        numbers = pc.index_in(column, value_set=paths).to_numpy()
         names = np.fromiter((hash(_name(path)) for path in paths.to_pylist()), np.int64, len(paths))
         order = np.argsort(names, kind="stable")
-        of_row = encoded.indices.to_numpy().astype(np.min_scalar_type(len(paths)))
-        return cls(paths, of_row, names[order], order)
+        return cls(paths, numbers.astype(np.min_scalar_type(len(paths))), names[order], order)
 
     def ending(self, name: str) -> Iterator[tuple[int, tuple[str, ...]]]:
         """The paths whose last component this is, by number, taken apart."""

@@ -21,7 +21,7 @@ from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.leg_truth import Summed, Told, summed
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.gate_queries import GateQueries
-from xtr_assets.search import answer, row_places
+from xtr_assets.search import answer
 from xtr_assets.search.collapse import Symbols
 from xtr_assets.search.filter_columns import TextColumn
 from xtr_assets.search.filter_masks import RowFilters
@@ -31,6 +31,7 @@ from xtr_assets.search.ranker import Pooled
 from xtr_assets.search.reader import OpenGeneration
 from xtr_assets.search.request import Ask
 from xtr_assets.search.retrievers import Listed
+from xtr_assets.search.row_places import RowPlaces
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.warehouse import Warehouse
@@ -401,9 +402,9 @@ FAULTS: dict[str, tuple[Any, str, Alter, str]] = {
         lambda original: lambda self, query: original(self, replace(query, places=query.places[::-1])), "stands",
     ),
     "any file of that name is the place": (
-        row_places, "place_shares",
-        lambda original: lambda places, own, start, end: original(
-            [replace(one, path=one.path[-1:]) for one in places], own, start, end
+        RowPlaces, "standing",
+        lambda original: lambda self, places: original(
+            self, tuple(replace(one, path=one.path[-1:]) for one in places)
         ), "stands|compares in",
     ),
     "a place takes away": (
