@@ -41,7 +41,7 @@ class SegmentFiles:
 
         column = segment.chunks().column("path")
         paths = column.unique()
-        # What several batches share is one entry: a dictionary of each, joined, takes 34 s of a million different paths.
+        # What several batches share is one entry: a dictionary of each, joined, takes 34 s for a million paths.
         numbers = pc.index_in(column, value_set=paths).to_numpy()
         names = np.fromiter((hash(_name(path)) for path in paths.to_pylist()), np.int64, len(paths))
         order = np.argsort(names, kind="stable")
