@@ -223,10 +223,13 @@ def _of_line(line: str, at: int) -> Iterator[_Written]:
         if text.endswith(":line"):
             spent = number + 1
             yield from _placed(text.removesuffix(":line"), line_number, 0, at + start, end, worded=True)
-        elif text == "line" and number > 0 and spent != number - 1:
-            spent = number + 1
-            named = words[number - 1]
-            framed = number > 1 and words[number - 2][0] == "File"
+        elif text == "line" and number > 0:
+            # "in x.php on line 12", "x.pl line 12".
+            own = number - (2 if number > 1 and words[number - 1][0] in ("on", "at") else 1)
+            if spent >= own:
+                continue
+            spent, named = number + 1, words[own]
+            framed = own > 0 and words[own - 1][0] == "File"
             yield from _placed(named[0], line_number, 0, at + named.start(), end, framed=framed, worded=not framed)
 
 

@@ -76,6 +76,9 @@ WRITTEN: list[tuple[str, list[tuple[str, int] | tuple[str, int, int]]]] = [
     ("copy(1)/x.py:12", [("copy(1)/x.py", 12)]),
     ("x.py line 12", [("x.py", 12)]),
     ("x.pl, line 12.", [("x.pl", 12)]),
+    ("Fatal error: Uncaught in /srv/x.php on line 12", [("srv/x.php", 12)]),
+    ("x.py:3 at line 12", [("x.py", 3)]),
+    ("x.py line 3 on line 12", [("x.py", 3)]),
     ("./x.sh: line 12: foo: command not found", [("x.sh", 12)]),
     ("file:///src/x.kt:12:5 Unresolved reference", [("file/src/x.kt", 12)]),
     ("`src/x.py:3`, <src/y.py:4> and 'z.py:5'", [("src/x.py", 3), ("src/y.py", 4), ("z.py", 5)]),
@@ -210,7 +213,8 @@ def test_words_of_paths_are_blank() -> None:
 
 
 PIECES = (
-    "a", "x.py", "b/", "/", "\\", ":", "12", "3", "0", "(", ")", '"', " ", "\n", "#L", "C", "-", "L", "line", ", line ",
+    "a", "x.py", "b/", "/", " on ", "at", "\\", ":",
+    "12", "3", "0", "(", ")", '"', " ", "\n", "#L", "C", "-", "L", "line", ", line ",
     "File ", "+++ b/", "@@ -1,2 +3,4 @@", "@@ -1 +", "`", "'", "<", "|", "?", "[", "]", "}", ".", "..", "~", "\t", "\r",
     "\u00e9", "e\u0301", "\uff1a", "\u0661", "E   ", "most recent call last", "1234567890", "_", "\x1c", "\u2028",
     "\ud800", "\u2105",

@@ -121,32 +121,36 @@ def _hunk(line: str) -> tuple[int, int] | None:
 
 def _in_line(line: str, at: int) -> Iterator[_Found]:
     words = list(_words(line, 0))
-    told_before = number_told = False
+    texts = [word for _, word in words]
+    # The last word that is part of a place.
+    told = -1
     for number, (start, word) in enumerate(words):
-        if number_told:
-            told_before, number_told = True, False
+        if number == told:
             continue
-        before = words[number - 1][1] if number else ""
         mark = _mark(word)
         if mark is not None:
             stop, end, first, last = mark
             stands, call = (at + start, at + start + end), word[stop] == "("
-            yield from _place(word[:stop], first, last, *stands, framed=before == "File", call=call, worded=call)
-            told_before = True
+            framed = number > 0 and texts[number - 1] == "File"
+            yield from _place(word[:stop], first, last, *stands, framed=framed, call=call, worded=call)
+            told = number
             continue
-        behind_at, behind = words[number + 1] if number + 1 < len(words) else (0, "")
+        behind = texts[number + 1] if number + 1 < len(words) else ""
         said = _number(behind, 0)
-        if said is not None and not _joins(behind[said[1] : said[1] + 1]):
-            end = at + behind_at + said[1]
-            if word[-5:] == ":line":
-                number_told = True
-                yield from _place(word[:-5], said[0], 0, at + start, end, framed=False, worded=True)
-            elif word == "line" and number and not told_before:
-                number_told = True
-                framed = number > 1 and words[number - 2][1] == "File"
-                begins = at + words[number - 1][0]
-                yield from _place(before, said[0], 0, begins, end, framed=framed, worded=not framed)
-        told_before = False
+        if said is None or _joins(behind[said[1] : said[1] + 1]):
+            continue
+        end = at + words[number + 1][0] + said[1]
+        if word[-5:] == ":line":
+            told = number + 1
+            yield from _place(word[:-5], said[0], 0, at + start, end, framed=False, worded=True)
+        elif word == "line":
+            own = number - 1
+            if own > 0 and texts[own] in ("on", "at"):
+                own -= 1
+            if own > told:
+                told = number + 1
+                framed = own > 0 and texts[own - 1] == "File"
+                yield from _place(texts[own], said[0], 0, at + words[own][0], end, framed=framed, worded=not framed)
 
 
 def _place(
