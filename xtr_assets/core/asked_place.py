@@ -120,7 +120,7 @@ def is_pasted(text: str) -> bool:
     if not written:
         return False
     begins = written[0].start == len(text) - len(text.lstrip()) and _looks(text[: written[0].end])
-    several = "\n" in text.strip() and any(one.looks for one in written)
+    several = "\n" in text.strip() and any(one.looks or one.framed for one in written)
     return several or (begins and _SAYS.match(text, written[0].end) is not None)
 
 
