@@ -41,7 +41,11 @@ def test_a_set_from_nothing_to_a_rollback(tmp_path: Path, monkeypatch: pytest.Mo
     assert refused.exit_code == 1 and refused.stderr.count("was forced past its own gate") == 2
     published = run("parts", "publish", "set", "--force", "no gate here", "--json")
     assert json.loads(published.stdout)["move"] == 1
-    found = json.loads(run("search", "zebra text", "-k", "9", "-w", "set", "--json").stdout)
+    search = ("search", "zebra text", "-k", "9", "-w", "set", "--json")
+    # Both parts hold the same texts.
+    once = json.loads(run(*search).stdout)["hits"]
+    assert len(once) == 3 and all(hit["also"][0]["path"][:9] != hit["path"][:9] for hit in once)
+    found = json.loads(run(*search, "--collapse", "none").stdout)
     assert found["generation"] == 1 and len({hit["path"][:9] for hit in found["hits"]}) == 2 and len(found["hits"]) == 6
     build("set", "part-0002", "giraffe")
     status = json.loads(run("parts", "status", "set", "--json").stdout)
