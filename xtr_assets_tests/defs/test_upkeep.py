@@ -77,6 +77,14 @@ def test_compaction_publishes_fewer_segments_with_the_same_answers_and_ids(grown
     assert project.build().built is None
 
 
+def test_a_rebuild_that_somebody_schedules_leaves_what_serves_where_nothing_changed(project: Project) -> None:
+    result = job(project, "rebuild")
+
+    assert result.success
+    assert (result.get_asset_materialization_events(), result.get_asset_check_evaluations()) == ([], [])
+    assert [one.number for one in project.warehouse.generations()] == [1]
+
+
 @pytest.mark.long
 def test_a_change_after_a_compaction_is_built_by_delta(grown: Project) -> None:
     project = grown

@@ -35,6 +35,7 @@ def generation_asset(site: Site) -> dg.AssetsDefinition:
                 compact=site.compacting(context),
                 erase=site.erasing(context),
                 afresh=site.afresh(context),
+                idle=site.idle(context),
                 ingest=lambda draft, parent: ingest_costs(context, site, draft, parent),
             )
             intake = intake_of(warehouse, site.config)

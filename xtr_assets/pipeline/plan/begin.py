@@ -42,10 +42,12 @@ def begin_generation(
     compact: bool = False,
     erase: bool = False,
     afresh: bool = False,
+    idle: bool = False,
     ingest: IngestCosts = lambda *_: {},
     required: Sequence[RequiredCheck] | None = None,
 ) -> Begun | str:
-    """Begin the draft of a run over the current snapshots; the reason in words where a compaction has nothing to do.
+    """Begin the draft of a run over the current snapshots; the reason in words where a run has nothing to do: a
+    compaction, or one that is to be `idle` where what serves holds what the shards hold.
 
     compact : merge small segments and leave dead rows out first; with `erase` all of them. afresh : take nothing over
     but encodings. ingest : what the runs that ingested its shards cost, by step. required : what the draft must pass,
@@ -55,6 +57,9 @@ def begin_generation(
     holes: Holes = "closed" if afresh else "kept"
     with ExitStack() as stack:
         with step("generation") as cost:
+            published = warehouse.published if idle else None
+            if published is not None and wanted(warehouse, config, encoder.fingerprint).made(published):
+                return f"generation {published.number} serves and holds exactly this"
             if compact:
                 found = compaction_due(warehouse, wanted(warehouse, config, encoder.fingerprint), erase=erase)
                 if found.possible and not found.due:
