@@ -30,6 +30,7 @@ REMEDIES = {
     errno.ENFILE: f"raise the limit of open files, `ulimit -n {WANTED_FILES}`",
     errno.ENOSPC: "free some on that disk and run it again; `xtr-assets gc` removes what no generation needs",
     errno.EDQUOT: "free some of this user's quota and run it again; `xtr-assets gc` removes what no generation needs",
+    errno.EXDEV: "a folder of the warehouse is a disk or a mount of its own: keep all of a warehouse on one",
     errno.EFBIG: "raise the limit of file sizes (`ulimit -f`), or take a disk whose file system holds larger files",
     errno.EEXIST: "something stands in that place; name another one",
     errno.ENOTDIR: "a file stands where a folder belongs; name another place",

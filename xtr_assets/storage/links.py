@@ -27,11 +27,17 @@ def open_descriptor(path: Path, flags: int) -> int:
             raise _refused(path.name, path) from None
         if error.errno in READ_ONLY:
             raise _read_only(path, error) from error
+        if error.errno == errno.EISDIR:
+            raise _no_file(path) from None
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise StorageError(f"{path} is no file; a warehouse has one of that name: remove what stands in its place")
+        raise _no_file(path)
     return descriptor
+
+
+def _no_file(path: Path) -> StorageError:
+    return StorageError(f"{path} is no file; a warehouse has one of that name: remove what stands in its place")
 
 
 def make_folder(path: Path) -> None:
@@ -49,7 +55,9 @@ def new_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise StorageError(f"{path} cannot be a folder: a file stands there; name another place") from error
+        raise StorageError(
+            f"{path} cannot be a folder: a file stands there; remove it, or name another place"
+        ) from error
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from xtr_assets.core.files import fsync_dir
 from xtr_assets.storage.layout import Layout
-from xtr_assets.storage.links import open_descriptor, refuse_linked, refuse_links
+from xtr_assets.storage.links import make_folder, open_descriptor, refuse_linked, refuse_links
 from xtr_assets.storage.segment import SEGMENT_NAME
 from xtr_assets.storage.vector_files import LISTING_NAME
 
@@ -20,7 +20,7 @@ from xtr_assets.storage.vector_files import LISTING_NAME
 def scratch(layout: Layout) -> Iterator[Path]:
     """A fresh folder below tmp/, removed on leaving. Its lock file is held as long: dead writers hold none."""
     refuse_linked(layout, layout.scratch)
-    layout.scratch.mkdir(exist_ok=True)
+    make_folder(layout.scratch)
     folder = layout.scratch / uuid.uuid4().hex
     lock = folder.with_suffix(".lock")
     descriptor = _hold(lock)
