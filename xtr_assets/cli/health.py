@@ -59,6 +59,7 @@ def health_document(place: Place, max_age: float | None = None) -> dict[str, Any
         "files": None,
         "checks": None,
         "behind": None,
+        "stale": [],
         "problems": [],
     }
     problems: list[str] = document["problems"]
@@ -70,6 +71,7 @@ def health_document(place: Place, max_age: float | None = None) -> dict[str, Any
             problems.append("nothing is published; `xtr-assets build` publishes a generation that passes its checks")
         else:
             document |= _generation(published, problems) | _staleness(place, opened, published, max_age, problems)
+            document["stale"] = _stale(opened, published, max_age, problems)
     except (XtrAssetsError, OSError) as error:
         problems.append(error_line(error))
     document["ok"] = not problems
@@ -154,10 +156,40 @@ def _staleness(
     late = behind(place.config, warehouse, published.snapshots())
     problems += [f"source of {shard}: {one.error}" for shard, one in sorted(late.items()) if one.error]
     changed = sorted(shard for shard, one in late.items() if any(one.document().values()))
-    age = (datetime.now(UTC) - datetime.fromisoformat(published.manifest.created_at)).total_seconds() / 3600
+    age = _hours_since(published.manifest.created_at)
     if max_age is not None and changed and age > max_age:
         problems.append(f"{', '.join(changed)} changed, and what serves is {age:.1f} h old (at most {max_age:g})")
     return {"behind": {shard: late[shard].document() for shard in changed}}
+
+
+def _stale(
+    warehouse: "Warehouse", published: "Generation", max_age: float | None, problems: list[str]
+) -> list[dict[str, Any]]:
+    """Files that cannot be read, at the last look, and of which something serves: whether they changed is not known."""
+    from xtr_assets.core.file_diff import UNREAD_SHA256
+
+    served = published.snapshots()
+    now = {shard: warehouse.snapshot(shard) or snapshot for shard, snapshot in sorted(served.items())}
+    found = [
+        {"shard": shard, **entry.model_dump(exclude={"settings"})}
+        for shard, snapshot in now.items()
+        for entry in snapshot.stale
+        # Of one that could not be read from the first look on nothing serves.
+        if snapshot.files[entry.path].sha256 != UNREAD_SHA256
+    ]
+    late = [one for one in found if max_age is not None and _hours_since(one["since"]) > max_age]
+    if late:
+        first = min(late, key=lambda one: one["since"])
+        problems.append(
+            f"{len(late)} files cannot be read ({first['shard']}: {first['path']}, for "
+            f"{_hours_since(first['since']):.1f} h, at most {max_age:g}: {first['reason']}); what was indexed of them "
+            "stays"
+        )
+    return found
+
+
+def _hours_since(moment: str) -> float:
+    return (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds() / 3600
 
 
 def health_line(document: dict[str, Any]) -> str:
@@ -175,4 +207,6 @@ def health_line(document: dict[str, Any]) -> str:
         said.append(f"behind: {', '.join(document['behind'])}")
     elif document["behind"] is None:
         said.append("sources unknown")
+    if document["stale"]:
+        said.append(f"cannot be read: {len(document['stale'])} files (`xtr-assets status`)")
     return "healthy: " + ", ".join(said)

@@ -65,6 +65,20 @@ def test_changes_are_shown_and_too_old_is_a_problem(change: Command, project: Pa
     assert "guide changed, and what serves is" in sick(change, "--max-age", "0")["problems"][0]
 
 
+def test_a_file_that_cannot_be_read_is_shown_and_for_too_long_is_a_problem(change: Command, project: Path) -> None:
+    page = min((project / "guide").glob("*.md"))
+    page.unlink()
+    page.symlink_to("nowhere")
+    assert change("build").exit_code == 0
+    found = document(change, "health", "--max-age", "1000")
+    assert [(one["shard"], one["path"]) for one in found["stale"]] == [("guide", page.name)], (
+        "of the other nothing serves"
+    )
+    assert "cannot be read: 1 files (`xtr-assets status`)" in change("health").stderr
+    told = sick(change, "--max-age", "0")["problems"][-1]
+    assert f"1 files cannot be read (guide: {page.name}, for 0.0 h, at most 0: a link to something" in told
+
+
 def test_a_source_that_is_gone_is_a_problem(change: Command, project: Path) -> None:
     (project / "guide").rename(project / "elsewhere")
     assert any(one.startswith("source of guide: ") for one in sick(change)["problems"])

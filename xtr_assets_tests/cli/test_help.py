@@ -153,8 +153,8 @@ def test_what_the_system_refuses_says_what_helps() -> None:
         "error: step x: too many; raise the limit of open files, `ulimit -n 1024`\n",
         "error: step x: no space; free some on that disk and run it again; `xtr-assets gc` removes what no generation "
         "needs\n",
-        "error: step x: two disks; a folder of the warehouse is a disk or a mount of its own: keep all of a warehouse on "
-        "one\n",
+        "error: step x: two disks; a folder of the warehouse is a disk or a mount of its own: keep all of a warehouse "
+        "on one\n",
         "error: step x: no thread; give the process more memory, or more threads (`ulimit -u`, the limits of its "
         "container)\n",
     ]
