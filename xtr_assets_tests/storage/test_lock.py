@@ -5,6 +5,7 @@ import fcntl
 import json
 import logging
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -18,6 +19,7 @@ from xtr_assets.core.errors import WarehouseLocked
 from xtr_assets.storage.lock import committing, exclusive
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.storage.conftest import Laid
 from xtr_assets_tests.storage.sample import draft, write
 
 HOLD = """
@@ -63,6 +65,18 @@ def test_shards_are_written_beside_whoever_builds(warehouse: Warehouse, holder: 
     made = write(warehouse, {"a.py": ["f"]})
     warehouse.note_look("s", 7)
     assert (made.added, warehouse.looked_at("s", made.snapshot.data_version)) == (1, 7)
+
+
+def test_a_copy_under_flock_keeps_writers_away(laid: Laid, tmp_path: Path) -> None:
+    lived = laid({"a.py": ["f one"]})
+    with lived.layout.writer_lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(WarehouseLocked, match="left no note .* a backup under `flock`"), lived.lock("build"):
+            pass
+        shutil.copytree(lived.root, tmp_path / "backup")
+    assert Warehouse.open(tmp_path / "backup").verify().ok
+    with lived.lock("build"):
+        pass
 
 
 def test_a_dead_holder_is_taken_over_and_named_in_the_log(
