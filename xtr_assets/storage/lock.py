@@ -95,7 +95,7 @@ def exclusive(path: Path, purpose: str, wait_seconds: float = 0.0, *, folder: Pa
     while not _try(path, folder or path.parent, purpose):
         if time.monotonic() >= deadline:
             holder = read_holder(path)
-            who = holder or "a process that left no note (it has just started, or is a backup under `flock`)"
+            who = holder or "a process that has just started, a copy under `flock`, or one whose lock file was removed"
             raise WarehouseLocked(
                 f"{path.parent} is being written by {who}; "
                 f"{purpose!r} waited {wait_seconds:g} s: wait for it to end, or end that process"
