@@ -1,5 +1,6 @@
 """Bytes against their records: nothing that a parser reads is parsed before its sha256 was compared."""
 
+import errno
 import os
 import threading
 from collections.abc import Iterable, Mapping
@@ -172,6 +173,8 @@ def verify_files(
                 check_digest(path, expected, name, within=within)
             else:
                 check_size(path, expected, name)
+                if not os.access(path, os.R_OK):
+                    return UnreadableFile(name, os.strerror(errno.EACCES))
         except CorruptFile as problem:
             return problem
         except OSError as error:

@@ -1,5 +1,6 @@
 import importlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -55,6 +56,15 @@ def test_a_cut_file_is_named(change: Command, project: Path) -> None:
     found = sick(change)
     assert found["files"]["differ"] == ["generations/1/dense.faiss"]
     assert "generations/1/dense.faiss: expected" in found["problems"][0]
+
+
+def test_a_file_that_this_user_may_not_read_is_named(
+    change: Command, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "dense.faiss" and asked(path, mode))
+    told = "generations/1/dense.faiss: expected a file that can be read, found Permission denied"
+    assert told in sick(change)["problems"][0]
 
 
 def test_changes_are_shown_and_too_old_is_a_problem(change: Command, project: Path) -> None:
