@@ -145,7 +145,15 @@ class RemoteSearcher(Connected):
             sleep(step.seconds)
             return None
         client = self._client.here()
-        return client.send(self._destination.request(client, step.call, step.pinned))
+        try:
+            return client.send(self._destination.request(client, step.call, step.pinned))
+        except httpx.HTTPError:
+            raise
+        except BaseException:
+            # What a signal raises amid it (Ctrl-C, a time limit) may take a connection from httpcore for good, as it
+            # may be raised in any step of giving it back. The next question has a client that has all of them.
+            self._client.forget(client)
+            raise
 
 
 def connect(

@@ -34,3 +34,9 @@ class PerProcess(Generic[Made]):
                 self._made.pop((process, place), None)
         # Of two threads that come first both take the one that is kept.
         return self._made.setdefault(here, self._make())
+
+    def forget(self, made: Made) -> None:
+        """Give this one to nobody any more; who has it keeps it."""
+        here = os.getpid(), self._place()
+        if self._made.get(here) is made:
+            self._made.pop(here, None)

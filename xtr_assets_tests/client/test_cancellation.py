@@ -51,6 +51,31 @@ def test_a_client_gives_back_the_connection_of_a_cancelled_question(monkeypatch:
     assert asyncio.run(ask()) == (3, 3)
 
 
+class Interrupted(httpx.BaseTransport):
+    """Answers once; the second question is interrupted."""
+
+    made = 0
+
+    def __init__(self) -> None:
+        self.asked = 0
+        Interrupted.made += 1
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.asked += 1
+        if self.asked == 2:
+            raise KeyboardInterrupt
+        return httpx.Response(200, content=b'{"generation": 1}')
+
+
+def test_after_an_interrupt_a_client_has_all_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = httpx.Client
+    monkeypatch.setattr(httpx, "Client", lambda **named: client(**named, transport=Interrupted()))
+    with xa.connect("http://127.0.0.1:9") as searcher:
+        with pytest.raises(KeyboardInterrupt):
+            _ = searcher.generation
+        assert searcher.generation == 1 and Interrupted.made == 2
+
+
 def test_a_front_gives_back_the_connection_of_a_replica_that_came_second() -> None:
     async def ask() -> tuple[int, int]:
         transport = GivesBack()
