@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,7 +134,9 @@ class LexicalIndex(Lifetime):
 
     def within(self, collection: Collection) -> "LexicalIndex":
         """The same postings, scored as a part of a collection: the bits that one index over all of it gives."""
-        share = copy(self)
+        # Of this search alone; what is open belongs to this one.
+        share = type(self).__new__(type(self))
+        vars(share).update(vars(self))
         key = collection.rows, collection.length
         scan = self._share_scan
         if scan is None or scan[0] != key:
