@@ -40,7 +40,8 @@ _HUNK = re.compile(rf"@@ -[0-9,]++ \+{_NUMBER}(?:,{_NUMBER})?+ @@")
 # Whether a text, or a line of it, may name a line at all: most queries are asked no more than this.
 _HINT = re.compile(r'[:(][0-9]|#L[0-9]|line[\s"]++[0-9]|^@@ -', re.MULTILINE)
 # What says that the innermost frame is the last one, beside frames of Python: titles of tracebacks, errors of pytest.
-_LAST_FIRST = re.compile(r"most recent call last|^E  ", re.MULTILINE)
+_TRACEBACK = "most recent call last"
+_LAST_FIRST = re.compile(rf"{_TRACEBACK}|^E  ", re.MULTILINE)
 _BORDER = re.compile(r"[/\\:]+")
 _SAY_NOTHING = frozenset({"", ".", "..", "~"})
 _BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
@@ -110,8 +111,8 @@ def without_places(text: str) -> str:
 
 
 def is_pasted(text: str) -> bool:
-    """Whether a tool wrote a text that names lines: several lines of text, or one that begins with a place and a colon.
-    Its quotes and plus signs are that tool's.
+    """Whether a tool wrote a text that names lines: several lines of text, a traceback that was pasted into a field of
+    one line, or a text that begins with a place and a colon. Its quotes and plus signs are that tool's.
 
     >>> is_pasted('x.py:12: error: Name "f" is not defined'), is_pasted('x.py:12 "wait for"')
     (True, False)
@@ -120,7 +121,7 @@ def is_pasted(text: str) -> bool:
     if not written:
         return False
     begins = written[0].start == len(text) - len(text.lstrip()) and _looks(text[: written[0].end])
-    several = "\n" in text.strip() and any(one.looks or one.framed for one in written)
+    several = ("\n" in text.strip() or _TRACEBACK in text) and any(one.looks or one.framed for one in written)
     return several or (begins and _SAYS.match(text, written[0].end) is not None)
 
 

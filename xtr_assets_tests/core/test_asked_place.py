@@ -188,6 +188,7 @@ def test_of_many_places_the_innermost_count() -> None:
     ("text", "pasted"),
     [
         (TRACEBACK, True),
+        (TRACEBACK.replace("\n", ""), True),
         (DIFF, True),
         ('  File "<stdin>", line 1, in <module>\nValueError: "x"', True),
         ('x.py:12: error: Name "f" is not defined', True),
