@@ -11,6 +11,8 @@ RESTORE = (
 RESTORE_FIRST = 'restore the file from a copy: a rollback reads it too (docs/operations.md, "A file is damaged")'
 # The same of what a build makes where there is none.
 MAKE_ANEW = "restore the file from a copy, or remove it: the next `xtr-assets build` makes it anew"
+# What helps where a file lies in the folder of a generation that has none of that name.
+STRAY = "remove it: no generation has it, and nothing reads it"
 _REMEDIES = {
     **dict.fromkeys(("PUBLISHED", "history.jsonl", "warehouse.json"), RESTORE_FIRST),
     **dict.fromkeys(("CURRENT", "NEXT"), MAKE_ANEW),
@@ -80,7 +82,7 @@ class UnknownFormat(StorageError):
 
 class CorruptFile(StorageError):
     """A file's bytes or size differ from its record; `path` is relative to the warehouse. remedy : what helps, where
-    it is no file of a warehouse."""
+    the name does not say it."""
 
     def __init__(self, path: str, expected: str, found: str, remedy: str = "") -> None:
         self.path, self.expected, self.found, self.remedy = path, expected, found, remedy or remedy_of(path)

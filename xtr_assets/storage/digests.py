@@ -10,7 +10,7 @@ from pathlib import Path
 from time import monotonic, time_ns
 from typing import Generic, TypeVar
 
-from xtr_assets.core.errors import CorruptFile, UnreadableFile
+from xtr_assets.core.errors import STRAY, CorruptFile, UnreadableFile
 from xtr_assets.core.files import FORBIDDEN, FileRecord, check, sha256_file
 from xtr_assets.storage.layout import Layout
 
@@ -191,4 +191,4 @@ def unexpected_files(layout: Layout, folder: Path, expected: Iterable[str]) -> l
     """Files in a sealed folder that no record names: something wrote there after sealing."""
     known = set(expected)
     found = (layout.relative(p) for p in sorted(folder.rglob("*")) if p.is_file())
-    return [CorruptFile(name, "no such file", "a file") for name in found if name not in known]
+    return [CorruptFile(name, "no such file", "a file", STRAY) for name in found if name not in known]

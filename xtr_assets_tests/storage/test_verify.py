@@ -209,3 +209,13 @@ def test_what_was_read_right_after_it_was_written_is_read_again(
     for _ in range(2):
         assert digests.verify_files(layout, files, full=True, within=60.0) == []
     assert len(reads) == 2
+
+
+def test_a_file_that_no_generation_has_is_to_be_removed_and_not_restored(warehouse: Warehouse) -> None:
+    stray = warehouse.layout.generation(2) / ".DS_Store"
+    stray.touch()
+    (problem,) = warehouse.verify().problems
+    assert (problem.path, problem.found) == ("generations/2/.DS_Store", "a file")
+    assert problem.remedy == "remove it: no generation has it, and nothing reads it"
+    stray.unlink()
+    assert warehouse.verify().ok
