@@ -48,7 +48,7 @@ def drop(layout: Layout, paths: Sequence[Path]) -> list[str]:
     with scratch(layout) as folder, committing(layout, "what drafts wrote"):
         for number, path in enumerate(paths):
             refuse_linked(layout, path)
-            put_away(path, folder / str(number))
+            put_away(path, folder, str(number))
             fsync_dir(path.parent)
     return [layout.relative(path) for path in paths]
 

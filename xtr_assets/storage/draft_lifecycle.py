@@ -170,7 +170,7 @@ def read_next(layout: Layout) -> int | None:
 def drop_generation(layout: Layout, number: int) -> None:
     """Remove a generation's own folder: out of sight in one rename, then from the disk."""
     with scratch(layout) as folder:
-        put_away(layout.generation(number), folder / str(number))
+        put_away(layout.generation(number), folder, str(number))
         fsync_dir(layout.generations)
 
 

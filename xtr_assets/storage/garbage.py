@@ -23,7 +23,7 @@ from xtr_assets.storage.remembrance import remember_contents
 from xtr_assets.storage.retired_shards import forsaken, unused
 from xtr_assets.storage.seal import is_sealed, read_manifest
 from xtr_assets.storage.snapshot import current_version, read_snapshot
-from xtr_assets.storage.temporary_files import put_away, scratch
+from xtr_assets.storage.temporary_files import put_away, room_to_remove
 from xtr_assets.storage.vector_files import embeddings_file, embeddings_listing, names_folder, tokens_folder
 from xtr_assets.storage.warehouse_info import read_info
 
@@ -126,7 +126,7 @@ def _sweep(
             removed[layout.relative(path)] = _size(path)
     else:
         # Out of sight while nobody can name it anew: shards are chunked beside a collection. Removed after that.
-        with scratch(layout) as folder, ExitStack() as stack:
+        with room_to_remove(layout) as room, ExitStack() as stack:
             # Looked at again once nobody can chunk one of them any more.
             idle = [shard for shard in retired if _is_idle(stack, layout, shard)]
             retired = forsaken(layout, serving[0], idle) if serving else ()
@@ -137,7 +137,7 @@ def _sweep(
             for (parent, _), paths in groupby(spare(leaving=retired), lambda one: (one.parent, one.suffix == ".json")):
                 for path in paths:
                     removed[layout.relative(path)] = _size(path)
-                    put_away(path, folder / str(next(numbers)))
+                    put_away(path, room, str(next(numbers)))
                 fsync_dir(parent)
     stay = tuple(shard for shard in lone if shard not in retired)
     return CollectReport(dry_run, tuple(kept), tuple(pinned), tuple(gone), removed, retired, stay)
@@ -268,8 +268,8 @@ def _opened(path: Path) -> int:
 def _remove(layout: Layout, path: Path, removed: dict[str, int], dry_run: bool) -> None:
     removed[layout.relative(path)] = _size(path)
     if not dry_run:
-        with scratch(layout) as folder:
-            put_away(path, folder / path.name)
+        with room_to_remove(layout) as room:
+            put_away(path, room, path.name)
             fsync_dir(path.parent)
 
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from xtr_assets.core.files import fsync_dir
@@ -35,29 +35,54 @@ def scratch(layout: Layout) -> Iterator[Path]:
             os.close(descriptor)
 
 
-def put_away(path: Path, hidden: Path) -> None:
-    """Take a file or folder out of sight, to `hidden` inside a `scratch`: in one rename, so that a crash never leaves
+@contextmanager
+def room_to_remove(layout: Layout) -> Iterator[Path | None]:
+    """A `scratch` for what is removed; None where the disk has no room for one, as one whose inodes are all taken: what
+    frees space goes on."""
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(scratch(layout))
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            folder = None
+        yield folder
+
+
+def put_away(path: Path, room: Path | None, name: str) -> None:
+    """Take a file or folder out of sight, to `name` inside a `scratch`: in one rename, so that a crash never leaves
     half a folder under its name. Whoever asks makes the rename durable.
 
-    overlayfs renames no folder of a lower layer, as a warehouse has that came with an image. There it is removed where
-    it stands, in such an order that what a crash leaves is no segment, encoding or model any more, and a generation
-    still that the next collection takes.
+    overlayfs renames no folder of a lower layer, as a warehouse has that came with an image. There, and where there is
+    no room, it is removed where it stands.
     """
+    if room is None:
+        _remove_in_place(path)
+        return
     try:
-        path.replace(hidden)
+        path.replace(room / name)
     except OSError as error:
         if error.errno != errno.EXDEV or not path.is_dir():
             raise
-        for name in (SEGMENT_NAME, LISTING_NAME):
-            (path / name).unlink(missing_ok=True)
-        fsync_dir(path)
-        # manifest.json, and its seal before it.
-        for child in sorted(path.iterdir(), key=lambda one: (one.name.startswith("manifest."), -len(one.name))):
-            if child.is_dir() and not child.is_symlink():
-                shutil.rmtree(child)
-            else:
-                child.unlink()
-        path.rmdir()
+        _remove_in_place(path)
+
+
+def _remove_in_place(path: Path) -> None:
+    """In such an order that what a crash leaves is no segment, encoding or model any more, and a generation still that
+    the next collection takes."""
+    if not path.is_dir() or path.is_symlink():
+        path.unlink()
+        return
+    for name in (SEGMENT_NAME, LISTING_NAME):
+        (path / name).unlink(missing_ok=True)
+    fsync_dir(path)
+    # manifest.json, and its seal before it.
+    for child in sorted(path.iterdir(), key=lambda one: (one.name.startswith("manifest."), -len(one.name))):
+        if child.is_dir() and not child.is_symlink():
+            shutil.rmtree(child)
+        else:
+            child.unlink()
+    path.rmdir()
 
 
 def remove_dead_scratch(layout: Layout) -> list[Path]:

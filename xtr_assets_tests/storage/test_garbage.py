@@ -13,7 +13,7 @@ import pytest
 
 from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, StorageError
 from xtr_assets.core.files import commit_folder, fsync_dir
-from xtr_assets.storage import garbage, model_folder
+from xtr_assets.storage import garbage, model_folder, temporary_files
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.warehouse import Warehouse
@@ -70,6 +70,16 @@ def test_folders_of_an_image_are_collected_where_they_stand(of_an_image: Warehou
     assert (report.kept, report.generations, numbers(of_an_image)) == ((3, 4), (1, 2), [3, 4])
     assert len(report.removed) > 2 and not any((of_an_image.root / name).exists() for name in report.removed)
     assert of_an_image.verify().ok and of_an_image.rollback().number == 3
+
+
+def test_a_disk_without_room_for_a_temporary_is_collected(four: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(lock: Path) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", str(lock))
+
+    monkeypatch.setattr(temporary_files, "_hold", full)
+    report = four.collect(keep=1)
+    assert (report.generations, numbers(four), texts(four.generation(4))) == ((1, 2, 3), [4], ["s3 text"])
+    assert four.verify().ok and len(four.segments()) == 1 and len(list(four.root.glob("shards/s/*.json"))) == 2
 
 
 def test_a_draft_of_an_image_is_discarded(of_an_image: Warehouse) -> None:
