@@ -134,8 +134,8 @@ class LexicalIndex(Lifetime):
 
     def within(self, collection: Collection) -> "LexicalIndex":
         """The same postings, scored as a part of a collection: the bits that one index over all of it gives."""
-        # Of this search alone; what is open belongs to this one.
-        share = type(self).__new__(type(self))
+        # Postings never change: both may hold them.
+        share = object.__new__(LexicalIndex)
         vars(share).update(vars(self))
         key = collection.rows, collection.length
         scan = self._share_scan
@@ -143,7 +143,7 @@ class LexicalIndex(Lifetime):
             # The norms of all rows, once for each state of the whole: 10 ms for 5,000,000.
             norms = length_norms(self._lengths, collection.mean_length, self.k1, self.b)
             self._share_scan = scan = key, list_scan(self._parts, norms, self._live)
-        share._collection, share._scan = collection, scan[1]  # noqa: SLF001 (of its own class)
+        share._collection, share._scan = collection, scan[1]
         share.mean_length = collection.mean_length
         return share
 
