@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "bindings/arrays.hpp"
+#include "bindings/release.hpp"
 #include "common/naming.hpp"
 #include "dense/scanner.hpp"
 
@@ -79,7 +80,7 @@ class Scan {
     std::unique_ptr<float[]> scores(new float[count * width]);
     std::unique_ptr<std::int64_t[]> rows(new std::int64_t[count * width]);
     {
-      nb::gil_scoped_release release;
+      Release release;
       std::atomic<std::size_t> next{0};
       std::mutex failing;
       std::exception_ptr failed;
@@ -141,7 +142,7 @@ nb::ndarray<nb::numpy, float, nb::ndim<2>> stored_scores(const Matrix<std::int64
   const std::size_t count = rows.shape(0), width = rows.shape(1), dim = queries.shape(1);
   std::unique_ptr<float[]> scores(new float[count * width]);
   {
-    nb::gil_scoped_release release;
+    Release release;
     for (std::size_t i = 0; i < count; ++i) {
       dense::score_stored(parts, static_cast<int>(dim), kernels, queries.data() + i * dim, rows.data() + i * width,
                           static_cast<std::int64_t>(width), scores.get() + i * width);
@@ -161,7 +162,7 @@ nb::tuple best_stored(const Matrix<std::int64_t>& places, const Matrix<float>& q
   std::unique_ptr<float[]> best(new float[count * wanted]);
   std::unique_ptr<std::int64_t[]> at(new std::int64_t[count * wanted]);
   {
-    nb::gil_scoped_release release;
+    Release release;
     std::vector<float> scores(width);
     for (std::size_t i = 0; i < count; ++i) {
       const std::int64_t* own = rows.data() + i * width;

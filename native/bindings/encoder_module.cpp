@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "bindings/arrays.hpp"
+#include "bindings/release.hpp"
 #include "common/naming.hpp"
 #include "encoder/model.hpp"
 
@@ -161,7 +162,7 @@ class Bert {
               "the room for states is of another shape");
       out.push_back(state ? state->data() : nullptr);
     }
-    nb::gil_scoped_release free;
+    Release free;
     engine_.forward(model_, ids.data(), starts.data(), static_cast<int>(texts), out.data());
   }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bindings/arrays.hpp"
+#include "bindings/release.hpp"
 #include "lexical/scan.hpp"
 
 namespace {
@@ -64,7 +65,7 @@ class Lists {
     nb::capsule owner(lists, [](void* p) noexcept { delete static_cast<std::vector<std::int64_t>*>(p); });
     std::vector<std::int64_t> live(asked.size());
     {
-      nb::gil_scoped_release release;
+      Release release;
       for (std::size_t part = 0; part < parts; ++part) {
         for (std::size_t term = 0; term < asked.size(); ++term) {
           const std::int64_t number = scan_->number_of(part, asked[term]);
@@ -85,7 +86,7 @@ class Lists {
     require(!allowed || allowed->shape(0) == live_.shape(0), "allowed does not fit the rows");
     lexical::Best best;
     {
-      nb::gil_scoped_release release;
+      Release release;
       best = scan_->search(lists.data(), weights.data(), weights.shape(0), k, allowed ? allowed->data() : nullptr);
     }
     return nb::make_tuple(owned(std::move(best.scores)), owned(std::move(best.rows)));
@@ -96,7 +97,7 @@ class Lists {
     check(lists, weights);
     std::vector<float> scores(rows.shape(0));
     {
-      nb::gil_scoped_release release;
+      Release release;
       scan_->score(lists.data(), weights.data(), weights.shape(0), rows.data(), rows.shape(0), scores.data());
     }
     return owned(std::move(scores));

@@ -3,6 +3,7 @@
 
 #include <cerrno>
 
+#include "bindings/release.hpp"
 #include "listing/folder.hpp"
 
 namespace nb = nanobind;
@@ -15,7 +16,7 @@ nb::tuple look_into(const nb::bytes& path) {
   listing::Folder found;
   int failed;
   {
-    nb::gil_scoped_release release;
+    Release release;
     failed = listing::look_into(path.c_str(), found);
   }
   if (failed != 0) {

@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "bindings/arrays.hpp"
+#include "bindings/release.hpp"
 #include "common/naming.hpp"
 #include "late/searcher.hpp"
 
@@ -141,7 +142,7 @@ class Index {
     const xtr::Query query{static_cast<int>(tokens), codes.data(), scales.data(), centroid_factors.data()};
     xtr::Candidates found;
     {
-      nb::gil_scoped_release release;
+      Release release;
       const int lists = static_cast<int>(std::min<std::int64_t>(nprobe, searcher_->model().count));
       found =
           searcher_->retrieve(query, {lists, k_prime, met, limit, keep, margin}, allowed ? allowed->data() : nullptr);
@@ -161,7 +162,7 @@ class Index {
     check_ends(ends, codes.shape(0));
     std::vector<float> out(ends.shape(0) * rows.shape(0));
     {
-      nb::gil_scoped_release release;
+      Release release;
       searcher_->score({codes.data(), fine_codes ? fine_codes->data() : nullptr, factors.data(), ends.data(),
                         static_cast<std::int64_t>(ends.shape(0))},
                        rows.data(), static_cast<std::int64_t>(rows.shape(0)), out.data());
@@ -206,7 +207,7 @@ nb::ndarray<nb::numpy, std::int32_t, nb::ndim<1>> assign(const Matrix<std::int8_
                          {}};
   std::vector<std::int32_t> which(tokens.shape(0));
   {
-    nb::gil_scoped_release release;
+    Release release;
     xtr::assign(model, biases.data(), tokens.data(), scales.data(), static_cast<std::int64_t>(tokens.shape(0)), kernels,
                 which.data());
   }
@@ -233,7 +234,7 @@ nb::ndarray<nb::numpy, float, nb::ndim<2>> scan(const Matrix<std::int8_t>& token
   const xtr::Kernels& kernels = kernels_named(instructions);
   std::vector<float> out(ends.shape(0) * count);
   {
-    nb::gil_scoped_release release;
+    Release release;
     xtr::scan({tokens.data(), scales.data(), offsets.data(), static_cast<int>(dim)},
               {codes.data(), fine_codes.data(), factors.data(), ends.data(), static_cast<std::int64_t>(ends.shape(0))},
               documents.data(), static_cast<std::int64_t>(count), kernels, out.data());

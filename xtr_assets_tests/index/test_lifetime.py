@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -169,3 +171,34 @@ def test_an_index_is_neither_copied_nor_pickled_and_says_what_to_do(make: Callab
     for way in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(TypeError, match="save it, and open what was saved where it is needed"):
             way(make())
+
+
+# Of threads that search in C++ while the interpreter ends, as it does for as long as a last object takes to go.
+ENDING = """
+import threading, time
+import numpy as np
+from xtr_assets.index import TokenIndex
+
+tokens = np.full((4000, 64), 0.125, np.float32)
+index = TokenIndex.build(tokens, np.arange(0, 4001, 8))
+assert index.backend == "native"
+
+class Slow:
+    def __del__(self):
+        time.sleep(0.1)
+
+def search():
+    while True:
+        index.search(tokens[:16], 5)
+
+slow = Slow()
+for _ in range(4):
+    threading.Thread(target=search, daemon=True).start()
+time.sleep(0.05)
+"""
+
+
+@pytest.mark.skipif(tokens().backend != "native", reason="the extension is not built: numba searches")
+def test_a_process_whose_daemon_threads_search_ends_well() -> None:
+    ended = subprocess.run([sys.executable, "-c", ENDING], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
