@@ -2,7 +2,6 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from xtr_assets.pipeline.gate.drawn_questions import Question
 from xtr_assets.pipeline.gate.leg_truth import LEGS, Listed, Told, summed
 from xtr_assets.pipeline.gate.name_truth import elsewhere_of, named_rows, said_of
 from xtr_assets.pipeline.gate.place_truth import stands_of
+from xtr_assets.pipeline.gate.shown_scores import SAME_SHARE, Besides, shown_faults
 from xtr_assets.pipeline.gate.where_truth import Row
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.ranker import Mode
@@ -29,8 +29,6 @@ SCANNED = 100
 ROUNDING = {"dense": 1e-3, "name": 1e-3, "xtr": 8e-3, "lexical": 1e-3}
 # How far apart the scores of an answer may be that are the same: beside what the answer shows of it itself.
 SAME = {"dense": 1e-4, "name": 1e-4, "xtr": 4e-3, "lexical": 1e-4}
-# Shares of a question, in float32 and in float64.
-SAME_SHARE = 1e-5
 # Standard scores whose moments come from as good rows.
 SAME_Z = 0.1
 CONFIDENCE = 0.999
@@ -116,7 +114,7 @@ class Judge:
         length = self.told.alone * np.log(np.maximum(tokens, 1)) if case.mode == "xtr" else np.zeros(len(rows))
         adds, of_names = self._adds(case.mode), None if names is None else names[at]
         besides = Besides(borne[at], called[at], stands[at])
-        if wrong := _shown_scores(case.mode, hits, legs, of_names, besides, length[at], adds):
+        if wrong := shown_faults(case.mode, hits, legs, of_names, besides, length[at], adds):
             verdict.problems.append(f"{wrong} ({case})")
             return
         # What the words scored now and when they were drawn: the same encoder, another batch.
@@ -286,16 +284,6 @@ class Judge:
             verdict.problems.append(f"{wanted - good} of the {wanted} best rows did not come ({case})")
 
 
-@dataclass(frozen=True)
-class Besides:
-    """What hits gain beside the scores of legs. borne : bool [hits]; called : float64 [hits], how much of the question
-    each is called; stands : float64 [hits], how much it stands at the places that the question names."""
-
-    borne: Mask
-    called: Doubles
-    stands: Doubles
-
-
 def _listed_places(stands: Doubles, most: int) -> Mask:
     """bool [n]: the rows at places that are surely among the `most` best of these; of equal ones at the cut none."""
     last = float(np.sort(stands)[::-1][most]) if most < len(stands) else 0.0
@@ -314,42 +302,3 @@ def _scores(question: Question, stored: StoredVectors, leg: str, rows: Ints) -> 
     if leg == "lexical":
         return stored.lexical(rows, question.text)
     return stored.late(rows, question.tokens)
-
-
-def _shown_scores(
-    mode: Mode,
-    hits: Sequence[Hit],
-    legs: Sequence[str],
-    names: Floats | None,
-    besides: Besides,
-    length: Doubles,
-    adds: float,
-) -> str:
-    """What an answer says of its own scores. names : float32 [hits], 0 where a hit has none; length : float64 [hits],
-    what is off a score that ranks alone; adds : what a unit of the embeddings' cosine adds to it."""
-    borne, called, stands = besides.borne, besides.called, besides.stands
-    for at, hit in enumerate(hits):
-        compared = {*legs, *(("name",) if names is not None and names[at] != 0 else ())}
-        compared |= {"symbol"} if borne[at] else set()
-        # Where nothing is left of a share it may be there, as what rounding leaves.
-        left = mode in ("hybrid", "exact") and "called" in hit.scores
-        compared |= {"called"} if left or abs(called[at]) > SAME_SHARE else set()
-        compared |= {"place"} if stands[at] else set()
-        if set(hit.scores) != compared:
-            return f"scores in {sorted(hit.scores)}, the mode compares in {sorted(compared)}"
-        if borne[at] and hit.scores["symbol"] != 1.0:
-            return f"a hit bears the name that was asked for and scores {hit.scores['symbol']:.4f} for it, not 1"
-        said = hit.scores.get("called", 0.0)
-        if not abs(said - called[at]) <= SAME_SHARE:
-            return f"a hit is called {called[at]:.4f} of the question and scores {said:.4f} for it"
-        # A share of many places is large, and float32.
-        if stands[at] and not abs(hit.scores["place"] - stands[at]) <= SAME_SHARE * max(1.0, float(stands[at])):
-            return f"a hit stands {stands[at]:.4f} at the places of the question and scores {hit.scores['place']:.4f}"
-        if mode in hit.scores:
-            ranked = hit.scores[mode] - float(length[at]) + (adds * hit.scores["dense"] if adds else 0.0)
-            if not abs(hit.score - ranked) <= 1e-6:
-                return f"score {hit.score:.4f} is not that of {mode}, {ranked:.4f}"
-    order = [hit.score for hit in hits]
-    if not all(before >= after for before, after in pairwise(order)):
-        return "a better hit stands behind a worse one"
-    return ""
