@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -72,11 +72,22 @@ class RowPlaces:
         here = {one.segment.segment_id for one in placed}
         known: dict[str, SegmentFiles] = {} if previous is None else previous._files  # noqa: SLF001 (of its own class)
         self._files: dict[str, SegmentFiles] = {name: files for name, files in known.items() if name in here}
-        self._kept = lru_cache(maxsize=QUERIES_KEPT)(self._read)
+        # A cache of a method would hold its own object, and what that has mapped, until a full collection.
+        self._kept: dict[tuple[Place, ...], Listed] = {}
+        self._lock = Lock()
 
     def standing(self, places: tuple[Place, ...]) -> Listed:
         """All rows at these places, dead ones too, ascending; their shares (core.asked_place.place_shares)."""
-        return self._kept(places) if places else NONE
+        if not places:
+            return NONE
+        found = self._kept.get(places)
+        if found is None:
+            found = self._read(places)
+            with self._lock:
+                while len(self._kept) >= QUERIES_KEPT:
+                    del self._kept[next(iter(self._kept))]
+                self._kept[places] = found
+        return found
 
     def _read(self, places: tuple[Place, ...]) -> Listed:
         found = [NONE, *(self._in_segment(one, places) for one in self._placed)]
