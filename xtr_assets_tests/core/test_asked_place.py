@@ -18,7 +18,7 @@ from xtr_assets.core.asked_place import (
 from xtr_assets.pipeline.gate.place_truth import bare, places_in, stands_of
 
 TRACEBACK = """Traceback (most recent call last):
-  File "/home/me/job.py", line 7, in <module>
+  File "/opt/me/job.py", line 7, in <module>
     json.loads("{")
   File "/usr/lib/python3.11/json/__init__.py", line 346, in loads
     return _default_decoder.decode(s)
@@ -83,7 +83,7 @@ WRITTEN: list[tuple[str, list[tuple[str, int] | tuple[str, int, int]]]] = [
     ("\uff41.py:12", [("a.py", 12)]),
     # The innermost comes first, and each once.
     (TRACEBACK, [("usr/lib/python3.11/json/decoder.py", 355), ("usr/lib/python3.11/json/__init__.py", 346),
-                 ("home/me/job.py", 7)]),
+                 ("opt/me/job.py", 7)]),
     (RUST, [("src/main.rs", 4), ("src/lib.rs", 12)]),
     (PYTEST, [("src/job.py", 12), ("tests/test_job.py", 5)]),
     ("x.py:1 y.py:2 x.py:1", [("x.py", 1), ("y.py", 2)]),

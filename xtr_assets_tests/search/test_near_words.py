@@ -71,7 +71,7 @@ def test_a_word_that_no_row_holds_is_asked_as_the_nearest_one(searcher: Searcher
         "couldn't",  # rows hold "could"
         "couldn\u2019t",
         "asyncoi/taskz.py:12",  # the path of a place
-        'File "/home/gahter/x.py", line 12',
+        'File "/opt/gahter/x.py", line 12',
         "LinkedIn",  # "linkedin" is held, "linked" is not, and "linker" is
         "tested lists",  # "nested" has another first letter
         "",

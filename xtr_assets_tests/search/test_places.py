@@ -32,7 +32,7 @@ CODE = [
 PROFILE = {**Blend.standard().document(), "candidates": 4}
 FUSED: tuple[Mode, ...] = ("hybrid", "exact")
 TRACEBACK = """Traceback (most recent call last):
-  File "/home/me/job.py", line 7, in main
+  File "/opt/me/job.py", line 7, in main
     json.loads("{")
   File "/usr/lib/python3.11/json/__init__.py", line 12, in loads
     return decoder.decode(s, "strict")
