@@ -41,23 +41,8 @@ def chunk_blocks(source: str, path: str, blocks: Iterable[Block], max_chars: int
     A heading stands above its own text. `start_line` and `end_line` are the places of the first and the last block; of
     a block that is longer than `max_chars` each piece has the places of all of it.
     """
-    seen: Counter[str] = Counter()
-    for symbol, held in _sections(blocks):
-        occurrence = seen[symbol]
-        seen[symbol] += 1
-        for part, (first, last, text) in enumerate(_packed(held, max_chars)):
-            yield Chunk(
-                chunk_id=chunk_id(source, path, symbol, occurrence, part),
-                source=source,
-                path=path,
-                symbol=symbol,
-                kind="section",
-                part=part,
-                start_line=first,
-                end_line=last,
-                title=symbol,
-                text=text,
-            )
+    sections = ((symbol, symbol, held) for symbol, held in _sections(blocks))
+    return _chunks(source, path, "section", sections, max_chars)
 
 
 def chunk_pages(source: str, path: str, pages: Iterable[Block], max_chars: int) -> Iterator[Chunk]:
@@ -84,23 +69,35 @@ def chunk_pages(source: str, path: str, pages: Iterable[Block], max_chars: int) 
 def chunk_slides(source: str, path: str, blocks: Iterable[Block], max_chars: int) -> Iterator[Chunk]:
     """Chunks of slides, kind `slide`: one a slide, several where it is longer than `max_chars`. `title` and `symbol`
     are the title of the slide; one without has the symbol `slide N`. The lines are its number."""
-    seen: Counter[str] = Counter()
+    return _chunks(source, path, "slide", _slides(blocks), max_chars)
+
+
+def _slides(blocks: Iterable[Block]) -> Iterator[tuple[str, str, list[Block]]]:
+    """(symbol, title, blocks) of each slide."""
     for number, shapes in groupby(blocks, lambda one: one.first):
         held = list(shapes)
         title = next((titled(block.text) for block in held if block.level), "")
-        symbol = title or f"slide {number}"
+        yield title or f"slide {number}", title, held
+
+
+def _chunks(
+    source: str, path: str, kind: str, sections: Iterable[tuple[str, str, list[Block]]], max_chars: int
+) -> Iterator[Chunk]:
+    """Chunks of sections, (symbol, title, blocks) each; those of one symbol are told apart by their order."""
+    seen: Counter[str] = Counter()
+    for symbol, title, held in sections:
         occurrence = seen[symbol]
         seen[symbol] += 1
-        for part, (_, _, text) in enumerate(_packed(held, max_chars)):
+        for part, (first, last, text) in enumerate(_packed(held, max_chars)):
             yield Chunk(
                 chunk_id=chunk_id(source, path, symbol, occurrence, part),
                 source=source,
                 path=path,
                 symbol=symbol,
-                kind="slide",
+                kind=kind,
                 part=part,
-                start_line=number,
-                end_line=number,
+                start_line=first,
+                end_line=last,
                 title=title,
                 text=text,
             )

@@ -44,8 +44,13 @@ def page_faults(lines: Sequence[str], named: Sequence[tuple[str, str]]) -> Itera
 
 def is_plain_front(lines: Sequence[str]) -> bool:
     """Whether a file begins with front matter that can be nothing else."""
-    keys = len(list(takewhile(_PLAIN_KEY.fullmatch, lines[1:]))) if lines[0] == "---" else 0
-    return keys > 0 and lines[keys + 1 : keys + 2] == ["---"]
+    return bool(_plain_keys(lines))
+
+
+def _plain_keys(lines: Sequence[str]) -> list[str]:
+    """The lines between the rules of front matter that can be nothing else; none of what can."""
+    keys = list(takewhile(_PLAIN_KEY.fullmatch, lines[1:])) if lines and lines[0] == "---" else []
+    return keys if lines[len(keys) + 1 : len(keys) + 2] == ["---"] else []
 
 
 def _above(symbol: str, title: str) -> str | None:
@@ -70,17 +75,12 @@ def _told(lines: Sequence[str]) -> str:
 
 def _surely(lines: Sequence[str]) -> str:
     """What the page is called where nothing else can be read; "" where something can."""
-    if not lines or lines[0] != "---":
-        return ""
-    keys = list(takewhile(_PLAIN_KEY.fullmatch, lines[1:]))
-    behind = lines[len(keys) + 1 :]
+    keys = _plain_keys(lines)
     titles = [found[1] for found in map(_PLAIN_TITLE.fullmatch, keys) if found]
     if (
         len(titles) != 1
         or sum(key.startswith("title:") for key in keys) > 1
-        or not behind
-        or behind[0] != "---"
-        or any(map(_FIRST_LEVEL.fullmatch, behind))
+        or any(map(_FIRST_LEVEL.fullmatch, lines[len(keys) + 1 :]))
     ):
         return ""
     return " ".join(titles[0].split())[:200] if len(titles[0]) <= 200 else ""
