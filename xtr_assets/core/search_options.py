@@ -12,6 +12,8 @@ Fusion = Literal["zsum", "rrf"]
 FUSIONS: tuple[Fusion, ...] = get_args(Fusion)
 Collapse = Literal["symbol", "text"]
 COLLAPSES: tuple[Collapse, ...] = get_args(Collapse)
+# What people and agents may say.
+SaidCollapse = Literal["text", "symbol", "none"]
 
 # Settings in place of a profile's; None leaves the profile's value.
 SETTINGS = ("nprobe", "ef_search", "k_prime", "rescore", "quantizer_ef_search", "k_factor")
@@ -75,7 +77,7 @@ class SearchOptions:
         return {name: value for name in SETTINGS if (value := getattr(self, name)) is not None}
 
 
-def chosen_collapse(chosen: Literal["text", "symbol", "none"] | None, *, arriving: bool) -> Collapse | None:
+def chosen_collapse(chosen: SaidCollapse | None, *, arriving: bool) -> Collapse | None:
     """What people and agents get: equal texts once unless they say otherwise. Which texts are equal is not known of a
     generation that is still arriving, whose first answers would wait for all of it.
 

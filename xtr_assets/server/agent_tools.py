@@ -13,7 +13,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 
 from xtr_assets.core.errors import ConfigError, XtrAssetsError
-from xtr_assets.core.search_options import chosen_collapse
+from xtr_assets.core.search_options import SaidCollapse, chosen_collapse
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.neighbourhood import neighbourhood
 from xtr_assets.server import overview
@@ -43,7 +43,6 @@ READS = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hi
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 Mode = Literal["hybrid", "dense", "xtr", "lexical"]
-Collapse = Literal["text", "symbol", "none"]
 
 
 def agent_server(
@@ -107,7 +106,7 @@ class AgentTools:
         path: str | None = None,
         mode: Mode = "hybrid",
         index: str | None = None,
-        collapse: Collapse | None = None,
+        collapse: SaidCollapse | None = None,
     ) -> dict[str, Any]:
         """Find the chunks that answer a question, best first, each with its place and the beginning of its text.
 
