@@ -15,7 +15,8 @@ yet folded, which gives .710, .554, .393:
 Stop words stay: leaving them out of queries gives -.001, +.017, -.011, and a phrase may consist of them.
 
 A chunk also has the language of its file as a term, and a query those that it names: `python` of a query is not what
-`.py` files say of themselves (docs/measurements.md, "Languages").
+`.py` files say of themselves (docs/measurements.md, "Languages"). A chunk of tests has a term that says so, and no
+query has it: it tells which rows lose where none asks for tests.
 
 Scripts without spaces, and Korean, whose endings are written on to their words, are read as pairs of neighbouring
 characters; a Han character of a document is a term by itself too, so that a word of one is found.
@@ -32,14 +33,15 @@ from snowballstemmer.english_stemmer import EnglishStemmer
 
 from xtr_assets.core.asked_place import without_places
 from xtr_assets.core.file_language import language_of, languages_named, languages_within
+from xtr_assets.core.file_purpose import TESTS_TERM, is_of_tests
 from xtr_assets.core.text_fold import LETTER, SPACELESS, fold, fold_form
 
 # Terms of one version are compared with no other's. Also raised where another release of the stemmer stems otherwise:
 # a test holds it to known stems.
-TERMS_VERSION = 3
+TERMS_VERSION = 4
 # Versions that a query is looked up in: 1 has no languages, and a query of it names none; 2 has none that is called as
-# its suffix, nor those within longer names; all else is the same.
-READ_TERMS = (1, 2, 3)
+# its suffix, nor those within longer names; 3 does not say what is of tests; all else is the same.
+READ_TERMS = (1, 2, 3, 4)
 _LANGUAGES_SINCE = 2
 
 # A longer run is read as several words: nobody types 129 characters, and a megabyte of base64 is no term.
@@ -81,7 +83,7 @@ def _stem(part: str) -> str:
 
 def document_terms(path: str, symbol: str | None, title: str | None, text: str) -> list[str]:
     """The terms of a chunk, in order and with repeats. A symbol is also a term behind its module and its package. The
-    language of the file comes last: a dot, with which no other term begins, and its name.
+    language of the file comes last: a dot, with which no other term begins, and its name; of tests a term for that.
 
     >>> document_terms("asyncio/tasks.py", "gather", None, "def gather(*coros)")[4:8]
     ['gather', 'asyncio.gather', 'tasks.gather', 'def']
@@ -94,6 +96,8 @@ def document_terms(path: str, symbol: str | None, title: str | None, text: str) 
         terms += _terms(title, document=True)
     terms += _terms(text, document=True)
     terms += _written_in(path)
+    if is_of_tests(path, symbol):
+        terms.append(TESTS_TERM)
     return terms
 
 

@@ -1,7 +1,7 @@
 """What a hybrid search sums: its legs, how much each weighs, what length takes off, and what names and places add."""
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,14 @@ import numpy as np
 from xtr_assets.core.asked_name import Name
 from xtr_assets.core.asked_place import Place
 from xtr_assets.core.errors import UnknownFormat
+from xtr_assets.core.file_purpose import asks_for_tests
 from xtr_assets.core.fusion import Doubles, Moments
 from xtr_assets.core.row_store import RowVectors
 from xtr_assets.core.types import BOTH_LEGS, Floats, Ints, Mask
 from xtr_assets.core.types import Legs as EncoderLegs
 from xtr_assets.index.exact_scan import true_scores
 from xtr_assets.search.retrievers import Listed, QueryVectors
+from xtr_assets.search.row_marks import RowMarks
 from xtr_assets.search.row_places import NONE, shares_of
 
 # Spaces that bring candidates, in the order in which hits and explanations show them.
@@ -63,6 +65,8 @@ SAID = 2.0
 # What is taken off that share where the chunk is in another language than those that the question names
 # (docs/measurements.md, "Languages").
 ELSEWHERE = 0.75
+# The same where the chunk is of tests, and the question does not ask for them (docs/measurements.md, "Tests").
+UNASKED_TESTS = 1.5
 # What a row gains that stands at a place that the query names: the best sums are 4 to 7, and a row that no leg brings
 # may be below 0 without (docs/measurements.md, "Places").
 STANDS = 10.0
@@ -179,8 +183,8 @@ class Legs:
     log_tokens : float32 [end_row], ln of the tokens that each row keeps; None where rows have no tokens. names : the
     names' embeddings, all zero where a row has no name; None where the generation has none, or was published without
     them. bearing : which of some rows bear a name; None where nothing says. called : the terms of path and symbol of
-    some rows; None where nothing says. elsewhere : which of some rows are in another language than those of some terms;
-    None where nothing says. standing : all rows at some places, ascending, with their shares; None where nothing says.
+    some rows; None where nothing says. marks : in which language rows are, and which are of tests; None where nothing
+    says. standing : all rows at some places, ascending, with their shares; None where nothing says.
     """
 
     blend: Blend
@@ -188,7 +192,7 @@ class Legs:
     names: RowVectors | None = None
     bearing: Callable[[Name, Ints], Mask] | None = None
     called: Callable[[Ints], Sequence[frozenset[str]]] | None = None
-    elsewhere: Callable[[Collection[str], Ints], Mask] | None = None
+    marks: RowMarks | None = None
     standing: Callable[[tuple[Place, ...]], Listed] | None = None
 
     def names_of(self, query: QueryVectors, rows: Ints) -> dict[str, Floats]:
@@ -211,10 +215,13 @@ class Legs:
         found[borne] = 1.0
         return {SYMBOL: found}
 
-    def called_by(self, rarity: Mapping[str, float], rows: Ints, scores: Mapping[str, Floats]) -> dict[str, Floats]:
+    def called_by(
+        self, query: QueryVectors, rarity: Mapping[str, float], rows: Ints, scores: Mapping[str, Floats]
+    ) -> dict[str, Floats]:
         """How much of the query path and symbol of each row say, float32 [len(rows)]: the share of its words that they
-        have, by rarity; NaN where none, or where a row has no name. ELSEWHERE less, named or not, where a row is in
-        another language than those of its files that the query names. Nothing where no row has any.
+        have, by rarity; NaN where none, or where a row has no name. Named or not, ELSEWHERE less where a row is in
+        another language than those of its files that the query names, and UNASKED_TESTS less where it is of tests and
+        the query does not ask for them. Nothing where no row has any.
 
         rarity : of the terms of the query. scores : of the rows by leg; what says a word shares it.
         """
@@ -231,10 +238,11 @@ class Legs:
                 continue
             if said := sum(weight for term, weight in words.items() if term in own):
                 found[place] = said / whole
-        if languages and self.elsewhere is not None:
-            elsewhere = self.elsewhere(languages, rows)
-            left = np.nan_to_num(found[elsewhere]) - np.float32(ELSEWHERE)
-            found[elsewhere] = np.where(left == 0, np.float32(np.nan), left)
+        if self.marks is not None:
+            if languages:
+                _take(found, self.marks.elsewhere(languages, rows), ELSEWHERE)
+            if query.terms is not None and not asks_for_tests(query.terms):
+                _take(found, self.marks.of_tests(rows), UNASKED_TESTS)
         return {} if np.isnan(found).all() else {CALLED: found}
 
     def standing_at(self, query: QueryVectors) -> Listed:
@@ -282,6 +290,12 @@ class Legs:
             if name in scores:
                 legs[name] = np.nan_to_num(scores[name].astype(np.float64))
         return legs
+
+
+def _take(found: Floats, where: Mask, share: float) -> None:
+    """Take a share off what some rows have, NaN as long as that is nothing."""
+    left = np.nan_to_num(found[where]) - np.float32(share)
+    found[where] = np.where(left == 0, np.float32(np.nan), left)
 
 
 def moments_of(legs: dict[str, Doubles], pool: Ints) -> dict[str, Moments]:

@@ -143,7 +143,7 @@ def _besides(
 ) -> dict[str, Floats]:
     """Scores of the rows that are of no space: those of their names, and what names add."""
     found = legs.names_of(query, rows)
-    added = legs.called_by(rarity_among(spaces, query), rows, {**scores, **found})
+    added = legs.called_by(query, rarity_among(spaces, query), rows, {**scores, **found})
     return {**found, **legs.borne_by(query, rows, scores), **added, **legs.placed_by(query, rows)}
 
 

@@ -90,7 +90,13 @@ class ToldLegs(Legs):
     def borne_by(self, query: QueryVectors, rows: Ints, scores: Mapping[str, Floats]) -> dict[str, Floats]:  # noqa: ARG002
         return {} if self.told_borne is None else {SYMBOL: self.told_borne[rows]}
 
-    def called_by(self, rarity: Mapping[str, float], rows: Ints, scores: Mapping[str, Floats]) -> dict[str, Floats]:  # noqa: ARG002
+    def called_by(
+        self,
+        query: QueryVectors,  # noqa: ARG002
+        rarity: Mapping[str, float],  # noqa: ARG002
+        rows: Ints,
+        scores: Mapping[str, Floats],  # noqa: ARG002
+    ) -> dict[str, Floats]:
         return {} if self.told_called is None else {CALLED: self.told_called[rows]}
 
     def placed_by(self, query: QueryVectors, rows: Ints) -> dict[str, Floats]:  # noqa: ARG002

@@ -158,7 +158,7 @@ class Ranker:
                 scores |= self.legs.names_of(query, rows)
                 if self.fusion == "zsum":
                     scores |= self.legs.borne_by(query, rows, scores)
-                    scores |= self.legs.called_by(rarity_among(self.spaces, query), rows, scores)
+                    scores |= self.legs.called_by(query, rarity_among(self.spaces, query), rows, scores)
                     scores |= self.legs.placed_by(query, rows)
         with timing.phase("fuse"):
             ids = self.chunk_ids[rows]

@@ -27,7 +27,7 @@ from xtr_assets.search.ranker import Mode
 from xtr_assets.search.request import MODES, SUMMED, Ask
 from xtr_assets.search.required_text import RequiredText
 from xtr_assets.search.retrievers import DenseSpace, Space, TokenSpace
-from xtr_assets.search.row_languages import RowLanguages
+from xtr_assets.search.row_marks import RowMarks
 from xtr_assets.search.row_places import RowPlaces
 from xtr_assets.storage.generation import Generation, PlacedSegment, leg_lack
 from xtr_assets.storage.manifest import TRACE_NOTE
@@ -158,10 +158,8 @@ class OpenGeneration:
             # A row in a hole has no token; nothing asks for it.
             log_tokens = np.log(np.maximum(generation.tokens().counts(), 1)).astype(np.float32)
         names = generation.names() if blend.names else None
-        elsewhere = None if self.lexical is None else RowLanguages(self.lexical.index).elsewhere
-        return Legs(
-            blend, log_tokens, names, self.symbols.bearing, self.symbols.called, elsewhere, self.places.standing
-        )
+        marks = None if self.lexical is None else RowMarks(self.lexical.index)
+        return Legs(blend, log_tokens, names, self.symbols.bearing, self.symbols.called, marks, self.places.standing)
 
     def lack(self, ask: Ask | None, *, whole: bool = False) -> str:  # noqa: ARG002 (what is still arriving lacks some)
         """Why a question cannot be answered before more of the generation is here; empty where it can.

@@ -1,4 +1,4 @@
-"""One small warehouse for tests that only read: duplicates, two shards, two languages, metadata, dead rows, a hole."""
+"""One small warehouse for tests that only read: duplicates, two shards, languages, metadata, dead rows, a hole."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -36,7 +36,7 @@ def corpus() -> tuple[list[Chunk], list[Chunk]]:
     """(code, documents)"""
     code = [
         make_chunk(
-            f"pkg{i % 5}/mod{i % 23}.{'rs' if i % 23 % 5 == 4 else 'py'}",
+            f"pkg{i % 5}/{'tests/' if i % 23 in (6, 11, 17) else ''}mod{i % 23}.{'rs' if i % 23 % 5 == 4 else 'py'}",
             f"f{i}",
             text,
             line=1 + i,
@@ -100,6 +100,10 @@ CURVE = {
 }
 
 
+def _shelf(file: int) -> str:
+    return "tests/" if file % 9 == 1 else ""
+
+
 @pytest.fixture(scope="session")
 def legs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Searcher]:
     """Code with names and documents without, in four parts a symbol, published with weights and a length term."""
@@ -108,7 +112,9 @@ def legs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Searcher]:
     parts = [
         replace(
             chunk,
-            chunk_id=chunk_id("code", path := f"pkg{i // 8 % 5}/mod{i // 8}.py", symbol := f"f{i // 4}", 0, i % 4),
+            chunk_id=chunk_id(
+                "code", path := f"pkg{i // 8 % 5}/{_shelf(i // 8)}mod{i // 8}.py", symbol := f"f{i // 4}", 0, i % 4
+            ),
             path=path,
             symbol=symbol,
             part=i % 4,

@@ -331,7 +331,7 @@ def test_killed_in_the_middle_it_goes_on(
                 os.kill(os.getpid(), signal.SIGKILL)
             return super().read(name, start, length)
 
-    for reads in (3, 9, 20, 40, 80, 160):
+    for reads in (3, 9, 20, 40, 80, 120):
         child = os.fork()
         if not child:
             try:

@@ -28,6 +28,7 @@ QUERIES = (
     "zebra",
     "Rust lock thread",
     "date of Python in rust",
+    "tests of lock and thread",
 )
 WEIGHTS: dict[str, float] = PROFILE["weights"]  # type: ignore[assignment]
 FUSED: tuple[Mode, ...] = ("hybrid", "exact")
@@ -77,6 +78,7 @@ class Slow:
             share = said / sum(rarity[term] for term in words) if said and name is not None else 0.0
             other = {"py": ".rust", "rs": ".python"}.get(row["path"].split(".")[-1])
             share -= 0.75 if other in languages and len(languages) == 1 else 0.0
+            share -= 1.5 if "/tests/" in row["path"] and "test" not in query_terms(query) else 0.0
             shares.append(share or np.nan)
         return np.array(shares)
 
@@ -432,3 +434,41 @@ def test_a_language_counts_where_nothing_has_a_name(tmp_path: Path) -> None:
             assert (first.scores.get("called"), second.scores.get("called")) == (None, -0.75)
             # Who has none of it stands before who loses.
             assert second.explanation is not None and second.explanation.spaces["called"].rank == 2
+
+
+def test_tests_lose_where_nobody_asks_for_them(tmp_path: Path) -> None:
+    made = Warehouse.create(tmp_path / "warehouse")
+    text = "follow redirects until the limit"
+    places = (("http/follow.py", "follow"), ("tests/http/follow.py", "follow"), ("http/follow_test.go", "TestFollow"))
+    write_shard(made, "code", [make_chunk(*place, text) for place in places])
+    write_shard(made, "docs", [make_chunk("tests/guide.md", "Follow", text, source="docs", kind="section")])
+    draft = drafted(made, recipe="Flat")
+    draft.set_profile("hybrid", PROFILE)
+    made.publish(draft.number, force_reason="these tests have no gate")
+    with Searcher(made, device="cpu") as opened:
+        for mode in FUSED:
+            hits = opened.search(text, 4, mode, explain=True)
+            assert {hit.path for hit in hits[2:]} == {"tests/http/follow.py", "http/follow_test.go"}
+            assert [hit.scores.get("called", 0.0) < -1 for hit in hits] == [False, False, True, True]
+            # Two of them are told the same but for what tests lose: 1.5 of a share, by 1.2.
+            by_path = {hit.path: hit for hit in hits}
+            apart = by_path["http/follow.py"].score - by_path["tests/http/follow.py"].score
+            assert apart > 1.2
+            assert "called: -1.5" in str(by_path["tests/http/follow.py"].explanation)
+            asked = opened.search(f"tests that {text}", 4, mode)
+            assert all(hit.scores.get("called", 0.0) >= 0 for hit in asked)
+            (alone,) = opened.search(text, 1, mode, where={"path": {"glob": "tests/**/*.py"}})
+            assert alone.path == "tests/http/follow.py"
+        for single in ("dense", "xtr", "lexical"):
+            assert all("called" not in hit.scores for hit in opened.search(text, 4, single))  # type: ignore[arg-type]
+
+
+def test_an_index_that_says_nothing_of_tests_takes_nothing_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xtr_assets.core.lexical_terms.is_of_tests", lambda path, symbol: False)
+    made = Warehouse.create(tmp_path / "warehouse")
+    write_shard(made, "code", [make_chunk(f"{name}.py", "f", "follow redirects") for name in ("test_x", "y")])
+    draft = drafted(made, recipe="Flat")
+    draft.set_profile("hybrid", PROFILE)
+    made.publish(draft.number, force_reason="these tests have no gate")
+    with Searcher(made, device="cpu") as opened:
+        assert all("called" not in hit.scores for hit in opened.search("follow redirects", 2))

@@ -15,7 +15,7 @@ from xtr_assets.pipeline.gate.copy_truth import text_of
 from xtr_assets.pipeline.gate.drawn_filters import shown
 from xtr_assets.pipeline.gate.drawn_questions import Question
 from xtr_assets.pipeline.gate.leg_truth import LEGS, Listed, Told, summed
-from xtr_assets.pipeline.gate.name_truth import elsewhere_of, named_rows, said_of
+from xtr_assets.pipeline.gate.name_truth import elsewhere_of, named_rows, said_of, tests_of
 from xtr_assets.pipeline.gate.place_truth import stands_of
 from xtr_assets.pipeline.gate.shown_scores import SAME_SHARE, Besides, shown_faults
 from xtr_assets.pipeline.gate.where_truth import Row
@@ -166,7 +166,7 @@ class Judge:
             return np.zeros(len(rows))
         rarity, columns = self.stored.rarity(case.question.text), self._said(rows, found, hits)
         said = 0.0 if names is None else np.where(names != 0, said_of(rarity, rows, columns), 0.0)
-        return said - elsewhere_of(rarity, rows, columns)
+        return said - elsewhere_of(rarity, rows, columns) - tests_of(case.question.text, rows, columns)
 
     def _stands(self, case: Case, rows: Ints, found: Ints, hits: Sequence[Hit]) -> Doubles:
         """float64 [len(rows)]: how much rows stand at places that the question names, in a mode where that counts."""

@@ -12,9 +12,11 @@ import numpy.typing as npt
 
 from xtr_assets.core.text_fold import fold
 from xtr_assets.core.types import Ints, Mask
+from xtr_assets.pipeline.gate import term_truth
 from xtr_assets.pipeline.gate.drawn_questions import Question
+from xtr_assets.pipeline.gate.file_truth import UNASKED, asks, of_tests, written_in
 from xtr_assets.pipeline.gate.place_truth import places_in
-from xtr_assets.pipeline.gate.term_truth import called, tellable, written_in
+from xtr_assets.pipeline.gate.term_truth import called, tellable
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 
 # What docs/searching.md, "Languages", takes off.
@@ -78,6 +80,14 @@ def elsewhere_of(rarity: Mapping[str, float], rows: Ints, columns: Mapping[int, 
     asked = {term for term in rarity if term[0] == "."}
     own = [{*written_in(columns[row]["path"])} for row in rows.tolist()]
     return np.array([ELSEWHERE if asked and one and not one & asked else 0.0 for one in own], np.float64)
+
+
+def tests_of(question: str, rows: Ints, columns: Mapping[int, Mapping[str, Any]]) -> Doubles:
+    """float64 [len(rows)]: what a row loses that is of tests where the question does not ask for them."""
+    if asks(term_truth.asked(question)):
+        return np.zeros(len(rows))
+    own = [of_tests(columns[row]["path"], columns[row]["symbol"] or "") for row in rows.tolist()]
+    return np.array([UNASKED if one else 0.0 for one in own], np.float64)
 
 
 # Rows of one file share its path, and many questions ask the same rows: 600 took .1 CPU s each time without.

@@ -12,20 +12,13 @@ from itertools import dropwhile, pairwise, takewhile
 
 from snowballstemmer import stemmer
 
+from xtr_assets.pipeline.gate.file_truth import ENDINGS, MARK, of_tests, written_in
 from xtr_assets.pipeline.gate.place_truth import bare
 
 # A word of more characters is read as several, a name of more words likewise; of a word of more parts the whole counts.
 WORD, NAME, PARTS = 128, 8, 16
 # So many marks on one letter are read.
 MARKS = 30
-# How files of a language end, and what else it is called.
-ENDINGS = {
-    "python": "py pyi pyw pyx", "javascript": "js jsx mjs cjs", "typescript": "ts tsx mts cts", "rust": "rs",
-    "ruby": "rb", "kotlin": "kt kts", "c++": "cpp cc cxx hpp hh hxx ipp", "c#": "cs csx", "f#": "fs fsi fsx",
-    "haskell": "hs lhs", "perl": "pl pm", "elixir": "ex exs", "erlang": "erl hrl", "julia": "jl", "ocaml": "ml mli",
-    "clojure": "clj cljs cljc", "fortran": "f90 f95 f03 f08", "scala": "scala sc",
-    **{one: one for one in ("c", "dart", "go", "groovy", "java", "lua", "php", "r", "swift", "zig")},
-}  # fmt: skip
 # Words that say something else too.
 SHORT = ("c", "go", "r")
 # Behind "Go" at the beginning of a question they say where to.
@@ -35,6 +28,7 @@ WHERE_TO = (
     "in", "inside", "into", "live", "off", "offline", "on", "online", "out", "outside", "over", "past", "straight",
     "the", "there", "through", "to", "under", "up", "upward", "via", "with", "without",
 )  # fmt: skip
+# What a language is called.
 NAMES = {
     **{one: one for one in ENDINGS if one not in SHORT},
     "golang": "go", "python2": "python", "python3": "python", "cpp": "c++", "csharp": "c#", "fsharp": "f#",
@@ -71,6 +65,7 @@ def counted(path: str, symbol: str, title: str, text: str) -> Counter[str]:
         found.update(_within(one))
     found.update(_homes(path, symbol))
     found.update(written_in(path))
+    found.update([MARK] if of_tests(path, symbol) else [])
     return found
 
 
@@ -114,13 +109,6 @@ def _goes_on(first: str, second: str) -> bool:
     """Whether a word of two letters stands behind the language, and not where to go."""
     whole = "".join(takewhile(_joins, second))
     return len(whole) > 1 and not (first == "Go" and whole in WHERE_TO)
-
-
-def written_in(path: str) -> list[str]:
-    """The term of the language in which a file is by its ending; none where that is unknown."""
-    file = path.split("/")[-1]
-    ending = file.split(".")[-1].casefold() if "." in file.lstrip(".") or file.count(".") > 1 else ""
-    return [f".{language}" for language, endings in ENDINGS.items() if ending in endings.split()]
 
 
 def _language_at(text: str, at: int) -> str:

@@ -91,30 +91,32 @@ def _of_before(original: Any) -> Any:
 
 
 def _forgotten(_: Any) -> Any:
-    return lambda _self, _rarity, _rows, _scores: {}
+    return lambda _self, _query, _rarity, _rows, _scores: {}
 
 
 def _as_rare(original: Any) -> Any:
-    return lambda self, rarity, rows, scores: original(self, dict.fromkeys(rarity, 1.0), rows, scores)
+    return lambda self, query, rarity, rows, scores: original(self, query, dict.fromkeys(rarity, 1.0), rows, scores)
 
 
 def _of_next(original: Any) -> Any:
-    def called_by(self: Any, rarity: Any, rows: Any, scores: Any) -> Any:
-        return {name: np.roll(found, 1) for name, found in original(self, rarity, rows, scores).items()}
+    def called_by(self: Any, query: Any, rarity: Any, rows: Any, scores: Any) -> Any:
+        return {name: np.roll(found, 1) for name, found in original(self, query, rarity, rows, scores).items()}
 
     return called_by
 
 
 def _nameless_too(original: Any) -> Any:
-    def called_by(self: Any, rarity: Any, rows: Any, scores: Any) -> Any:
-        return original(self, rarity, rows, {**scores, "name": np.nan_to_num(scores["name"])})
+    def called_by(self: Any, query: Any, rarity: Any, rows: Any, scores: Any) -> Any:
+        return original(self, query, rarity, rows, {**scores, "name": np.nan_to_num(scores["name"])})
 
     return called_by
 
 
 def _summed(original: Any) -> Any:
-    def called_by(self: Any, rarity: Any, rows: Any, scores: Any) -> Any:
-        return {name: found * sum(rarity.values()) for name, found in original(self, rarity, rows, scores).items()}
+    def called_by(self: Any, query: Any, rarity: Any, rows: Any, scores: Any) -> Any:
+        return {
+            name: found * sum(rarity.values()) for name, found in original(self, query, rarity, rows, scores).items()
+        }
 
     return called_by
 

@@ -369,18 +369,19 @@ FAULTS: dict[str, tuple[Any, str, Alter, str]] = {
         }, "standard scores",
     ),
     "what chunks are called is forgotten": (
-        Legs, "called_by", lambda original: lambda self, rarity, rows, scores: {}, "compares in",
+        Legs, "called_by", lambda original: lambda self, query, rarity, rows, scores: {}, "compares in",
     ),
     "the next row is called so": (
         Legs, "called_by",
-        lambda original: lambda self, rarity, rows, scores: {
-            name: np.roll(one, 1) for name, one in original(self, rarity, rows, scores).items()
+        lambda original: lambda self, query, rarity, rows, scores: {
+            name: np.roll(one, 1) for name, one in original(self, query, rarity, rows, scores).items()
         }, "called|compares in",
     ),
     "each word of a name counts the same": (
         Legs, "called_by",
-        lambda original: lambda self, rarity, rows, scores: original(self, dict.fromkeys(rarity, 1.0), rows, scores),
-        "of the question",
+        lambda original: lambda self, query, rarity, rows, scores: original(
+            self, query, dict.fromkeys(rarity, 1.0), rows, scores
+        ), "of the question",
     ),
     "a name that says the question takes away": (
         Legs, "of",
@@ -451,23 +452,40 @@ def _letters(number: int) -> str:
     return "k" + "".join("abcdefghij"[int(digit)] for digit in str(number))
 
 
+def _path(source: str, number: int) -> str:
+    """One of two languages, and of four files one of tests."""
+    shelf = "tests/" if number // 8 % 4 == 1 else ""
+    return f"{source}/{shelf}{_letters(number // 8)}.{('py', 'rs')[number % 2]}"
+
+
 CALLS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "rows without a name are called too": (
         "xtr_assets.search.legs.Legs.called_by",
-        lambda original: lambda self, rarity, rows, scores: original(
-            self, rarity, rows, {**scores, "name": np.nan_to_num(scores["name"])}
+        lambda original: lambda self, query, rarity, rows, scores: original(
+            self, query, rarity, rows, {**scores, "name": np.nan_to_num(scores["name"])}
         ),
     ),
     "words of paths are forgotten": (
         "xtr_assets.search.collapse.called_terms", lambda original: lambda path, symbol: original("", symbol),
     ),
     "the language that a question names is forgotten": (
-        "xtr_assets.search.row_languages.RowLanguages.elsewhere",
+        "xtr_assets.search.row_marks.RowMarks.elsewhere",
         lambda original: lambda self, asked, rows: np.zeros(len(rows), np.bool_),
     ),
     "it is that of the row behind": (
-        "xtr_assets.search.row_languages.RowLanguages.elsewhere",
+        "xtr_assets.search.row_marks.RowMarks.elsewhere",
         lambda original: lambda self, asked, rows: np.roll(original(self, asked, rows), 1),
+    ),
+    "what is of tests is forgotten": (
+        "xtr_assets.search.row_marks.RowMarks.of_tests",
+        lambda original: lambda self, rows: np.zeros(len(rows), np.bool_),
+    ),
+    "what is of tests is told of the row behind": (
+        "xtr_assets.search.row_marks.RowMarks.of_tests",
+        lambda original: lambda self, rows: np.roll(original(self, rows), 1),
+    ),
+    "tests lose also where they are asked for": (
+        "xtr_assets.search.legs.asks_for_tests", lambda original: lambda terms: False,
     ),
 }  # fmt: skip
 
@@ -487,7 +505,7 @@ def test_what_rows_are_called_is_asked_of_those_with_a_name_and_without(
     warehouse = Warehouse.create(tmp_path / "w")
     for source, head in (("code", "S"), ("guide", "Part ")):
         called = [
-            replace(one, symbol=f"{head}{_letters(i + 700)}", path=f"{source}/{_letters(i // 8)}.{('py', 'rs')[i % 2]}")
+            replace(one, symbol=f"{head}{_letters(i + 700)}", path=_path(source, i))
             for i, one in enumerate(chunks(100, source=source))
         ]
         write_shard(warehouse, source, called)

@@ -15,7 +15,7 @@ from xtr_assets.core.lexical_terms import document_terms, query_terms
 from xtr_assets.core.phrases import holds_phrase
 from xtr_assets.index.lexical.index import LexicalIndex
 from xtr_assets.pipeline.derive.lexical_index import LEXICAL_FOLDER
-from xtr_assets.pipeline.gate import lexical_agrees, rows_everywhere, term_truth
+from xtr_assets.pipeline.gate import file_truth, lexical_agrees, rows_everywhere, term_truth
 from xtr_assets.pipeline.gate.demand_truth import folded, stands
 from xtr_assets.pipeline.gate.lexical_truth import nth_largest
 from xtr_assets.search.query_encoder import QueryEncoder
@@ -183,7 +183,7 @@ def test_both_readings_know_the_same_languages() -> None:
             assert language_of(f"a.b/c.{suffix}") == language
             ended = (f"a.b/c.{suffix}", f"a/..{suffix}", f".a.{suffix}")
             for path in (*ended, suffix, f".{suffix}", f"a.{suffix}/b", f"{suffix}.x"):
-                assert term_truth.written_in(path) == [f".{one}" for one in [language_of(path)] if one], path
+                assert file_truth.written_in(path) == [f".{one}" for one in [language_of(path)] if one], path
     chance = np.random.default_rng(9)
     short = [*map(" in {}".format, term_truth.SHORT), "using Go", "IN\nC", "c", "-", "'"]
     marks = [*short, " ", " ", " ", ".", "_", "+", "#", "x", "1", "é", "\u0301", "\u017f", "\u212a", "in", "\u0130"]
