@@ -11,7 +11,7 @@ from xtr_assets.sources.globs import LEFT_OUT
 # Wherever they stand. Hidden ones (.tox, .next, .gradle, .terraform, .venv) are no part of any source anyway.
 NAMES = (
     *sorted(LEFT_OUT),
-    *("warehouse", "build", "dist", "venv", "env", "_build", "htmlcov", "*.egg-info", "*.dist-info", "__pypackages__"),
+    *("dist", "_build", "htmlcov", "*.egg-info", "*.dist-info", "__pypackages__"),
     *("bower_components", "jspm_packages", "elm-stuff", "storybook-static", "DerivedData", "cmake-build-*", "_deps"),
     *("zig-out", "zig-cache", "dist-newstyle", "buck-out", "nimcache", "_opam", "_esy"),
 )
@@ -20,8 +20,15 @@ FILES = (
     *("*.min.js", "*.min.mjs", "*.min.cjs", "*_pb2.py", "*_pb2_grpc.py", "*.pb.go", "*.pb.h", "*.pb.cc"),
     *("*.g.dart", "*.freezed.dart", "*.[Dd]esigner.cs"),
 )
+# What lies beside a `build` that a tool made: people have `internal/build` and `src/build`.
+_BUILDERS = (
+    *("setup.py", "setup.cfg", "pyproject.toml", "CMakeLists.txt", "meson.build", "package.json", "gulpfile.js"),
+    *("build.gradle", "build.gradle.kts", "build.xml", "pubspec.yaml", "Makefile", "makefile", "GNUmakefile"),
+    *("dune-project", "*.xcodeproj", "Package.swift", "mkdocs.yml", "docusaurus.config.*", "conf.py"),
+)
 # A name that people use too -> what lies beside it where a tool did.
 BESIDE = {
+    "build": _BUILDERS,
     "target": ("Cargo.toml", "pom.xml", "build.sbt", "project.clj"),
     "bin": ("*.csproj", "*.fsproj", "*.vbproj", "*.vcxproj"),
     "obj": ("*.csproj", "*.fsproj", "*.vbproj", "*.vcxproj"),
@@ -36,8 +43,9 @@ BESIDE = {
     "_site": ("_config.yml", "_config.yaml"),
     "bazel-*": ("WORKSPACE", "WORKSPACE.bazel", "MODULE.bazel"),
 }
-# Virtual environments, conda's, CMake's, and what says of itself that it is a cache (Cargo's target, pytest's, mypy's).
-INSIDE = ("pyvenv.cfg", "conda-meta", "CMakeCache.txt")
+# Virtual environments, of whatever name, conda's, CMake's, and what says of itself that it is a cache (Cargo's target,
+# pytest's, mypy's). Sources pass over warehouses themselves.
+INSIDE = ("pyvenv.cfg", "bin/activate", "Scripts/activate", "conda-meta", "CMakeCache.txt")
 CACHE_TAG, CACHE_SIGNATURE = "CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55"
 
 

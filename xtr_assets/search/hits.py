@@ -135,11 +135,11 @@ class Hit:
     with a share of the cosine (xtr), the weighted sum of z-scores or that of reciprocal ranks (hybrid, exact). `scores`
     are exact: {"dense": cosine, "name": cosine of the name, "xtr": MaxSim per query token, "lexical": BM25}, those that
     the mode compares and the chunk has, "symbol": 1 where the query is the chunk's name and nothing else, "called":
-    the share of the query that its path and symbol say, 0.75 less in another language than those that the query names,
-    and "place": its share of the lines and files that the query names; all but BM25 and the last are comparable between
-    queries. A chunk that was asked for by its id has neither: NaN, {}. `confidence`
-    is how likely such a hit is right, from 0 to 1
-    (docs/searching.md, "Confidence"); None where nothing says so.
+    the share of the query that its path and symbol say, 0.75 less in another language than those that the query names
+    and 1.5 less of tests where it asks for none, and "place": its share of the lines and files that the query names;
+    all but BM25 and the last are comparable between queries. A chunk that was asked for by its id has neither: NaN, {}.
+    `confidence` is how likely such a hit is right, from 0 to 1 (docs/searching.md, "Confidence"); None where nothing
+    says so.
 
     Of a search with `collapse="text"`, `copies` says how many other chunks that pass have the same title and text, and
     `also` names the first 20 of them, by source, path and line (docs/searching.md, "Equal texts"); else None and ().

@@ -72,12 +72,14 @@ def test_init_overwrites_nothing_unless_forced(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("above", ["", "packages/web", "a/b/c/d"])
 def test_what_tools_made_is_left_out_at_every_level(tmp_path: Path, above: str) -> None:
-    for name in (".venv", ".git", "node_modules", "dist", "venv", "warehouse", "my-env"):
+    for name in (".venv", ".git", "node_modules", "dist", "venv", "my-env"):
         folder = tmp_path / above / name
         folder.mkdir(parents=True)
         (folder / "other.py").write_text("x = 1\n")
         (folder / "README.md").write_text("# Theirs\n")
     (tmp_path / above / "my-env" / "pyvenv.cfg").write_text("home = /usr\n")
+    (tmp_path / above / "venv" / "bin").mkdir()
+    (tmp_path / above / "venv" / "bin" / "activate").write_text("")
     assert propose(tmp_path).sources == []
     (tmp_path / above / "mine.py").write_text("x = 1\n")
     (tmp_path / above / "README.md").write_text("# Mine\n")
@@ -104,7 +106,8 @@ def test_what_builders_and_package_managers_made_is_left_out(tmp_path: Path) -> 
         "bazel/bazel-out": "WORKSPACE",
         "site/_site": "_config.yml",
         "docs/_build": "",
-        "py/build": "",
+        "py/build": "setup.py",
+        "web/build": "package.json",
         "py/thing.egg-info": "",
         "py/lib/site-packages": "",
         "c/cmake-build-debug": "",
@@ -129,11 +132,15 @@ def test_what_builders_and_package_managers_made_is_left_out(tmp_path: Path) -> 
     mine = [
         "bazel-notes/a.md",
         "bin/a.md",
+        "cmd/internal/build/a.md",
+        "lib/env/a.md",
+        "lib/venv/a.md",
         "obj/a.md",
         "out/a.md",
         "rust/src/target/a.md",
         "target/a.md",
         "vendor/a.md",
+        "warehouse/a.md",
     ]
     for path in mine:
         (tmp_path / path).parent.mkdir(parents=True)
@@ -211,7 +218,7 @@ def test_what_init_counts_is_what_the_sources_it_proposes_read(tmp_path: Path) -
         (home / folder).mkdir(parents=True)
         (home / folder / "a.md").write_text("# A\n")
     (away / "inner" / "env").mkdir(parents=True)
-    for path in ("b.md", "c.py", "inner/d.md", "inner/env/e.md"):
+    for path in ("b.md", "c.py", "inner/d.md", "inner/env/e.md", "inner/env/pyvenv.cfg"):
         (away / path).write_text("x = 1\n")
     Warehouse.create(away / "index")
     (away / "index" / "f.md").write_text("# F\n")

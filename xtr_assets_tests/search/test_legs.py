@@ -460,7 +460,7 @@ def test_tests_lose_where_nobody_asks_for_them(tmp_path: Path) -> None:
             (alone,) = opened.search(text, 1, mode, where={"path": {"glob": "tests/**/*.py"}})
             assert alone.path == "tests/http/follow.py"
         for single in ("dense", "xtr", "lexical"):
-            assert all("called" not in hit.scores for hit in opened.search(text, 4, single))  # type: ignore[arg-type]
+            assert all("called" not in hit.scores for hit in opened.search(text, 4, single))
 
 
 def test_an_index_that_says_nothing_of_tests_takes_nothing_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
