@@ -50,7 +50,7 @@ _RST = (
     re.compile(r":[\w.+:-]+:(?=`)"),
     re.compile(r"(?<=`):[\w.+:-]+:"),
     re.compile(r"<[^<>]*>"),
-    re.compile(r"`~[\w.]+\."),
+    re.compile(r"`~[^`]*\."),
     re.compile(r"\[[#*\w-]+\]_"),
 )
 _LINK = re.compile(r"\[[^\[\]]*(\]\([^\s()<>]*\))")
