@@ -136,8 +136,9 @@ class Hit:
     are exact: {"dense": cosine, "name": cosine of the name, "xtr": MaxSim per query token, "lexical": BM25}, those that
     the mode compares and the chunk has, "symbol": 1 where the query is the chunk's name and nothing else, "called":
     the share of the query that its path and symbol say, 0.75 less in another language than those that the query names
-    and 1.5 less of tests where it asks for none, and "place": its share of the lines and files that the query names;
-    all but BM25 and the last are comparable between queries. A chunk that was asked for by its id has neither: NaN, {}.
+    and 1.5 less of tests where it asks for none, "place": its share of the lines and files that the query names, and
+    "digits": the share of the query's rare words with a digit that it holds; all but BM25 and the last two are
+    comparable between queries. A chunk that was asked for by its id has neither: NaN, {}.
     `confidence` is how likely such a hit is right, from 0 to 1 (docs/searching.md, "Confidence"); None where nothing
     says so.
 

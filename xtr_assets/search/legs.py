@@ -34,6 +34,9 @@ CALLED = "called"
 # list of these rows, which come among the candidates.
 PLACE = "place"
 
+# The key of rare words with a digit: the share of them that a row holds, in hit.scores, added as it is.
+DIGITS = "digits"
+
 # Candidates that each leg gives. Known-item search in the standard library: the z-score sum over the dense top 100 has
 # the MRR@10 of the sum over all documents (0.399), so that more of them only cost time.
 CANDIDATES = 100
@@ -70,6 +73,9 @@ UNASKED_TESTS = 1.5
 # What a row gains that stands at a place that the query names: the best sums are 4 to 7, and a row that no leg brings
 # may be below 0 without (docs/measurements.md, "Places").
 STANDS = 10.0
+# What a row gains that holds all rare words with a digit that the query has (docs/measurements.md, "Words with a
+# digit").
+NUMBERED = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,7 @@ class Blend:
     bears the name that a query is. alone : taken off MaxSim for each unit of ln(tokens) where it ranks alone. called :
     what a row with a name gains whose path and symbol say all of the query. pooled : what the cosine of the embeddings
     adds to MaxSim where it ranks alone. place : what a row gains for each unit of its share of the places that a query
-    names.
+    names. digits : what a row gains that holds all rare words of the query with a digit.
     """
 
     candidates: int
@@ -94,11 +100,12 @@ class Blend:
     called: float = 0.0
     pooled: float = 0.0
     place: float = 0.0
+    digits: float = 0.0
 
     @property
     def factors(self) -> Mapping[str, float]:
-        """Of everything that is summed: the weights, and what names, their words and places add."""
-        return {**self.weights, SYMBOL: self.symbol, CALLED: self.called, PLACE: self.place}
+        """Of everything that is summed: the weights, and what is added as it is."""
+        return {**self.weights, SYMBOL: self.symbol, CALLED: self.called, PLACE: self.place, DIGITS: self.digits}
 
     def document(self) -> dict[str, Any]:
         """As a manifest keeps it."""
@@ -111,6 +118,7 @@ class Blend:
             CALLED: self.called,
             "pooled": self.pooled,
             PLACE: self.place,
+            DIGITS: self.digits,
         }
 
     @classmethod
@@ -123,7 +131,8 @@ class Blend:
         elif "tokens" not in there:
             del weights["xtr"]
         called, pooled = SAID if "dense" in there else 0.0, POOLED if alone and "tokens" in there else 0.0
-        more = {"symbol": BORNE, "alone": alone, "called": called, "pooled": pooled, "place": STANDS}
+        more = {"symbol": BORNE, "alone": alone, "called": called, "pooled": pooled}
+        more |= {"place": STANDS, "digits": NUMBERED}
         return cls(CANDIDATES, weights, LENGTH, names=True, **more)
 
     @classmethod
@@ -144,19 +153,20 @@ class Blend:
         if weights is None:
             return cls(candidates, {"dense": 1.0, "xtr": 1.0}, 0.0, names=False)
         length, symbol, alone = told.get("length", 0.0), told.get(SYMBOL, 0.0), told.get("alone", 0.0)
-        called, pooled, place = told.get(CALLED, 0.0), told.get("pooled", 0.0), told.get(PLACE, 0.0)
+        called, pooled = told.get(CALLED, 0.0), told.get("pooled", 0.0)
+        place, digits = told.get(PLACE, 0.0), told.get(DIGITS, 0.0)
         known = isinstance(weights, Mapping) and all(_known(*one) for one in weights.items())
-        known = known and all(map(_number, (length, symbol, alone, called, pooled, place)))
-        known = known and min(symbol, called, pooled, place) >= 0
+        known = known and all(map(_number, (length, symbol, alone, called, pooled, place, digits)))
+        known = known and min(symbol, called, pooled, place, digits) >= 0
         if not known or not (weights.get("dense") or weights.get("xtr")):
             raise UnknownFormat(
                 f"the manifest's profile sets hybrid weights {weights!r}, length {length!r}, symbol {symbol!r}, "
-                f"alone {alone!r}, called {called!r}, pooled {pooled!r} and place {place!r}; this release "
-                f"follows weights from 0 for {', '.join(WEIGHTS)}, not all of vectors 0, "
-                "numbers, symbol, called, pooled and place from 0; open it with the release that wrote it"
+                f"alone {alone!r}, called {called!r}, pooled {pooled!r}, place {place!r} and digits {digits!r}; this "
+                f"release follows weights from 0 for {', '.join(WEIGHTS)}, not all of vectors 0, "
+                "numbers, symbol, called, pooled, place and digits from 0; open it with the release that wrote it"
             )
         own = {name: float(weights[name]) for name in WEIGHTS if name in weights}
-        more = map(float, (symbol, alone, called, pooled, place))
+        more = map(float, (symbol, alone, called, pooled, place, digits))
         return cls(candidates, own, float(length), True, *more)
 
 
@@ -172,7 +182,7 @@ def _number(value: Any) -> bool:
 # ranks.
 KEPT = frozenset(Blend.standard().document())
 # What is added to the standard scores as it is.
-ADDED = (SYMBOL, CALLED, PLACE)
+ADDED = (SYMBOL, CALLED, PLACE, DIGITS)
 AS_IT_IS = Moments(0.0, 1.0)
 
 
@@ -258,6 +268,12 @@ class Legs:
         shares = shares_of(standing, rows) if len(standing.rows) else None
         return {} if shares is None or np.isnan(shares).all() else {PLACE: shares}
 
+    def digits_by(self, shares: Callable[[], Floats | None], rows: Ints) -> dict[str, Floats]:  # noqa: ARG002
+        """The share of the query's rare words with a digit that each row holds, float32 [len(rows)], NaN where it holds
+        none; nothing where none does, and where that adds nothing. shares : asked where it adds something."""
+        found = shares() if self.blend.digits else None
+        return {} if found is None else {DIGITS: found}
+
     def shortened(self, rows: Ints) -> Doubles:
         """What length takes off the MaxSim of each row: float64 [len(rows)]."""
         return self._by_length(rows, self.blend.length)
@@ -276,7 +292,7 @@ class Legs:
 
         dense : the better of the chunk's cosine and its name's. xtr : MaxSim without what length adds. name : NaN where
         a row has none. lexical : as it is. symbol : 1 where the row bears the name that was asked for, else 0. called :
-        the share of the query that its path and symbol say, else 0. place : its share of the places, else 0.
+        the share of the query that its path and symbol say, else 0. place, digits : its share of these, else 0.
         """
         weights = self.blend.weights
         legs = {name: scores[name].astype(np.float64) for name in weights if name in scores and weights[name]}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.types import Floats, Ints
+from xtr_assets.search.rare_digits import shares_of_digits
 from xtr_assets.search.retrievers import Listed, QueryVectors, Search, Space, beyond, untied
 from xtr_assets.telemetry.tracing import span
 
@@ -64,6 +65,13 @@ class LexicalSpace:
     def rarity(self, query: QueryVectors) -> dict[str, float]:
         """How rare each term of the query is that some row holds."""
         return self.index.rarity(_terms(query))
+
+
+def digits_among(spaces: Sequence[Space], query: QueryVectors, rows: Ints) -> Floats | None:
+    """The share of the query's rare words with a digit that rows hold, by the lexical one of these spaces, as
+    `shares_of_digits` says it; None where none is lexical."""
+    lexical = next((space for space in spaces if isinstance(space, LexicalSpace)), None)
+    return None if lexical is None else shares_of_digits(lexical.index, _terms(query), rows)
 
 
 def rarity_among(spaces: Sequence[Space], query: QueryVectors) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """One ranking of what several parts said of a question; moments, ranks and ties are those of one index over all."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,7 +14,7 @@ from xtr_assets.search.collapse import Place
 from xtr_assets.search.confidence import Confidence, LowestConfidence
 from xtr_assets.search.explain import explain_spaces
 from xtr_assets.search.hits import SpaceExplanation
-from xtr_assets.search.legs import ADDED, CALLED, NAME, PLACE, SYMBOL, Blend, Legs
+from xtr_assets.search.legs import ADDED, CALLED, DIGITS, NAME, PLACE, SYMBOL, Blend, Legs
 from xtr_assets.search.part_legs import PartCandidates
 from xtr_assets.search.part_spaces import merged
 from xtr_assets.search.phase_times import Timing
@@ -83,6 +83,7 @@ class ToldLegs(Legs):
     told_borne: Floats | None = None
     told_called: Floats | None = None
     told_placed: Floats | None = None
+    told_digits: Floats | None = None
 
     def names_of(self, query: QueryVectors, rows: Ints) -> dict[str, Floats]:  # noqa: ARG002 (as Legs has it)
         return {} if self.told_names is None else {NAME: self.told_names[rows]}
@@ -101,6 +102,9 @@ class ToldLegs(Legs):
 
     def placed_by(self, query: QueryVectors, rows: Ints) -> dict[str, Floats]:  # noqa: ARG002
         return {} if self.told_placed is None else {PLACE: self.told_placed[rows]}
+
+    def digits_by(self, shares: Callable[[], Floats | None], rows: Ints) -> dict[str, Floats]:  # noqa: ARG002
+        return {} if self.told_digits is None else {DIGITS: self.told_digits[rows]}
 
     def shortened(self, rows: Ints) -> Doubles:
         return self.length[rows]
@@ -146,6 +150,7 @@ def merged_hits(
         told_borne=_besides(SYMBOL, told),
         told_called=_besides(CALLED, told),
         told_placed=_besides(PLACE, told),
+        told_digits=_besides(DIGITS, told),
     )
     shortened = legs.shortened if ask.shortens(blend) else None
     beside = scores.pop("dense") if "dense" in scores and ask.adds_pooled(blend) else None

@@ -88,6 +88,7 @@ PROFILE = {
     "pooled": 0.4,
     "called": 1.2,
     "place": 7.0,
+    "digits": 3.0,
 }
 
 CURVE = {

@@ -1,6 +1,7 @@
 """Three legs, their weights, the length term, names, and one hit a symbol: against loops over the stored arrays."""
 
 import math
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,16 @@ class Slow:
             "xtr": np.array([(asked @ one.T).max(axis=1).mean() for one in self.tokens]),
             "lexical": self.bm25(query),
             "called": self.called(query),
+            "digits": self.digits(query),
         }
+
+    def digits(self, query: str) -> Any:
+        count = len(self.documents)
+        held = {one: [one in own for own in self.documents] for one in query_terms(query) if re.search(r"[0-9]", one)}
+        rare = {one: there for one, there in held.items() if 0 < sum(there) <= max(3, count / 50)}
+        rarity = {one: math.log(1 + (count - sum(them) + 0.5) / (sum(them) + 0.5)) for one, them in rare.items()}
+        shares = [sum(rarity[one] for one in rare if rare[one][i]) for i in range(count)]
+        return np.array([one / sum(rarity.values()) if one else np.nan for one in shares])
 
     def called(self, query: str) -> Any:
         frequencies = {term: sum(term in document for document in self.documents) for term in query_terms(query)}
@@ -111,7 +121,9 @@ class Slow:
         standard = {leg: (values - values[chosen].mean()) / values[chosen].std() for leg, values in legs.items()}
         names = scores["name"] - np.nanmean(scores["name"][chosen])
         standard["name"] = np.nan_to_num(names / legs["dense"][chosen].std())
-        return sum(WEIGHTS[leg] * values for leg, values in standard.items()) + 1.2 * np.nan_to_num(scores["called"])
+        return sum(WEIGHTS[leg] * values for leg, values in standard.items()) + np.nan_to_num(
+            1.2 * np.nan_to_num(scores["called"]) + 3.0 * np.nan_to_num(scores["digits"])
+        )
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +224,7 @@ def test_a_scan_finds_what_indexes_that_miss_nothing_find(legs: Searcher, mode: 
 
 
 def test_an_explanation_adds_up_and_shows_weights_length_and_names(legs: Searcher) -> None:
-    factors = {**WEIGHTS, "called": 1.2}
+    factors = {**WEIGHTS, "called": 1.2, "digits": 3.0}
     for mode in FUSED:
         for hit in legs.search(QUERIES[1], 10, mode, explain=True):
             assert hit.explanation is not None

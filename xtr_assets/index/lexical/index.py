@@ -168,17 +168,21 @@ class LexicalIndex(Lifetime):
             raise InvalidInput(f"row {int(places[~self._stored[places]][0])} is in no segment: its own is gone")
         return self._scan.score(asked.lists, asked.weights, np.ascontiguousarray(places))
 
-    def rarity(self, terms: Sequence[str]) -> dict[str, float]:
-        """ln(1 + (N - n + 1/2) / (n + 1/2)) of each distinct term that n > 0 of N live rows hold, those of the whole
-        collection where this is a part of one; in the order of their bytes."""
+    def frequencies(self, terms: Sequence[str]) -> tuple[int, dict[str, int]]:
+        """(N, n of each distinct term that n > 0 of N live rows hold), those of the whole collection where this is a
+        part of one; in the order of their bytes."""
         distinct = sorted(set(terms))
         whole_of = self._collection
         if whole_of is None:
-            rows, frequencies = self.live_rows, self._scan.look_up([term_bytes(term) for term in distinct])[1].tolist()
+            rows, counts = self.live_rows, self._scan.look_up([term_bytes(term) for term in distinct])[1].tolist()
         else:
-            rows, frequencies = whole_of.rows, [whole_of.frequencies.get(term, 0) for term in distinct]
-        known = zip(distinct, frequencies, strict=True)
-        return {term: rarity(rows, int(count)) for term, count in known if count}
+            rows, counts = whole_of.rows, [whole_of.frequencies.get(term, 0) for term in distinct]
+        return rows, {term: int(count) for term, count in zip(distinct, counts, strict=True) if count}
+
+    def rarity(self, terms: Sequence[str]) -> dict[str, float]:
+        """ln(1 + (N - n + 1/2) / (n + 1/2)) of each distinct term, N and n as `frequencies` says them."""
+        rows, counts = self.frequencies(terms)
+        return {term: rarity(rows, count) for term, count in counts.items()}
 
     def matching(self, terms: Sequence[str | tuple[str, ...]]) -> Ints:
         """Live rows that hold all of the terms, int64 [n] ascending; every live row where there are no terms.

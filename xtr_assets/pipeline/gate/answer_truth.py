@@ -250,6 +250,10 @@ class StoredVectors:
             self._worded[text] = self._words.scores(asked(text))
         return self._worded[text][rows].astype(np.float32)
 
+    def digits(self, rows: Ints, text: str) -> Doubles:
+        """float64 [n]: the share of a question's rare words with a digit that rows hold."""
+        return self._words.digits(asked(text))[rows]
+
     def rarity(self, text: str) -> dict[str, float]:
         """How rare each term of a question is that some live row holds."""
         return self._words.rarity(asked(text))

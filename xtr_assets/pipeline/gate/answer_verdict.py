@@ -109,11 +109,12 @@ class Judge:
         borne = self._borne(case, rows, found, hits)
         called = self._called(case, rows, found, hits, names)
         stands = self._stands(case, rows, found, hits)
+        digits = self._digits(case, rows)
         tokens = self.stored.tokens(rows)
         # As docs/searching.md says: where MaxSim ranks alone its own length term is taken off.
         length = self.told.alone * np.log(np.maximum(tokens, 1)) if case.mode == "xtr" else np.zeros(len(rows))
         adds, of_names = self._adds(case.mode), None if names is None else names[at]
-        besides = Besides(borne[at], called[at], stands[at])
+        besides = Besides(borne[at], called[at], stands[at], digits[at])
         if wrong := shown_faults(case.mode, hits, legs, of_names, besides, length[at], adds):
             verdict.problems.append(f"{wrong} ({case})")
             return
@@ -132,6 +133,7 @@ class Judge:
             verdict.found.append(len(hits) / case.k)
             return
         added = self.told.symbol * borne + self.told.called * called + self.told.place * stands
+        added = added + self.told.digits * digits
         self._best(case, hits, rows, at, scores, names, tokens, added, stands, length, apart, verdict)
 
     def whole(self, case: Case) -> bool:
@@ -173,6 +175,12 @@ class Judge:
         if case.mode not in ("hybrid", "exact") or not self.told.place:
             return np.zeros(len(rows))
         return stands_of(case.question.text, rows, self._said(rows, found, hits))
+
+    def _digits(self, case: Case, rows: Ints) -> Doubles:
+        """float64 [len(rows)]: how much of the question's rare words with a digit rows hold, where that counts."""
+        if case.mode not in ("hybrid", "exact") or not self.told.digits or not self.told.weights.get("lexical"):
+            return np.zeros(len(rows))
+        return self.stored.digits(rows, case.question.text)
 
     def _said(self, rows: Ints, found: Ints, hits: Sequence[Hit]) -> dict[int, Mapping[str, Any]]:
         """What rows are called and where they stand: as they were read, else as their hits say."""

@@ -23,6 +23,7 @@ CALLED = 2.0
 ALONE = 0.0125
 POOLED = 0.6
 STANDS = 10.0
+NUMBERED = 4.0
 LEAST_SPREAD = 1e-6
 
 
@@ -32,7 +33,7 @@ class Told:
     symbol : what a row gains that bears the name that the question is; alone : as length, where MaxSim ranks alone;
     called : what a row gains whose path and symbol say all of the question; pooled : what a unit of the embeddings'
     cosine adds where MaxSim ranks alone; place : what a row gains for each unit of its share of the places that the
-    question names."""
+    question names; digits : what a row gains that holds all rare words of the question with a digit."""
 
     depth: int
     weights: Mapping[str, float]
@@ -43,6 +44,7 @@ class Told:
     called: float = 0.0
     pooled: float = 0.0
     place: float = 0.0
+    digits: float = 0.0
 
     @classmethod
     def read(cls, generation: Generation) -> "Told":
@@ -52,7 +54,7 @@ class Told:
         if "weights" not in said:
             return cls(depth, {"dense": 1.0, "xtr": 1.0}, 0.0, False)
         weights = {leg: float(weight) for leg, weight in said["weights"].items()}
-        more = (float(said.get(key, 0.0)) for key in ("symbol", "alone", "called", "pooled", "place"))
+        more = (float(said.get(key, 0.0)) for key in ("symbol", "alone", "called", "pooled", "place", "digits"))
         return cls(depth, weights, float(said["length"]), True, *more)
 
     @classmethod
@@ -65,7 +67,7 @@ class Told:
         elif "tokens" not in legs:
             del weights["xtr"]
         called, pooled = CALLED if "dense" in legs else 0.0, POOLED if alone and "tokens" in legs else 0.0
-        return cls(DEPTH, weights, LENGTH, True, BORNE, alone, called, pooled, STANDS)
+        return cls(DEPTH, weights, LENGTH, True, BORNE, alone, called, pooled, STANDS, NUMBERED)
 
 
 @dataclass(frozen=True)

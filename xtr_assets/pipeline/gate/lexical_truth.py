@@ -5,6 +5,7 @@ docs/format.md says what lies where; docs/searching.md, "Words", says what is co
 
 import json
 import math
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ K1, B = 1.2, 0.75
 MOST_COUNTED = 65_535
 # Rows of a list whose shares are kept: a word that most rows hold stands in most questions, 8 bytes a row each time.
 LONG_LIST, LISTS_KEPT = 1 << 14, 4
+# Words with a digit of a question that count, as docs/searching.md says.
+MOST_NUMBERED = 16
 # Postings looked at at a time: 16 MB, and as much again.
 BLOCK = 1 << 22
 # Values of which the largest stands for all, where few are wanted.
@@ -114,6 +117,10 @@ def nth_largest(values: Doubles, n: int) -> float:
     return float(np.partition(values, -n)[-n])
 
 
+def _has_digit(term: str) -> bool:
+    return any(unicodedata.decimal(one, None) is not None for one in term)
+
+
 class StoredWords:
     """Scores of rows by the postings that lie in their segments.
 
@@ -142,6 +149,21 @@ class StoredWords:
         """ln(1 + (N - n + 1/2) / (n + 1/2)) of each term that n > 0 of the N live rows hold."""
         held = {term: sum(int(self._live[one.list_of(term)[0]].sum()) for one in self._parts) for term in terms}
         return {term: math.log(1 + (self._rows - n + 0.5) / (n + 0.5)) for term, n in held.items() if n}
+
+    def digits(self, terms: Mapping[str, int]) -> Doubles:
+        """float64 [end_row]: of the terms with a digit that few live rows hold the share that each row holds, by
+        rarity."""
+        told = {term: one for term, one in self.rarity(terms).items() if self._few(term) and _has_digit(term)}
+        kept = sorted(told, key=lambda term: (-told[term], term.encode("utf-8", "surrogatepass")))[:MOST_NUMBERED]
+        held = np.zeros(len(self._live), np.float64)
+        for term in kept:
+            for part in self._parts:
+                held[part.list_of(term)[0]] += told[term]
+        return np.where(self._live, held, 0.0) / (sum(told[term] for term in kept) or 1.0)
+
+    def _few(self, term: str) -> bool:
+        held = sum(int(self._live[part.list_of(term)[0]].sum()) for part in self._parts)
+        return held <= 3 or held / self._rows <= 1 / 50
 
     def _shares(self, term: str) -> tuple[Ints, Doubles]:
         """(live rows that hold a term, what it adds to each of them)"""

@@ -156,6 +156,18 @@ def drawn_places(
     return _encoded(session, [one for one in texts if places_in(one)])
 
 
+def drawn_digits(
+    session: DraftSession, columns: Mapping[int, Mapping[str, Any]], chance: np.random.Generator
+) -> list[Question]:
+    """Two words with a digit that texts hold, as a question alone and within one; fewer where fewer have such."""
+    told: list[str] = []
+    for at in chance.permutation(len(columns))[:TRIED].tolist():
+        words = [one for one in columns[sorted(columns)[at]]["text"].split() if any(map(str.isdecimal, one))]
+        told += [one for one in words if len(one) <= LONGEST and tellable(one)][:1]
+    told = list(dict.fromkeys(told))[:2]
+    return _encoded(session, [*told[:1], *(f"what changed in {' and '.join(told)}" for _ in told[:1])])
+
+
 def _last(symbol: str) -> str:
     return symbol.replace("::", ".").replace(" > ", ".").split(".")[-1]
 

@@ -16,11 +16,13 @@ SAME_SHARE = 1e-5
 @dataclass(frozen=True)
 class Besides:
     """What hits gain beside the scores of legs. borne : bool [hits]; called : float64 [hits], how much of the question
-    each is called; stands : float64 [hits], how much it stands at the places that the question names."""
+    each is called; stands : float64 [hits], how much it stands at the places that the question names; digits : float64
+    [hits], how much of the rare words with a digit that the question has it holds."""
 
     borne: Mask
     called: Doubles
     stands: Doubles
+    digits: Doubles
 
 
 def shown_faults(
@@ -42,6 +44,7 @@ def shown_faults(
         left = mode in ("hybrid", "exact") and "called" in hit.scores
         compared |= {"called"} if left or abs(called[at]) > SAME_SHARE else set()
         compared |= {"place"} if stands[at] else set()
+        compared |= {"digits"} if besides.digits[at] else set()
         if set(hit.scores) != compared:
             return f"scores in {sorted(hit.scores)}, the mode compares in {sorted(compared)}"
         if borne[at] and hit.scores["symbol"] != 1.0:
@@ -52,6 +55,9 @@ def shown_faults(
         # A share of many places is large, and float32.
         if stands[at] and not abs(hit.scores["place"] - stands[at]) <= SAME_SHARE * max(1.0, float(stands[at])):
             return f"a hit stands {stands[at]:.4f} at the places of the question and scores {hit.scores['place']:.4f}"
+        holds = float(besides.digits[at])
+        if not abs(hit.scores.get("digits", 0.0) - holds) <= SAME_SHARE:
+            return f"a hit holds {holds:.4f} of the words with a digit and scores {hit.scores['digits']:.4f} for it"
         if mode in hit.scores:
             ranked = hit.scores[mode] - float(length[at]) + (adds * hit.scores["dense"] if adds else 0.0)
             if not abs(hit.score - ranked) <= 1e-6:

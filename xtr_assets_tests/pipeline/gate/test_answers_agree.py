@@ -21,7 +21,7 @@ from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.leg_truth import Summed, Told, summed
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.gate_queries import GateQueries
-from xtr_assets.search import answer
+from xtr_assets.search import answer, rare_digits
 from xtr_assets.search.collapse import Symbols
 from xtr_assets.search.filter_columns import TextColumn
 from xtr_assets.search.filter_masks import RowFilters
@@ -387,6 +387,24 @@ FAULTS: dict[str, tuple[Any, str, Alter, str]] = {
         Legs, "of",
         lambda original: lambda self, rows, scores: {
             name: -one if name == "called" else one for name, one in original(self, rows, scores).items()
+        }, "standard scores",
+    ),
+    "words with a digit are forgotten": (
+        Legs, "digits_by", lambda original: lambda self, shares, rows: {}, "compares in",
+    ),
+    "the next row holds the word with a digit": (
+        Legs, "digits_by",
+        lambda original: lambda self, shares, rows: {
+            name: np.roll(one, 1) for name, one in original(self, shares, rows).items()
+        }, "words with a digit|compares in",
+    ),
+    "a word with a digit that many rows hold counts too": (
+        rare_digits, "FEW", lambda original: 10**9, "words with a digit|compares in",
+    ),
+    "a row that holds a word with a digit loses": (
+        Legs, "of",
+        lambda original: lambda self, rows, scores: {
+            name: -one if name == "digits" else one for name, one in original(self, rows, scores).items()
         }, "standard scores",
     ),
     "rows at a place are forgotten": (
