@@ -23,7 +23,7 @@ characters; a Han character of a document is a term by itself too, so that a wor
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 from threading import local
@@ -40,9 +40,10 @@ from xtr_assets.core.text_fold import LETTER, SPACELESS, fold, fold_form
 # a test holds it to known stems.
 TERMS_VERSION = 4
 # Versions that a query is looked up in: 1 has no languages, and a query of it names none; 2 has none that is called as
-# its suffix, nor those within longer names; 3 does not say what is of tests; all else is the same.
+# its suffix, nor those within longer names; 3 does not say what is of tests, nor
+# knows `v1.2.3` as `1.2.3`; all else is the same.
 READ_TERMS = (1, 2, 3, 4)
-_LANGUAGES_SINCE = 2
+_LANGUAGES_SINCE, _VERSIONS_SINCE = 2, 4
 
 # A longer run is read as several words: nobody types 129 characters, and a megabyte of base64 is no term.
 MAX_WORD = 128
@@ -63,6 +64,10 @@ _NAME = regex.compile(
 _PART = regex.compile(
     r"[\p{Lu}\p{Lt}]+(?![\p{Ll}\p{M}])|[\p{Lu}\p{Lt}]?[\p{Ll}\p{M}]+|[\p{Lo}\p{Lm}\p{M}]+|\p{N}+", regex.V1
 )
+_NUMBERS = regex.compile(r"\p{N}+", regex.V1)
+# `v1.2.3` is the version 1.2.3: a text has it by both, and a query asks for the number.
+_TAGGED = re.compile(r"v[0-9]+\.[0-9]")
+_TAG = regex.compile(rf"(?<!{LETTER}|\.)[vV](?=[0-9]+\.[0-9])", regex.V1)
 _HAN = regex.compile(r"\p{Han}")
 
 
@@ -119,7 +124,20 @@ def query_terms(text: str, version: int = TERMS_VERSION) -> list[str]:
     said, languages = languages_named(text) if version >= _LANGUAGES_SINCE else (text, [])
     if languages and (rest := without_places(text)) is not text:
         languages = languages_named(rest)[1]
+    if version >= _VERSIONS_SINCE and "." in said:
+        said = _TAG.sub("", fold_form(said))
     return list(dict.fromkeys([*_terms(said, document=False), *(f".{language}" for language in languages)]))
+
+
+def numbered_terms(terms: Sequence[str]) -> list[str]:
+    """Those of a query's terms that have a digit and are no part of another one: versions, numbers, codes.
+
+    >>> numbered_terms(query_terms("what changed in v2.28.0 for HTTP_404 and 6102"))
+    ['2.28.0', 'http_404', '6102']
+    """
+    numbered = [term for term in terms if any(map(str.isdecimal, term))]
+    parts = {part for term in numbered for part in (*term.split("."), *_NUMBERS.findall(term)) if part != term}
+    return [term for term in numbered if term not in parts]
 
 
 def word_term(word: str) -> str:
@@ -210,6 +228,8 @@ def _split(name: str) -> Iterator[str]:
         # Words of underscores alone are none.
         if len(name) <= MAX_WORD and any(map(str.isalnum, name)):
             yield whole
+            if _TAGGED.match(whole):
+                yield whole[1:]
         for word in name.split("."):
             yield from _split(word)
         return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xtr_assets.core.lexical_terms import numbered_terms
 from xtr_assets.core.types import Floats, Ints
 
 if TYPE_CHECKING:
@@ -20,19 +21,14 @@ ONE_IN, FEW = 50, 3
 MOST = 16
 
 
-def is_numbered(term: str) -> bool:
-    """Whether a term has a digit.
-
-    >>> [is_numbered(term) for term in ("2.28.0", "e1234", "http", ".python")]
-    [True, True, False, False]
-    """
-    return any(map(str.isdecimal, term))
-
-
 def shares_of_digits(index: "LexicalIndex", terms: Sequence[str], rows: Ints) -> Floats | None:
-    """Of the rare terms with a digit the share that each of rows int64 [n] holds, by rarity: float32 [n], NaN where
-    none; None where no row does. Which are rare the whole collection decides, where the index is a part of one."""
-    whole, counts = index.frequencies([term for term in terms if is_numbered(term)])
+    """Of the rare ones of the terms that `numbered_terms` says the share that each of rows int64 [n] holds, by rarity:
+    float32 [n], NaN where none; None where no row does. Which are rare the whole collection decides, where the index is
+    a part of one."""
+    numbered = numbered_terms(terms)
+    if not numbered:
+        return None
+    whole, counts = index.frequencies(numbered)
     few = [term for term, count in counts.items() if count <= FEW or count * ONE_IN <= whole]
     if not few or not len(rows):
         return None

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.pipeline.gate.finds_itself import sample
 from xtr_assets.pipeline.gate.lexical_truth import StoredWords
-from xtr_assets.pipeline.gate.term_truth import asked
+from xtr_assets.pipeline.gate.term_truth import asked, numbered
 from xtr_assets.pipeline.gate.where_truth import COLUMNS, Row
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.storage.generation import Generation
@@ -252,7 +252,7 @@ class StoredVectors:
 
     def digits(self, rows: Ints, text: str) -> Doubles:
         """float64 [n]: the share of a question's rare words with a digit that rows hold."""
-        return self._words.digits(asked(text))[rows]
+        return self._words.digits(numbered(asked(text)))[rows]
 
     def rarity(self, text: str) -> dict[str, float]:
         """How rare each term of a question is that some live row holds."""

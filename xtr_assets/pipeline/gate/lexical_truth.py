@@ -5,7 +5,6 @@ docs/format.md says what lies where; docs/searching.md, "Words", says what is co
 
 import json
 import math
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -117,10 +116,6 @@ def nth_largest(values: Doubles, n: int) -> float:
     return float(np.partition(values, -n)[-n])
 
 
-def _has_digit(term: str) -> bool:
-    return any(unicodedata.decimal(one, None) is not None for one in term)
-
-
 class StoredWords:
     """Scores of rows by the postings that lie in their segments.
 
@@ -150,10 +145,9 @@ class StoredWords:
         held = {term: sum(int(self._live[one.list_of(term)[0]].sum()) for one in self._parts) for term in terms}
         return {term: math.log(1 + (self._rows - n + 0.5) / (n + 0.5)) for term, n in held.items() if n}
 
-    def digits(self, terms: Mapping[str, int]) -> Doubles:
-        """float64 [end_row]: of the terms with a digit that few live rows hold the share that each row holds, by
-        rarity."""
-        told = {term: one for term, one in self.rarity(terms).items() if self._few(term) and _has_digit(term)}
+    def digits(self, terms: Sequence[str]) -> Doubles:
+        """float64 [end_row]: of those of the terms that few live rows hold the share that each row holds, by rarity."""
+        told = {term: one for term, one in self.rarity(dict.fromkeys(terms, 1)).items() if self._few(term)}
         kept = sorted(told, key=lambda term: (-told[term], term.encode("utf-8", "surrogatepass")))[:MOST_NUMBERED]
         held = np.zeros(len(self._live), np.float64)
         for term in kept:

@@ -6,7 +6,7 @@ stems English words (snowballstemmer), whose stems core/lexical_terms.py pins, a
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import dropwhile, pairwise, takewhile
 
@@ -73,10 +73,41 @@ def asked(text: str) -> Counter[str]:
     """The terms of a question, each once. A language that it names is one word, and asks for its files; within a path
     with its line it is a word alone."""
     lowered, languages = _languages(plain(text))
+    lowered = _untagged(lowered)
     rest = bare(text)
     if rest != text:
         languages = _languages(plain(rest))[1]
     return Counter({*_terms(lowered, stored=False), *languages})
+
+
+def numbered(terms: Iterable[str]) -> list[str]:
+    """Those of a question's terms that have a digit, but for words of a name and numbers within a word."""
+    having = [term for term in terms if any(unicodedata.decimal(one, None) is not None for one in term)]
+    within: set[str] = set()
+    for term in having:
+        within.update(one for one in (*term.split("."), *_numbers(term)) if one != term)
+    return [term for term in having if term not in within]
+
+
+def _numbers(term: str) -> list[str]:
+    apart = "".join(one if unicodedata.category(one)[0] == "N" else " " for one in term)
+    return apart.split()
+
+
+def _untagged(read: str) -> str:
+    """Without the `v` before a version."""
+    kept = ""
+    for at, one in enumerate(read):
+        if one in "vV" and not (at and (_joins(read[at - 1]) or read[at - 1] == ".")) and _is_version(read[at + 1 :]):
+            continue
+        kept += one
+    return kept
+
+
+def _is_version(text: str) -> bool:
+    """Whether it begins with a number, a dot and a digit."""
+    behind = text.lstrip("0123456789")
+    return behind != text and behind[:1] == "." and behind[1:2] != "" and behind[1] in "0123456789"
 
 
 def _languages(read: str) -> tuple[str, set[str]]:
@@ -223,6 +254,8 @@ def _named(words: list[str]) -> Iterator[str]:
     whole = ".".join(words)
     if len(words) > 1 and len(whole) <= WORD and any(one.isalnum() for one in whole):
         yield whole.casefold()
+        if whole[0] in "vV" and _is_version(whole[1:]):
+            yield whole[1:].casefold()
     for word in words:
         yield from _word(word)
 

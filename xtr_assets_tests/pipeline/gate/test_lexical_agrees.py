@@ -11,7 +11,7 @@ import pytest
 
 from xtr_assets.core import file_language
 from xtr_assets.core.file_language import language_of
-from xtr_assets.core.lexical_terms import document_terms, query_terms
+from xtr_assets.core.lexical_terms import document_terms, numbered_terms, query_terms
 from xtr_assets.core.phrases import holds_phrase
 from xtr_assets.index.lexical.index import LexicalIndex
 from xtr_assets.pipeline.derive.lexical_index import LEXICAL_FOLDER
@@ -175,6 +175,22 @@ def test_the_second_reading_says_what_the_first_says() -> None:
                 document_terms("a/é.py", "A.b", text[:9], text)
             ), text
             assert term_truth.asked(text) == Counter(query_terms(text)), text
+
+
+def test_both_readings_know_the_same_versions_and_words_with_a_digit() -> None:
+    chance = np.random.default_rng(4)
+    pieces = ["v", "V", "1", "2.3", ".", "v1.2", "V2.28.0", "x", "_", " ", "-", "\u00e9", "\u00b2", "\u2163", "\u0663"]
+    pieces += ["\uff56", "\uff11", "v.1", "1.2.3", "#", "file", "\u65e5", "E12", "HTTP_404", "\u0301", " v3.4.5"]
+    numbered = 0
+    for _ in range(3_000):
+        text = "".join(pieces[i] for i in chance.integers(len(pieces), size=int(chance.integers(1, 7))).tolist())
+        terms = query_terms(text)
+        assert term_truth.asked(text) == Counter(terms), text
+        assert term_truth.counted("", "", text, text) == Counter(document_terms("", None, text, text)), text
+        found = numbered_terms(terms)
+        assert sorted(term_truth.numbered(terms)) == sorted(found), text
+        numbered += bool(found)
+    assert numbered > 1_000
 
 
 def test_both_readings_know_the_same_languages() -> None:
