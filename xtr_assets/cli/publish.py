@@ -25,12 +25,7 @@ def publish(
 ) -> None:
     """Let a generation serve; refused unless each required check passed on exactly its bytes, and where an imported one
     holds much less than what serves. Of an index of parts: what move N names, by one more move."""
-    from xtr_assets.core.errors import PublishRefused
-    from xtr_assets.pipeline.gate.foreign_generation import losses_here
-    from xtr_assets.pipeline.gate.registry import requirement
-    from xtr_assets.pipeline.plan.decide import refuse_if_set_otherwise
-    from xtr_assets.search.loaders import check_profile
-    from xtr_assets.storage.refusal import force_line
+    from xtr_assets.pipeline.plan.chosen_generation import publish_chosen
 
     if (force or again) != bool(reason and reason.strip()):
         raise typer.BadParameter("--force or --again and --reason go together: who publishes past a refusal says why")
@@ -42,20 +37,5 @@ def publish(
         tell_move(served, "nothing is new" if served.number == before else f"published move {number}", as_json)
         return
     opened = open_warehouse(place)
-    if not force:
-        check_profile(opened.generation(number))
-    if not force and (lost := losses_here(opened, number, place.config)):
-        told = "; ".join(lost)
-        raise PublishRefused(
-            f"generation {number} was imported and is not published: beside what serves here it lost too much: {told}; "
-            f"import one of this corpus, or {force_line(number)}"
-        )
-    if place.config is not None and not force and not opened.generation(number).sealed:
-        refuse_if_set_otherwise(opened.generation(number), place.config)
-    opened.publish(
-        number,
-        required=None if place.config is None else requirement(place.config),
-        force_reason=forced,
-        again_reason=anew,
-    )
+    publish_chosen(opened, number, place.config, force_reason=forced, again_reason=anew)
     tell_pointer(opened, f"published generation {number}", as_json)

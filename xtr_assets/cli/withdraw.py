@@ -65,12 +65,7 @@ def _of_part(parts: "PartSet", number: int, part: str | None, reason: str, as_js
 
 
 def _tell_files(warehouse: "Warehouse", of: str = "") -> None:
-    """What became of other generations that were made from the same files."""
-    line, published = warehouse.history()[-1], warehouse.published
-    if line.also:
-        say(f"made from the same files, and withdrawn with it: {', '.join(map(str, line.also))}{of}")
-    if line.action == "withdrawn" and line.files is None and published is not None:
-        say(
-            f"generation {published.number}{of} was made from the same files: where these are what must not serve, "
-            "take them out and build, or withdraw it as well"
-        )
+    from xtr_assets.storage.refusal import withdrawn_along
+
+    for sentence in withdrawn_along(warehouse.history()[-1], warehouse.published, of):
+        say(sentence)

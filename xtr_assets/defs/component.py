@@ -55,10 +55,12 @@ class RunTags(dg.Resolvable, dg.Model):
     compact: Annotated[Tags | None, Field(description="Segments merged.")] = None
     tune: Annotated[Tags | None, Field(description="Search profiles found anew.")] = None
     evaluate: Annotated[Tags | None, Field(description="Quality of what serves.")] = None
+    publish: Annotated[Tags | None, Field(description="A generation that a person names; the move of parts.")] = None
     rollback: Annotated[Tags | None, Field(description="The pointer moved back.")] = None
+    withdraw: Annotated[Tags | None, Field(description="A generation that is never to serve again.")] = None
     collect: Annotated[Tags | None, Field(description="Old generations removed.")] = None
     verify: Annotated[Tags | None, Field(description="Every byte that serves.")] = None
-    publish: Annotated[Tags | None, Field(description="Of an index of parts: the move of all of them.")] = None
+    remove_part: Annotated[Tags | None, Field(description="Of an index of parts: a part taken out of it.")] = None
     train_head: Annotated[Tags | None, Field(description="A head of late interaction.")] = None
 
     def given(self) -> dict[str, Tags]:

@@ -9,6 +9,7 @@ import dagster as dg
 
 from xtr_assets.config import IndexConfig
 from xtr_assets.core.errors import ConfigError
+from xtr_assets.defs.asked_run import runs_of
 from xtr_assets.defs.definition_metadata import definition_metadata
 from xtr_assets.defs.names import Names
 from xtr_assets.defs.part_resources import PartSetResource
@@ -48,11 +49,13 @@ INDEX_TAG, KIND_TAG = "xtr-assets/index", "xtr-assets/kind"
 # On every run that was asked for while somebody listens to spans: what its steps are below.
 TRACE_TAG = "xtr-assets/traceparent"
 
-# Who moved the pointer, in the history: this and the id of the run.
-BY_RUN = "dagster run "
-
 # Why a retrain was asked for.
 CAUSE_TAG = "xtr-assets/cause"
+
+# Where the instance has `run_retries`, Dagster runs a job whose step failed again at once: a draft that a check refused
+# is refused once more for each. The sensors ask again for what failed, later, and never for what was refused. A run
+# that died is retried as everywhere. `run_tags` may say otherwise.
+NO_RETRY = {"dagster/retry_on_asset_or_op_failure": "false"}
 
 # Steps of one run share opened indexes and the loaded encoder; a process of its own for each took 7.7 s a step.
 EXECUTOR = dg.in_process_executor
@@ -153,13 +156,8 @@ class Site:
 
         A run that was to begin one works on no other; one that was executed again goes on with that of the run before.
         """
-        runs, before = [context.run.run_id], context.run.parent_run_id
-        while before is not None and before not in runs:
-            runs.append(before)
-            run = context.instance.get_run_by_id(before)
-            before = None if run is None else run.parent_run_id
         begins = any(node.name == self.names.key("generation").to_python_identifier() for node in context.job_def.nodes)
-        return continued(warehouse, runs, begins=begins)
+        return continued(warehouse, runs_of(context), begins=begins)
 
     @contextmanager
     def step(self, context: StepContext, name: str, purpose: str) -> Iterator[tuple[DraftSession, Step]]:

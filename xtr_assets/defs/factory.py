@@ -25,6 +25,7 @@ from xtr_assets.defs.context import Site
 from xtr_assets.defs.jobs import asset_jobs, op_jobs
 from xtr_assets.defs.names import Names
 from xtr_assets.defs.part_factory import Look, build_parts_defs, encoder_resource
+from xtr_assets.defs.pointer_jobs import pointer_jobs
 from xtr_assets.defs.resources import SearchResource, WarehouseResource
 from xtr_assets.defs.schedules import Nights, index_schedules
 from xtr_assets.defs.sensors import ASKING, index_sensors
@@ -87,7 +88,7 @@ def build_one_defs(
     site = Site(config, Names(config.name, prefix), run_tags)
     names = site.names
     assets = linked([ASSETS[name](site) for name in site.there(ASSETS)])
-    jobs = [*asset_jobs(site), *op_jobs(site)]
+    jobs = [*asset_jobs(site), *pointer_jobs(site), *op_jobs(site)]
     by_name = {job.name: job for job in jobs}
     if strange := sorted(job for job in site.run_tags if names.named(job) not in by_name):
         known = [name.removeprefix(prefix) for name in by_name]

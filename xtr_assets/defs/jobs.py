@@ -1,15 +1,17 @@
 """The jobs of an index. `rebuild` is everything from the draft to the pointer, in one run."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from xtr_assets.defs.context import (
     AFRESH_TAG,
-    BY_RUN,
     COMPACT_TAG,
     EXECUTOR,
     LOCK_WAIT_SECONDS,
+    NO_RETRY,
     TUNE_TAG,
     Site,
 )
@@ -23,17 +25,14 @@ from xtr_assets.pipeline.plan.decide import wanted_kind
 AssetJob = Any
 
 
-class RollbackConfig(dg.Config):
-    """`to`: the generation to serve; 0 is the one published before."""
-
-    to: int = 0
-    reason: str = ""
-
-
 class CollectConfig(dg.Config):
-    """`keep`: how many generations stay; 0 is what the index' config says."""
+    """What stays, and whether anything goes."""
 
-    keep: int = 0
+    keep: int = Field(
+        default=0,
+        description="How many generations stay, the serving one among them; 0 is `upkeep.keep` of the configuration.",
+    )
+    dry_run: bool = Field(default=False, description="Only say what would be removed, in the metadata of the step.")
 
 
 # What the jobs from the draft to the pointer do, and the tags that make the difference.
@@ -52,12 +51,6 @@ GENERATIONS: dict[str, tuple[str, dict[str, str]]] = {
         {TUNE_TAG: "true"},
     ),
 }
-
-
-# Where the instance has `run_retries`, Dagster runs a job whose step failed again at once: a draft that a check refused
-# is refused once more for each. The sensors ask again for what failed, later, and never for what was refused. A run
-# that died is retried as everywhere. `run_tags` may say otherwise.
-NO_RETRY = {"dagster/retry_on_asset_or_op_failure": "false"}
 
 
 def asset_jobs(site: Site) -> list[AssetJob]:
@@ -91,29 +84,8 @@ def asset_jobs(site: Site) -> list[AssetJob]:
 
 
 def op_jobs(site: Site) -> list[dg.JobDefinition]:
-    """Jobs that are no assets: `rollback`, `collect`, `verify`, `train_head`."""
-    return [_rollback_job(site), _collect_job(site), verify_job(site), train_head_job(site)]
-
-
-def _rollback_job(site: Site) -> dg.JobDefinition:
-    @dg.op(name=site.names.named("move_pointer_back"), required_resource_keys=site.needs_warehouse)
-    def move_pointer_back(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
-        warehouse = site.warehouse(context)
-        who = f"{BY_RUN}{context.run_id}"
-        serving = warehouse.rollback(config.to or None, who=who, reason=config.reason or None)
-        context.log.info(f"generation {serving.number} serves")
-        context.add_output_metadata({"generation": serving.number, "live_rows": serving.live_rows})
-
-    @dg.job(
-        name=site.names.named("rollback"),
-        description="Let an earlier generation serve again: the one published before, or `to`.",
-        executor_def=EXECUTOR,
-        tags=site.job_tags("rollback"),
-    )
-    def rollback() -> None:
-        move_pointer_back()
-
-    return rollback
+    """Jobs that are no assets, and move no pointer: `collect`, `verify`, `train_head`."""
+    return [_collect_job(site), verify_job(site), train_head_job(site)]
 
 
 def _collect_job(site: Site) -> dg.JobDefinition:
@@ -121,14 +93,18 @@ def _collect_job(site: Site) -> dg.JobDefinition:
     def remove_old_generations(context: dg.OpExecutionContext, config: CollectConfig) -> None:
         warehouse = site.warehouse(context)
         # A step of a build holds the lock between its writes; a collection can wait as long as another step would.
-        with warehouse.lock(f"collection of {site.config.name}, run {context.run_id}", LOCK_WAIT_SECONDS):
+        purpose = f"collection of {site.config.name}, run {context.run_id}"
+        with nullcontext() if config.dry_run else warehouse.lock(purpose, LOCK_WAIT_SECONDS):
             # An encoder of old that is wanted again may be encoding right now.
             encoder = wanted_kind(warehouse, site.config, lambda: site.encoder(context)).fingerprint
             shards = configured_shards(warehouse, site.config)
-            report = warehouse.collect(config.keep or site.config.upkeep.keep, encoder=encoder, shards=shards)
-        context.log.info(f"removed {report.bytes} bytes; generations {list(report.kept)} stay")
+            keep = config.keep or site.config.upkeep.keep
+            report = warehouse.collect(keep, dry_run=config.dry_run, encoder=encoder, shards=shards)
+        done = "would remove" if config.dry_run else "removed"
+        context.log.info(f"{done} {report.bytes} bytes; generations {list(report.kept)} stay")
         context.add_output_metadata(
             {
+                "dry_run": config.dry_run,
                 "bytes": report.bytes,
                 "kept": dg.MetadataValue.json(list(report.kept)),
                 "pinned": dg.MetadataValue.json(list(report.pinned)),

@@ -20,6 +20,8 @@ DERIVED = (
     "catalog",
     "published",
 )
+# Jobs by which a person moves the pointer.
+POINTER_JOBS = ("publish", "rollback", "withdraw")
 
 
 @dataclass(frozen=True, slots=True)

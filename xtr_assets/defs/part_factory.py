@@ -8,20 +8,20 @@ import dagster as dg
 from xtr_assets.config import IndexConfig
 from xtr_assets.defs.assets.published import published_parts_asset
 from xtr_assets.defs.code_links import linked
-from xtr_assets.defs.context import BY_RUN, EXECUTOR, Site
-from xtr_assets.defs.jobs import NO_RETRY, RollbackConfig
+from xtr_assets.defs.context import EXECUTOR, NO_RETRY, Site
 from xtr_assets.defs.move_sensor import move_sensor
-from xtr_assets.defs.names import Names
+from xtr_assets.defs.names import POINTER_JOBS, Names
 from xtr_assets.defs.part_resources import PartResource, PartSetResource
 from xtr_assets.defs.resources import EncoderResource, SearchResource, WarehouseResource
 from xtr_assets.defs.schedules import Nights
 from xtr_assets.defs.sensors import run_failure
+from xtr_assets.defs.set_jobs import set_jobs
 from xtr_assets.pipeline.plan.part_plan import PartPlan, plan_parts
 
 Look = Callable[[dg.AssetSpec], dg.AssetSpec]
 Tags = Mapping[str, Mapping[str, Any]]
-# The jobs of the whole; every other name of run_tags is a job of each part.
-OF_THE_SET = ("publish", "rollback")
+# The jobs of the whole. Each part has `publish` and `rollback` of its own; what is withdrawn the whole may serve.
+OF_THE_SET = (*POINTER_JOBS, "remove_part")
 
 
 class BuildOne(Protocol):
@@ -51,7 +51,7 @@ def build_parts_defs(
     """All parts and the whole. The parts are those that parts.json and the configuration have when this is called: a
     new source is a part, or in one, after the next load of the definitions."""
     plan = plan_parts(config)
-    of_parts = {job: tags for job, tags in run_tags.items() if job != "publish"}
+    of_parts = {job: tags for job, tags in run_tags.items() if job not in ("withdraw", "remove_part")}
     places, labels = plan.places, part_names(config, plan)
     made = [
         build_one(
@@ -87,7 +87,7 @@ def set_defs(
         executor_def=EXECUTOR,
         tags={**NO_RETRY, **site.job_tags("publish")},
     )
-    jobs: list[Any] = [publish, _rollback_job(site)]
+    jobs: list[Any] = [publish, *set_jobs(site)]
     names = site.names
     return dg.Definitions(
         assets=assets if look is None else [*dg.map_asset_specs(look, assets)],
@@ -113,24 +113,3 @@ def encoder_resource(config: IndexConfig) -> EncoderResource:
     # Dagster takes no null at the top of a mapping; what is left out is what a kind has by default.
     settings = {name: value for name, value in config.encoder.model_dump(mode="json").items() if value is not None}
     return EncoderResource(settings=settings, index=config.name)
-
-
-def _rollback_job(site: Site) -> dg.JobDefinition:
-    @dg.op(name=site.names.named("move_parts_back"), required_resource_keys={site.names.parts})
-    def move_parts_back(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
-        opened = site.part_set(context)
-        who = f"{BY_RUN}{context.run_id}"
-        serving = opened.rollback(config.to or None, who=who, reason=config.reason or None)
-        context.log.info(f"move {serving.number} serves what move {serving.move.to} did")
-        context.add_output_metadata({"move": serving.number, "live_rows": serving.live_rows})
-
-    @dg.job(
-        name=site.names.named("rollback"),
-        description="Let the generations of an earlier move serve again: of the one before, or of `to`.",
-        executor_def=EXECUTOR,
-        tags=site.job_tags("rollback"),
-    )
-    def rollback() -> None:
-        move_parts_back()
-
-    return rollback

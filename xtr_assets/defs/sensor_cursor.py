@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from xtr_assets.defs.context import INDEX_TAG, KIND_TAG
 from xtr_assets.defs.jobs import GENERATIONS
 from xtr_assets.defs.liveness import PROCESS_TAG, QUIET_SECONDS, is_gone
-from xtr_assets.defs.names import CORPUS, DERIVED, Names
+from xtr_assets.defs.names import CORPUS, DERIVED, POINTER_JOBS, Names
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.run_mark import read_mark
 
@@ -130,8 +130,9 @@ class Memory(BaseModel):
 def in_progress(
     instance: dg.DagsterInstance, layout: Layout, names: Names, assets: Sequence[str], now: float
 ) -> list[dg.DagsterRun]:
-    """Runs that have not ended and materialize one of these assets, or execute checks of one alone, whether a sensor, a
-    person or a script began them; dead ones are left out. layout : where the runs leave their marks."""
+    """Runs that have not ended and materialize one of these assets, or execute checks of one alone, or move the pointer
+    (`published`), whether a sensor, a person or a script began them; dead ones are left out. layout : where the runs
+    leave their marks."""
     keys = set(names.keys(assets))
     records = instance.get_run_records(dg.RunsFilter(statuses=IN_PROGRESS))
     mine = [one for one in records if _materializes(instance, one.dagster_run, names, keys)]
@@ -180,7 +181,8 @@ def _materializes(instance: dg.DagsterInstance, run: dg.DagsterRun, names: Names
         return bool(keys & run.asset_selection)
     # A job of ours runs all its assets, whatever prefix the shell or the project asked for it under; the job without a
     # name, all assets of the project.
-    jobs = {"ingest": CORPUS, **dict.fromkeys(GENERATIONS, DERIVED)}
+    moves = dict.fromkeys(POINTER_JOBS, ("published",))
+    jobs = {"ingest": CORPUS, **dict.fromkeys(GENERATIONS, DERIVED), **moves}
     kind = run.tags.get(KIND_TAG) if run.tags.get(INDEX_TAG) == names.index else None
     for job, assets in jobs.items():
         if kind == job or run.job_name == names.named(job):

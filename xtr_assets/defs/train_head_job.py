@@ -11,16 +11,17 @@ from xtr_assets.defs.context import EXECUTOR, Site
 
 
 class TrainHeadConfig(dg.Config):
-    """`out`: the folder for head and card. `packages`: folders, wheels or source archives in place of the sources.
-    `judged`: BEIR folders to measure it on. `apart`: folders that no pair may be a copy of."""
+    """Where the head goes, and what it is trained on."""
 
-    out: str
-    packages: list[str] = Field(default_factory=list)
-    judged: list[str] = Field(default_factory=list)
-    apart: list[str] = Field(default_factory=list)
-    pairs: int = Field(default=30_000, ge=1)
-    seeds: int = Field(default=1, ge=1, le=10)
-    epochs: int = Field(default=1, ge=1, le=50)
+    out: str = Field(description="The folder for the head and its card.")
+    packages: list[str] = Field(
+        default=[], description="Folders, wheels or source archives to mine, in place of the index' sources."
+    )
+    judged: list[str] = Field(default=[], description="BEIR folders to measure it on; no pair comes from them.")
+    apart: list[str] = Field(default=[], description="Folders of code or text that no pair may be a copy of.")
+    pairs: int = Field(default=30_000, ge=1, description="The most pairs to train on.")
+    seeds: int = Field(default=1, ge=1, le=10, description="Trainings, of which the best is kept.")
+    epochs: int = Field(default=1, ge=1, le=50, description="Passes over the pairs.")
 
 
 def train_head_job(site: Site) -> dg.JobDefinition:

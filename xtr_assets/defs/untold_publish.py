@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import dagster as dg
 
-from xtr_assets.defs.context import BY_RUN
+from xtr_assets.defs.asked_run import run_of
 from xtr_assets.defs.liveness import PROCESS_TAG, is_gone
 from xtr_assets.defs.sensor_cursor import Memory
 from xtr_assets.pipeline.plan.decide import data_version
@@ -57,9 +57,9 @@ def untold_move(instance: dg.DagsterInstance, opened: PartSet, asset: dg.AssetKe
     moves = opened.moves()
     if not moves or moves[-1].action != "published":
         return True, None
-    last, by = moves[-1], moves[-1].who.removeprefix(BY_RUN)
+    last = moves[-1]
     shown: Shown = {"move": last.number, "dagster/row_count": last.live_rows}
-    return _untold(instance, asset, by if by != last.who else None, "move", shown, version_of(last.named))
+    return _untold(instance, asset, run_of(last.who), "move", shown, version_of(last.named))
 
 
 def _untold(
@@ -94,7 +94,7 @@ def _publisher(warehouse: Warehouse, serving: Generation) -> str | None:
     moves = [one for one in read_history(warehouse.layout) if one.moves]
     noted = moves.pop() if moves and moves[-1].generation == serving.number else None
     if noted is not None and noted.action == "published":
-        return noted.who.removeprefix(BY_RUN) if noted.who.startswith(BY_RUN) else None
+        return run_of(noted.who)
     # Its writer died before it noted the move, which the next one notes as its own. What serves for the first time was
     # published, by the run that made it.
     first = all(one.generation != serving.number for one in moves)

@@ -24,7 +24,7 @@ from xtr_assets.storage.history_entry import check_reason
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.lock import committing, now
 from xtr_assets.storage.manifest import Manifest, RequiredCheck
-from xtr_assets.storage.refusal import force_line, not_published, was_taken_back
+from xtr_assets.storage.refusal import force_line, not_published, publish_line, was_taken_back
 from xtr_assets.storage.remembrance import (
     alike,
     content_of,
@@ -188,8 +188,8 @@ def rollback(layout: Layout, to: int | None = None, *, who: str | None = None, r
     if not _served(layout, target):
         # An import, or what was sealed by a publish that died: going back to it would pass the checks by.
         raise GenerationError(
-            f"generation {target} never served here, so that there is no going back to it; publish it "
-            f"(`xtr-assets publish {target}`), which asks for its checks"
+            f"generation {target} never served here, so that there is no going back to it; {publish_line(target)} asks "
+            "for its checks and lets it serve"
         )
     refuse_altered(layout, target)
     problems = verify_once(layout, read_manifest(layout, target).files)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from xtr_assets.storage.content import TakenBack
+from xtr_assets.storage.generation import Generation
+from xtr_assets.storage.history_entry import HistoryEntry
 from xtr_assets.storage.manifest import CheckRecord
 from xtr_assets.storage.requirement import Unmet
 
@@ -88,14 +90,20 @@ def unmade_line(lacking: Sequence[str]) -> str:
     return f"it stopped there, without {', '.join(lacking)}: there is nothing to search, and it cannot be forced"
 
 
+def publish_line(number: int) -> str:
+    """How somebody lets a generation serve."""
+    return f"`xtr-assets publish {number}` (in Dagster: `publish`)"
+
+
 def force_line(number: int) -> str:
     """How somebody publishes past a check."""
-    return f'publish it all the same, which is kept: `xtr-assets publish {number} --force --reason "..."`'
+    command = f'`xtr-assets publish {number} --force --reason "..."`'
+    return f"publish it all the same, which is kept: {command} (in Dagster: `publish` with `force`)"
 
 
 def again_line(number: int) -> str:
     """How somebody lets serve what was taken back."""
-    return f'`xtr-assets publish {number} --again --reason "..."`'
+    return f'`xtr-assets publish {number} --again --reason "..."` (in Dagster: `publish` with `again`)'
 
 
 def was_taken_back(number: int, back: TakenBack) -> str:
@@ -104,3 +112,17 @@ def was_taken_back(number: int, back: TakenBack) -> str:
     held = "" if back.by_files else " held"
     what = "was" if back.generation == number else f"{alike} generation {back.generation}{held}, which was"
     return f"generation {number} {what} {back}; it serves again only where a person says so: {again_line(number)}"
+
+
+def withdrawn_along(line: HistoryEntry, serves: Generation | None, of: str = "") -> list[str]:
+    """What became of other generations that were made from the same files as the one that a line of the history says
+    was withdrawn. of : " of part NAME", of an index of parts."""
+    told = []
+    if line.also:
+        told.append(f"made from the same files, and withdrawn with it: {', '.join(map(str, line.also))}{of}")
+    if line.action == "withdrawn" and line.files is None and serves is not None:
+        told.append(
+            f"generation {serves.number}{of} was made from the same files: where these are what must not serve, take "
+            "them out and build, or withdraw it as well"
+        )
+    return told

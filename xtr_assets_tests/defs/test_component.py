@@ -280,8 +280,8 @@ def test_no_run_is_sent_to_a_queue_called_null() -> None:
 def test_every_job_of_an_index_takes_tags() -> None:
     with loaded(SMALL) as (defs, _):
         jobs = {job.name.removeprefix("small_") for job in defs.resolve_all_job_defs() if job.name.startswith("small_")}
-        # `publish` is a job of an index of parts.
-        assert set(RunTags.model_fields) - {"publish"} == jobs
+        # `remove_part` is a job of an index of parts.
+        assert set(RunTags.model_fields) - {"remove_part"} == jobs
 
 
 def test_a_file_and_fields_beside_it_are_refused() -> None:

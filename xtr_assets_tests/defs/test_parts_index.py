@@ -17,6 +17,7 @@ from xtr_assets.config import IndexConfig, PartsConfig, QueriesConfig, parse_con
 from xtr_assets.core.errors import ConfigError, InvalidInput, StorageError
 from xtr_assets.core.types import VectorKind
 from xtr_assets.defs import SearchResource, build_index_defs, build_project_defs
+from xtr_assets.defs.asked_run import AskedRun
 from xtr_assets.defs.in_process import BuildResult, build
 from xtr_assets.defs.part_builds import SetResult, in_parts
 from xtr_assets.pipeline.gate import joined_quality
@@ -216,6 +217,67 @@ def test_the_life_of_an_index_of_parts(site: Site, monkeypatch: pytest.MonkeyPat
     assert site.serves() == {"part-0001": 1, "part-0002": 1}
     assert site.settle() == [] and site.serves()["part-0001"] == 1
     assert "parts publish --again" in str(site.tick("moves").skip_message)
+
+
+def test_a_generation_of_a_part_is_withdrawn_by_a_job_of_the_whole(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(site.folder / "birds", "ibis", "flies at dusk")
+    assert site.build().move == 2 and site.serves()["part-0001"] == 2
+
+    def asked(job: str, op: str, **config: Any) -> bool:
+        return site.run(job, run_config={"ops": {op: {"config": config}}})
+
+    def withdrawn(part: str, number: int, reason: str) -> bool:
+        return asked("withdraw", "withdraw_from_part", part=part, generation=number, reason=reason)
+
+    assert not withdrawn("part-0009", 2, "no such part") and not withdrawn("part-0001", 2, "  ")
+    assert site.parts.number == 2
+    # Killed between the withdrawal and the move that follows; then executed again.
+    with monkeypatch.context() as patch:
+        patch.setattr(PartSet, "rollback", killed)
+        assert not withdrawn("part-0001", 2, "it leaks")
+    assert site.parts.warehouse("part-0001").generation(2).state == "withdrawn" and site.parts.number == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(AskedRun, "is_by", lambda _, who: who.startswith("dagster run "))
+        assert withdrawn("part-0001", 2, "it leaks") and site.serves() == {"part-0001": 1, "part-0002": 1}
+        assert withdrawn("part-0001", 2, "it leaks") and site.parts.number == 3, "once"
+    (record,) = site.instance.fetch_observations(dg.AssetKey(["small", "published"]), limit=1).records
+    assert record.asset_observation is not None and record.asset_observation.metadata["serves"].value == "move 3"
+    jobs = {job.name for job in site.defs.resolve_all_job_defs()}
+    assert {"withdraw", "part_0001_publish"} <= jobs and "part_0001_withdraw" not in jobs
+
+
+def test_a_rollback_of_the_whole_is_made_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two that are launched at once, and of one whose process died and that is executed again."""
+    for why in ("one", "two"):
+        (site.folder / "qrels.tsv").write_text(f"heron\theron.md\t1\nalder\t{why}.md\t0\n")
+        site.parts.publish(checks=set_checks(site.config), force_reason=why)
+    before = site.parts.number
+    assert before == 3
+    with monkeypatch.context() as patch:
+        patch.setattr(part_set, "now", lambda: "2999-01-01T00:00:00+00:00")
+        assert site.run("rollback")
+    assert not site.run("rollback") and site.parts.number == 4
+    with monkeypatch.context() as patch:
+        patch.setattr(AskedRun, "is_by", lambda _, who: who.startswith("dagster run "))
+        assert site.run("rollback") and site.parts.number == 4
+
+
+def test_a_part_without_shards_is_taken_out_by_a_job(site: Site) -> None:
+    """No move is made while it is there."""
+
+    def removed(part: str) -> bool:
+        return site.run("remove_part", run_config={"ops": {"take_part_out": {"config": {"part": part}}}})
+
+    assert not removed("part-0002"), "it has a shard of the configuration"
+    text = CONFIG.format(**SPLIT)
+    site.config = parse_config("".join(one for one in text.splitlines(True) if "trees" not in one), site.folder)
+    site.load()
+    assert "`remove_part`" in str(site.tick("moves").skip_message)
+    assert not removed("part-0001") and not removed("part-0009") and len(site.parts.info.parts) > 1
+    assert removed("part-0002") and removed("part-0002") and list(site.parts.info.parts) == ["part-0001"]
+    assert site.serves() == {"part-0001": 1, "part-0002": 1} and not site.run("publish")
+    assert site.run("publish", run_config={"ops": {"small__published": {"config": {"force": "no trees any more"}}}})
+    assert site.serves() == {"part-0001": 1}
 
 
 def test_each_part_has_its_assets_and_the_whole_has_one(site: Site) -> None:

@@ -258,7 +258,7 @@ def test_a_refusal_is_in_words(warehouse: Warehouse, begun: Draft) -> None:
         "  files_verified: One file of 12 differs",
         "    Build again, or restore it",
         "build again once that is repaired, or publish it all the same, which is kept: "
-        '`xtr-assets publish 1 --force --reason "..."`',
+        '`xtr-assets publish 1 --force --reason "..."` (in Dagster: `publish` with `force`)',
     ]
 
 

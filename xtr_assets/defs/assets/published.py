@@ -5,10 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 import dagster as dg
+from pydantic import Field
 
 from xtr_assets.core.errors import PublishRefused
+from xtr_assets.defs.asked_run import by_run
 from xtr_assets.defs.checks import check_spec, set_check_result
-from xtr_assets.defs.context import BY_RUN, Site
+from xtr_assets.defs.context import Site
 from xtr_assets.defs.generation_history import history_metadata, history_pictures, lineage
 from xtr_assets.defs.metadata import (
     cost_metadata,
@@ -58,9 +60,8 @@ def published_asset(site: Site) -> dg.AssetsDefinition:
             # The first search on it, in whatever process and however much later, links to where it came from.
             trace = traceparent()
             notes = finished.notes if trace is None else {**finished.notes, TRACE_NOTE: trace}
-            who = f"{BY_RUN}{context.run.run_id}"
             required = requirement(site.config)
-            serving = warehouse.publish(draft.number, required=required, who=who, notes=notes)
+            serving = warehouse.publish(draft.number, required=required, who=by_run(context.run), notes=notes)
             end_session()
             cost.count(files=len(serving.manifest.files), generation_bytes=serving.bytes())
         line = lineage(warehouse, serving)
@@ -85,11 +86,17 @@ def published_asset(site: Site) -> dg.AssetsDefinition:
 
 
 class MoveConfig(dg.Config):
-    """`reason` is kept with the move; `force` and `again` are reasons too: docs/parts.md says what needs one."""
+    """What a person says of the move; empty where nobody says anything."""
 
-    reason: str = ""
-    force: str = ""
-    again: str = ""
+    reason: str = Field(default="", description="Why: it is kept in the move.")
+    force: str = Field(
+        default="",
+        description="Why it is made past a part that was forced itself, a shard that moved or is gone, a part that was "
+        "taken out, or a check that failed; kept in the move.",
+    )
+    again: str = Field(
+        default="", description="Why what a rollback of the index took back may serve again; kept in the move."
+    )
 
 
 def published_parts_asset(site: Site, plan: PartPlan, parts: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
@@ -120,7 +127,7 @@ def published_parts_asset(site: Site, plan: PartPlan, parts: Sequence[dg.AssetKe
                     reason=config.reason or None,
                     force_reason=config.force or None,
                     again_reason=config.again or None,
-                    who=f"{BY_RUN}{context.run.run_id}",
+                    who=by_run(context.run),
                     checks=[one.told(tell) for one in set_checks(site.config)],
                 )
         except PublishRefused:

@@ -21,7 +21,8 @@ from xtr_assets.telemetry import metrics
 # What was refused is no move, which `evaluate` could ask.
 REMEDY = (
     "mend the part whose documents lost and build it, or `xtr-assets rollback -w SET/parts/PART`; lower "
-    "`queries.floor`, or `xtr-assets parts publish SET --force REASON` where it is meant"
+    "`queries.floor`, or `xtr-assets parts publish SET --force REASON` (in Dagster: `publish` with `force`) where it "
+    "is meant"
 )
 # Of parts that wait to be built by another encoder.
 OTHER_ENCODER = (

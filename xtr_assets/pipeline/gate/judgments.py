@@ -36,7 +36,7 @@ SHOWN_LOSSES, TOLD_LOSSES = 10, 3
 COUNTED = 2
 REMEDY = (
     "`xtr-assets evaluate --generation N --moves 10` shows which queries lost; lower `queries.floor`, or "
-    "`xtr-assets publish N --force --reason` where it is meant"
+    "`xtr-assets publish N --force --reason` (in Dagster: `publish` with `force`) where it is meant"
 )
 STRANGE_REMEDY = "correct `queries.judgments`, or remove it"
 

@@ -58,7 +58,7 @@ PLACED = ("class", "function", "method", "record", "section", "text")
 OCCURRENCES = 64
 REMEDY = (
     "`xtr-assets diff` shows which answers changed; where other checks passed the encoder or the corpus is the cause; "
-    "`xtr-assets publish N --force --reason` where it is meant"
+    "`xtr-assets publish N --force --reason` (in Dagster: `publish` with `force`) where it is meant"
 )
 
 

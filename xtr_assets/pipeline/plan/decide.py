@@ -39,11 +39,15 @@ from xtr_assets.storage.draft_lifecycle import Holes
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import pointer_moved_to, read_published
 from xtr_assets.storage.manifest import RequiredCheck
+from xtr_assets.storage.refusal import publish_line
 from xtr_assets.storage.retired_shards import RETIRED_NOTE, retired_since
 from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse import Warehouse
 
 COSTS_NOTE = "costs"
+
+# How somebody builds what was taken back.
+BUILD_AGAIN = '`xtr-assets build --again --reason "..."` (in Dagster: `rebuild` with `again`)'
 
 # What belongs to one run: everything from the draft to the pointer.
 RUN_ASSETS = (
@@ -116,7 +120,7 @@ def decide(warehouse: Warehouse, config: IndexConfig, want: Wanted, *, again: bo
     if (back := want.taken_back(warehouse)) is not None:
         return Decision(False, _taken_back(back, published))
     if (back := want.rolled_back(warehouse)) is not None:
-        return Decision(False, _taken_back(back, published, f"`xtr-assets publish {back.generation}`"))
+        return Decision(False, _taken_back(back, published, publish_line(back.generation)))
     if (refused := refused_for_training(warehouse, config, published)) is not None and refused.holds_for(want):
         return Decision(True, f"draft {refused.draft.number} was refused: {refused.cause}", refused.cause)
     for generation in reversed([] if again else warehouse.generations()):
@@ -124,7 +128,8 @@ def decide(warehouse: Warehouse, config: IndexConfig, want: Wanted, *, again: bo
             if other := _asked_otherwise(generation, config):
                 told = ", ".join(f"`{name}`" for name in other)
                 return Decision(True, f"draft {generation.number} was refused, and {told} asks something else by now")
-            why = f"{', '.join(_failed(generation, config))} failed; `xtr-assets build` looks again and says what helps"
+            failed = ", ".join(_failed(generation, config))
+            why = f"{failed} failed and says what helps; `rebuild`, or `xtr-assets build`, looks again"
             return Decision(False, f"draft {generation.number} holds exactly this and was not published: {why}")
     return Decision(True, _reason(want, published))
 
@@ -158,9 +163,7 @@ def refused_for_training(warehouse: Warehouse, config: IndexConfig, published: G
     return Refused(newest, published, cause) if cause else None
 
 
-def _taken_back(
-    back: TakenBack, published: Generation | None, remedy: str = '`xtr-assets build --again --reason "..."`'
-) -> str:
+def _taken_back(back: TakenBack, published: Generation | None, remedy: str = BUILD_AGAIN) -> str:
     serving = "none" if published is None else str(published.number)
     return (
         f"generation {back.generation} {back.held} and was {back}; generation {serving} serves until something "
@@ -270,7 +273,7 @@ def continued(warehouse: Warehouse, runs: Sequence[str], *, begins: bool) -> Dra
         if begins:
             raise GenerationError(
                 f"generation {number}, which this run began, was sealed and never served: its publish ended before it "
-                f"moved the pointer; `xtr-assets publish {number}` lets it serve"
+                f"moved the pointer; {publish_line(number)} lets it serve"
             )
     if begins:
         raise GenerationError(

@@ -109,13 +109,15 @@ def _taken_back(opened: PartSet, states: Mapping[str, PartState], moves: list[Pa
     for part, by in taken_off(lambda part: opened.warehouse(part).layout, states, moves).items():
         return (
             f"a rollback of the set took generation {states[part].generation} of part {part} back ({by}); it serves "
-            "again when a person says so (`xtr-assets parts publish --again REASON`), or something newer does"
+            "again when a person says so (`xtr-assets parts publish --again REASON`; in Dagster: `publish` with "
+            "`again`), or something newer does"
         )
     return ""
 
 
 def _unused(part: str) -> str:
     return (
-        f"part {part} has no shard of the configuration any more; `xtr-assets parts remove` takes it out of the set, "
-        "and `xtr-assets parts publish --force REASON` publishes without it"
+        f"part {part} has no shard of the configuration any more; `xtr-assets parts remove` (in Dagster: "
+        "`remove_part`) takes it out of the set, and `xtr-assets parts publish --force REASON` (in Dagster: `publish` with "
+        "`force`) publishes without it"
     )

@@ -249,7 +249,10 @@ class PartSet(ShardPlacement, SetTransfers):
         found = taken_off(lambda part: Layout(self.layout.part(part)), states, moves)
         if found and reason is None:
             told = "; ".join(f"part {name}: generation {states[name].generation}, {one}" for name, one in found.items())
-            raise PublishRefused(f"a rollback of the set took this back: {told}; publish it again with a reason")
+            raise PublishRefused(
+                f"a rollback of the set took this back: {told}; publish it again with a reason (in Dagster: `publish` "
+                "with `again`)"
+            )
         return reason if found else None
 
     def _serving(self, name: str) -> Generation:
