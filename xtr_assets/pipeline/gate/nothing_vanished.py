@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from xtr_assets.config import IndexConfig
-from xtr_assets.core.errors import ConfigError
+from xtr_assets.core.errors import ConfigError, PublishRefused
 from xtr_assets.pipeline.gate.field_measures import fields_lost
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.loss_measures import (
@@ -65,6 +65,29 @@ class Judged:
         if self.names == (self.name,):
             return f"source {self.name}"
         return f"source{'s' if len(self.names) > 1 else ''} {', '.join(self.names)}, called {self.name} in what serves"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a draft that was refused held of each source, as its check recorded it."""
+
+    draft: int
+    sources: Mapping[str, AcceptedShrink]
+
+    def refuse_less(self, name: str, now: Holding, limit: float) -> None:
+        """PublishRefused where a source holds less by now than somebody saw of it, or more of it cannot be used."""
+        then = self.sources.get(name)
+        if then is None or not covers(then, now, limit):
+            seen = "nothing" if then is None else _counted(then.files, then.rows, then.text_bytes, then.unusable)
+            raise PublishRefused(
+                f"source {name} holds {_counted(len(now.rows), now.total, now.texts.total, now.unusable)} by now, and "
+                f"draft {self.draft}, which {CHECK} refused, had {seen} of it: nothing was accepted; look at what the "
+                "next refusal says, and accept that"
+            )
+
+
+def _counted(files: int, rows: int, text_bytes: int, unusable: int) -> str:
+    return f"{files} files, {rows} rows, {text_bytes} bytes of text and {unusable} unusable"
 
 
 def judged(
@@ -147,8 +170,8 @@ def check(session: DraftSession) -> Finding:
         details={"sources": details},
         remedy=""
         if not refused
-        else f"mount or restore it and build again; if it is meant, `xtr-assets build {names} --reason ...`; "
-        "`gate.shrink` of the configuration sets the share",
+        else f"mount or restore it and build again; if it is meant, `xtr-assets build {names} --reason ...` "
+        "(in Dagster: `rebuild` with `accept_shrink`); `gate.shrink` of the configuration sets the share",
     )
 
 
@@ -236,10 +259,36 @@ def _stock_before(
     return before
 
 
-def accept(warehouse: Warehouse, config: IndexConfig, sources: Sequence[str], reason: str | None) -> list[str]:
+def shown_by(warehouse: Warehouse, at: str) -> Shown | None:
+    """What the newest draft held that this check refused beside what serves, by then; None where it refused none."""
+    serving = warehouse.published
+    parent = None if serving is None else serving.number
+    for draft in reversed(warehouse.generations()):
+        record = draft.manifest.checks.get(CHECK)
+        if draft.sealed or draft.parent != parent or record is None or record.passed or record.at > at:
+            continue
+        return Shown(draft.number, {name: _held_then(name, told) for name, told in record.details["sources"].items()})
+    return None
+
+
+def _held_then(name: str, told: Mapping[str, Any]) -> AcceptedShrink:
+    counts = {count: told.get(count, 0) for count in ("rows", "files", "unusable", "text_bytes")}
+    return AcceptedShrink(source=name, **counts)
+
+
+def accept(
+    warehouse: Warehouse,
+    config: IndexConfig,
+    sources: Sequence[str],
+    reason: str | None,
+    *,
+    who: str | None = None,
+    shown: Shown | None = None,
+) -> list[str]:
     """Keep a person's word for sources that lost too much, as the shards stand now; the names of those that had.
 
-    Raises ConfigError for a source that the config does not have.
+    shown : what the person saw of them, where that was not now: PublishRefused where one holds less by now. Raises
+    ConfigError for a source that the config does not have.
     """
     check_sources(config, sources)
     # Of all of them: what left one may be in another.
@@ -247,8 +296,11 @@ def accept(warehouse: Warehouse, config: IndexConfig, sources: Sequence[str], re
     now = held_by_shards(warehouse, mine)
     before = _stock_before(warehouse, config, warehouse.published, now)
     lost = {name for one in judged(config, before, now, config.gate.shrink) if one.loss.words for name in one.names}
-    taken = []
-    for name in dict.fromkeys(one for one in sources if one in lost):
+    taken = [name for name in dict.fromkeys(sources) if name in lost]
+    if shown is not None:
+        for name in taken:
+            shown.refuse_less(name, now.get(name, Holding()), config.gate.shrink)
+    for name in taken:
         here = now.get(name, Holding())
         shrink = AcceptedShrink(
             source=name,
@@ -257,6 +309,5 @@ def accept(warehouse: Warehouse, config: IndexConfig, sources: Sequence[str], re
             unusable=here.unusable,
             text_bytes=here.texts.total,
         )
-        warehouse.accept_shrink(shrink, reason=reason)
-        taken.append(name)
+        warehouse.accept_shrink(shrink, reason=reason, who=who)
     return taken

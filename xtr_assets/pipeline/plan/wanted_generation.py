@@ -75,10 +75,14 @@ class Wanted:
                 return left[generation.number]
         return None
 
-    def allow_again(self, warehouse: Warehouse, reason: str) -> None:
-        """Let it serve again: of the same files more than one content may have been taken back, and the files."""
+    def allow_again(self, warehouse: Warehouse, reason: str, *, who: str | None = None) -> list[TakenBack]:
+        """Let it serve again, and what was taken back of it: of the same files more than one content may have been, and
+        the files."""
+        allowed = []
         while (back := self.taken_back(warehouse)) is not None:
-            warehouse.allow_again(back.digest, reason)
+            warehouse.allow_again(back.digest, reason, who=who)
+            allowed.append(back)
+        return allowed
 
     def made(self, generation: Generation) -> bool:
         """Whether a generation is just this: same content in each shard, same encoder, same settings."""
