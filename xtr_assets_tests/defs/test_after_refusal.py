@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from xtr_assets.defs.assets.embeddings import FORGOT_TAG
+from xtr_assets.defs.context import AFRESH_TAG
 from xtr_assets.encoders.hashing import Hashing
 from xtr_assets.pipeline.derive import lexical_index
 from xtr_assets.pipeline.gate import vectors_are_the_texts
@@ -16,7 +17,7 @@ from xtr_assets.pipeline.plan import after_refusal
 from xtr_assets.pipeline.plan.after_refusal import encodings_refused, forget_encodings
 from xtr_assets.telemetry.metrics import CHUNKS_ENCODED
 from xtr_assets_tests.defs.conftest import STDLIB, Project
-from xtr_assets_tests.defs.test_sensors import Daemon
+from xtr_assets_tests.defs.test_sensors import Daemon, definitions
 from xtr_assets_tests.mutants.fault import locally, replaced
 from xtr_assets_tests.mutants.places.encodings import embeddings
 
@@ -84,6 +85,25 @@ def test_a_run_that_a_sensor_asks_for_makes_them_anew_too(project: Project, monk
     # Once for what serves: a fault that stays would have all of it encoded again at each change.
     told = [run.tags.get(FORGOT_TAG) for run in project.instance.get_runs()]
     assert [one.split()[2:] for one in told if one] == [[project.warehouse.info.created_at, "1"]]
+
+
+def test_a_person_has_them_made_anew_once_more_by_a_run_that_takes_nothing_over(project: Project) -> None:
+    daemon = Daemon(project)
+    daemon.settle()
+    grow(project)
+    with embeddings(lambda vectors: np.roll(vectors, 1, axis=0))(Path()):
+        assert daemon.settle() == (1, 1)
+    ingest = definitions(project.config).resolve_job_def("ingest")
+    asked = f"small {Hashing(64, 32).fingerprint[:16]} {project.warehouse.info.created_at} 1"
+    project.instance.create_run_for_job(ingest, tags={FORGOT_TAG: asked})
+
+    def run(tags: dict[str, str]) -> None:
+        assert ingest.execute_in_process(instance=project.instance, partition_key="modules", tags=tags).success
+
+    run({})
+    assert encodings_refused(project.warehouse), "it was done once for what serves"
+    run({AFRESH_TAG: "true"})
+    assert not encodings_refused(project.warehouse)
 
 
 @pytest.mark.long

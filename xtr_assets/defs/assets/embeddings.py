@@ -8,7 +8,7 @@ from xtr_assets.core.errors import GenerationError
 from xtr_assets.core.name_text import NAME_VERSION
 from xtr_assets.core.recipe_grammar import check_recipe
 from xtr_assets.core.types import VectorKind
-from xtr_assets.defs.context import Site
+from xtr_assets.defs.context import AFRESH_TAG, Site
 from xtr_assets.defs.definition_metadata import definition_metadata
 from xtr_assets.defs.metadata import cost_metadata, problem_result
 from xtr_assets.defs.partitions import shard_of, shard_partitions
@@ -121,14 +121,17 @@ def encoding_assets(site: Site) -> dg.AssetsDefinition:
 
 def _forget_refused(site: Site, context: dg.AssetExecutionContext, warehouse: Warehouse, fingerprint: str) -> None:
     """Once for an encoder and what serves: where the draft after that is refused too, encoding the same again mends
-    nothing, and each change would pay for all that never served. A person's `xtr-assets build` forgets it again."""
+    nothing, and each change would pay for all that never served. A person's run that takes nothing over forgets it
+    again, as `xtr-assets build` does."""
     # One that was removed and made anew numbers its generations from 1 again.
     made, serving = warehouse.info.created_at, read_published(warehouse.layout)
     asked = f"{site.config.name} {fingerprint[:16]} {made} {serving}"
-    if context.instance.get_runs(dg.RunsFilter(tags={FORGOT_TAG: asked}), limit=1):
+    before = context.instance.get_runs(dg.RunsFilter(tags={FORGOT_TAG: asked}), limit=1)
+    if before and not site.afresh(context):
         context.log.warning(
             "a draft was refused for its vectors though they were made anew since what serves: they are not encoded "
-            "again by themselves; find out what is wrong with the encoder, then run `xtr-assets build`"
+            "again by themselves; find out what is wrong with the encoder, then launch `ingest` with the tag "
+            f'`{AFRESH_TAG}: "true"`, or run `xtr-assets build`'
         )
         return
     # Of every shard: the sensor `source_changes` asks for the others, which lack theirs then.
