@@ -8,7 +8,7 @@ import dagster as dg
 
 from xtr_assets.defs.context import INDEX_TAG
 from xtr_assets.defs.jobs import GENERATIONS
-from xtr_assets.defs.names import Names
+from xtr_assets.defs.names import POINTER_JOBS, Names
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.run_mark import read_mark
 
@@ -46,7 +46,7 @@ def _dead(layout: Layout, names: Names, record: dg.RunRecord, now: float) -> str
     mark = read_mark(layout, record.dagster_run.run_id)
     silent = now - record.update_timestamp.timestamp()
     if mark is None:
-        if record.dagster_run.job_name not in {names.named(job) for job in ("ingest", *GENERATIONS)}:
+        if record.dagster_run.job_name not in {names.named(job) for job in ("ingest", *GENERATIONS, *POINTER_JOBS)}:
             return ""  # it may be one that writes nothing here
         return f"the run took no mark within {silent:.0f} s of its start" if silent > UNMARKED_SECONDS else ""
     if mark.held or min(silent, now - mark.at) <= QUIET_SECONDS:

@@ -118,6 +118,6 @@ def _taken_back(opened: PartSet, states: Mapping[str, PartState], moves: list[Pa
 def _unused(part: str) -> str:
     return (
         f"part {part} has no shard of the configuration any more; `xtr-assets parts remove` (in Dagster: "
-        "`remove_part`) takes it out of the set, and `xtr-assets parts publish --force REASON` (in Dagster: `publish` with "
-        "`force`) publishes without it"
+        "`remove_part`) takes it out of the set, and `xtr-assets parts publish --force REASON` (in Dagster: `publish` "
+        "with `force`) publishes without it"
     )
