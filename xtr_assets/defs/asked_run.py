@@ -3,7 +3,7 @@ and it may be the second one of a run whose process died."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Self
 
 import dagster as dg
@@ -16,6 +16,10 @@ from xtr_assets.storage.parts.part_records import PartMove
 BY_RUN = "dagster run "
 # Set by a run coordinator that knows who asks (Dagster's "run attribution"), and by Dagster+.
 USER_TAGS = ("user", "dagster/user")
+
+# The first of these events of a run says when it was asked for, by the clock of who launched it: when its row was made
+# is said by the database, in whatever time zone that is in.
+ASKED = {dg.DagsterEventType.RUN_ENQUEUED, dg.DagsterEventType.RUN_STARTING, dg.DagsterEventType.RUN_START}
 
 # Actions of the history, as they are told of a generation or a move.
 DONE = {"rolled_back": "rolled back to", "recovered": "found to serve"}
@@ -58,8 +62,8 @@ class AskedRun:
         """Of the run that executes."""
         runs = tuple(runs_of(context))
         # Somebody may have deleted the first ones.
-        records = filter(None, map(context.instance.get_run_record_by_id, reversed(runs)))
-        asked = next(records).create_timestamp.astimezone(UTC)
+        logs = filter(None, (context.instance.all_logs(one, of_type=ASKED) for one in reversed(runs)))
+        asked = datetime.fromtimestamp(next(logs)[0].timestamp, UTC)
         return cls(by_run(context.run), runs, asked.isoformat(timespec="seconds"))
 
     def did(self, lines: Iterable[HistoryEntry], *actions: str) -> HistoryEntry | None:

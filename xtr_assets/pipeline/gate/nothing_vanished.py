@@ -267,7 +267,8 @@ def shown_by(warehouse: Warehouse, at: str) -> Shown | None:
         record = draft.manifest.checks.get(CHECK)
         if draft.sealed or draft.parent != parent or record is None or record.passed or record.at > at:
             continue
-        return Shown(draft.number, {name: _held_then(name, told) for name, told in record.details["sources"].items()})
+        sources = record.details.get("sources", {})
+        return Shown(draft.number, {name: _held_then(name, told) for name, told in sources.items()})
     return None
 
 
