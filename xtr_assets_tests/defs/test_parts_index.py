@@ -257,6 +257,8 @@ def test_a_rollback_of_the_whole_is_made_once(site: Site, monkeypatch: pytest.Mo
         patch.setattr(part_set, "now", lambda: "2999-01-01T00:00:00+00:00")
         assert site.run("rollback")
     assert not site.run("rollback") and site.parts.number == 4
+    again = {"ops": {"small__published": {"config": {"again": "nobody rolled it back then"}}}}
+    assert not site.run("publish", run_config=again) and site.parts.number == 4
     with monkeypatch.context() as patch:
         patch.setattr(AskedRun, "is_by", lambda _, who: who.startswith("dagster run "))
         assert site.run("rollback") and site.parts.number == 4

@@ -8,7 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from xtr_assets.core.errors import PublishRefused
-from xtr_assets.defs.asked_run import by_run
+from xtr_assets.defs.asked_run import AskedRun, by_run
 from xtr_assets.defs.checks import check_spec, set_check_result
 from xtr_assets.defs.context import Site
 from xtr_assets.defs.generation_history import history_metadata, history_pictures, lineage
@@ -31,6 +31,7 @@ from xtr_assets.pipeline.plan.part_plan import PartPlan
 from xtr_assets.pipeline.quality.worst_queries import worst_queries
 from xtr_assets.search.hits import Hit
 from xtr_assets.storage.manifest import TRACE_NOTE, CheckRecord
+from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.telemetry import metrics
 from xtr_assets.telemetry.tracing import traceparent
 
@@ -115,6 +116,8 @@ def published_parts_asset(site: Site, plan: PartPlan, parts: Sequence[dg.AssetKe
     )
     def published(context: dg.AssetExecutionContext, config: MoveConfig) -> Iterator[dg.AssetCheckResult | Published]:
         opened = site.part_set(context)
+        if config.force or config.again:
+            _refuse_unseen(context, opened)
         # By name: where the set was changed meanwhile it is asked twice, and Dagster takes one answer.
         found: dict[str, CheckRecord] = {}
 
@@ -159,6 +162,14 @@ def published_parts_asset(site: Site, plan: PartPlan, parts: Sequence[dg.AssetKe
         )
 
     return published
+
+
+def _refuse_unseen(context: dg.AssetExecutionContext, opened: PartSet) -> None:
+    """PublishRefused where another run, or a command, moved the set since a person gave reasons: he passes by what he
+    saw, and no rollback since."""
+    asked, moves = AskedRun.of(context), opened.moves()
+    if moves and not asked.is_by(moves[-1].who):
+        asked.refuse_after(moves[-1])
 
 
 def sample_hits(session: DraftSession) -> dict[str, list[Hit]]:

@@ -211,7 +211,7 @@ class PartSet(ShardPlacement, SetTransfers):
         if serves and not any(without(one.move) and not _withdrawn(one) for one in self._back(moves)):
             raise GenerationError(
                 f"the set serves {told} of part {part}, and no earlier move can serve without it; publish "
-                "another one of the part, then `xtr-assets parts publish`"
+                "another one of the part, then `xtr-assets parts publish` (in Dagster: `publish`)"
             )
         with naming(part):
             # After a crash between the two.
