@@ -37,7 +37,10 @@ LOOKED_AT = 10
 AGAIN, NEAR = 8, 0.01
 # Hits of each of these answers that are looked at: the lead of all but the first is over the first.
 SHOWN_HITS = 5
-REMEDY = "`xtr-assets build --full` fits it anew; if it comes back, this is a defect of xtr-assets: report it"
+REMEDY = (
+    "`xtr-assets build --full` (in Dagster: `retrain`) fits it anew; if it comes back, this is a defect of xtr-assets: "
+    "report it"
+)
 
 
 @dataclass(frozen=True)

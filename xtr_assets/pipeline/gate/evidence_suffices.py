@@ -49,8 +49,8 @@ SPREAD = np.uint64(0x9E3779B97F4A7C15)
 ASKED_IN = ("hybrid", "dense", "xtr", "lexical", "exact")
 SHOWN = 5
 REMEDY = (
-    "`xtr-assets build --full` draws queries again; a `queries` file in xtr.yaml gives them; if it comes back, this is "
-    "a defect of xtr-assets: report it"
+    "`xtr-assets build --full` (in Dagster: `retrain`) draws queries again; a `queries` file in xtr.yaml gives them; "
+    "if it comes back, this is a defect of xtr-assets: report it"
 )
 
 

@@ -35,13 +35,15 @@ CURVE_FACTORS = (0.25, 0.5, 1.0, 2.0)
 # beside the profile's took 0.15 of 0.27 CPU s at 300,000 rows.
 CURVE_QUERIES = 64
 REMEDY = (
-    "`xtr-assets tune` finds a profile that reads more; `xtr-assets build --full` trains the index anew; `recall` in "
-    "xtr.yaml is what is asked"
+    "`xtr-assets tune` (in Dagster: `tune`) finds a profile that reads more; `xtr-assets build --full` (in Dagster: "
+    "`retrain`) trains the index anew; `recall` in xtr.yaml is what is asked"
 )
 # By so much two rows differ surely, in either arithmetic: that of queries in 16 bits is off by 0.000018 at most.
 NEARER = 1e-3
-LISTS_REMEDY = "`xtr-assets build --full` looks for exact neighbours again"
-NO_QUERY_REMEDY = "`xtr-assets build` draws queries again; a `queries` file in xtr.yaml gives them"
+LISTS_REMEDY = "`xtr-assets build --full` (in Dagster: `retrain`) looks for exact neighbours again"
+NO_QUERY_REMEDY = (
+    "`xtr-assets build` (in Dagster: `rebuild`) draws queries again; a `queries` file in xtr.yaml gives them"
+)
 
 
 def judge(

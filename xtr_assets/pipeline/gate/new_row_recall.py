@@ -241,7 +241,8 @@ def judge_new(space: str, evidence: Evidence, rows: int, k: int, threshold: floa
         },
         ""
         if passed
-        else "`xtr-assets build --full` makes the index anew over all rows; see recall.new_rows in xtr.yaml",
+        else "`xtr-assets build --full` (in Dagster: `retrain`) makes the index anew over all rows; see "
+        "recall.new_rows in xtr.yaml",
     )
 
 

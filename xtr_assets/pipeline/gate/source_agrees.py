@@ -34,6 +34,10 @@ LEAST_UNCHANGED, MOST_UNCHANGED = 16, 200
 LEAST_UNREAD = 3
 # Faults that are told in all.
 TOLD = 20
+REMEDY = (
+    '`xtr-assets build --full` (in Dagster: `ingest` with the tag `xtr-assets/afresh: "true"`, then `rebuild`) chunks '
+    "every file again"
+)
 
 
 def check(session: DraftSession) -> Finding:
@@ -95,7 +99,7 @@ def check(session: DraftSession) -> Finding:
             "rows_compared": reading.rows,
             "faults": faults[:TOLD],
         },
-        remedy="`xtr-assets build --full` chunks every file again" if faults or blind else "",
+        remedy=REMEDY if faults or blind else "",
     )
 
 

@@ -102,8 +102,9 @@ def check(session: DraftSession) -> Finding:
 
 
 REMEDY = (
-    "vectors are not those of their texts: mend what encodes, and `xtr-assets build` encodes again what no generation "
-    "has that ever served; where one has it, `rollback`, `withdraw` and `gc` that one first, and build with `--again`"
+    "vectors are not those of their texts: mend what encodes, and `xtr-assets build` (in Dagster: `ingest` with the "
+    'tag `xtr-assets/afresh: "true"`) encodes again what no generation has that ever served; where one has it, '
+    "`rollback`, `withdraw` and `gc` that one first, and build with `--again`"
 )
 
 

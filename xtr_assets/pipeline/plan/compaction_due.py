@@ -61,7 +61,9 @@ def compaction_due(warehouse: Warehouse, want: Wanted, *, erase: bool = False) -
 def compact_segments(warehouse: Warehouse, found: CompactionDue) -> CompactedSegments:
     """Write the planned segments and the snapshots that name them. GenerationError where that must not be built."""
     if not found.possible:
-        raise GenerationError(f"cannot compact: {found.reason}; `xtr-assets build` first, then compact")
+        raise GenerationError(
+            f"cannot compact: {found.reason}; `xtr-assets build` (in Dagster: `rebuild`) first, then compact"
+        )
     compacted = warehouse.compact(found.plan)
     written = [segment for one in compacted for segment in one.written]
     size = sum(file.stat().st_size for one in written for file in one.directory.rglob("*") if file.is_file())
