@@ -144,6 +144,9 @@ class FindsNothing:
 def test_the_collect_job_keeps_what_the_config_or_the_run_says(grown: Project) -> None:
     project = grown
     project.configure(CONFIG.format(name="small") + "upkeep: {keep: 2}\n")
+    looked = job(project, "collect", run_config={"ops": {"remove_old_generations": {"config": {"dry_run": True}}}})
+    (output,) = [event.step_output_data for event in looked.all_events if event.is_successful_output]
+    assert output.metadata["generations_removed"].value == [1, 2, 3] and len(project.warehouse.generations()) == 5
     assert job(project, "collect").success
     assert [one.number for one in project.warehouse.generations()] == [4, 5]
 
