@@ -5,8 +5,8 @@ same, and one whose process died is executed again: what was done already is not
 follow from what serves is refused where something else serves since it was asked for.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from time import time as clock
 from typing import Any
 
@@ -77,14 +77,21 @@ def pointer_jobs(site: Site) -> list[dg.JobDefinition]:
 def moving(site: Site, context: dg.OpExecutionContext, purpose: str) -> Iterator[tuple[Warehouse, AskedRun]]:
     """The warehouse with its writer lock held, its history up to date, and who asked for the run."""
     warehouse, purpose = site.warehouse(context), f"{purpose} of {site.config.name}, run {context.run_id}"
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(warehouse.lock(purpose))
-        except WarehouseLocked as error:
-            context.log.info(f"{error}. This run waits up to {LOCK_WAIT_SECONDS / 60:g} minutes for that")
-            stack.enter_context(warehouse.lock(purpose, LOCK_WAIT_SECONDS))
+    with patient(context, lambda wait: warehouse.lock(purpose, wait)):
         recover(warehouse.layout)
         yield warehouse, AskedRun.of(context)
+
+
+@contextmanager
+def patient(context: dg.OpExecutionContext, lock: Callable[[float], AbstractContextManager[Any]]) -> Iterator[None]:
+    """The lock held, given how long to wait for it. Where somebody has it the run says who, before it waits."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock(0.0))
+        except WarehouseLocked as error:
+            context.log.info(f"{error}. This run waits up to {LOCK_WAIT_SECONDS / 60:g} minutes for that")
+            stack.enter_context(lock(LOCK_WAIT_SECONDS))
+        yield
 
 
 def last_line(warehouse: Warehouse, *more: str) -> HistoryEntry | None:

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.defs.asked_run import AskedRun
-from xtr_assets.defs.context import EXECUTOR, LOCK_WAIT_SECONDS, NO_RETRY, Site
-from xtr_assets.defs.pointer_jobs import WithdrawConfig, observation
+from xtr_assets.defs.context import EXECUTOR, NO_RETRY, Site
+from xtr_assets.defs.pointer_jobs import WithdrawConfig, observation, patient
 from xtr_assets.pipeline.plan.part_plan import plan_parts
 from xtr_assets.storage.content import withdrawn_generations
 from xtr_assets.storage.lock import exclusive
@@ -48,7 +48,7 @@ def moving(site: Site, context: dg.OpExecutionContext, purpose: str) -> Iterator
     """The set with its writer lock held, and who asked for the run."""
     opened = site.part_set(context)
     purpose = f"{purpose} of {site.config.name}, run {context.run_id}"
-    with exclusive(opened.layout.writer_lock, purpose, LOCK_WAIT_SECONDS):
+    with patient(context, lambda wait: exclusive(opened.layout.writer_lock, purpose, wait)):
         yield opened, AskedRun.of(context)
 
 
@@ -85,6 +85,11 @@ def _rollback_job(site: Site) -> dg.JobDefinition:
 def _withdraw_job(site: Site) -> dg.JobDefinition:
     @dg.op(name=site.names.named("withdraw_from_part"), required_resource_keys={site.names.parts})
     def withdraw_from_part(context: dg.OpExecutionContext, config: WithdrawPartConfig) -> None:
+        part = site.part_set(context).warehouse(config.part)
+        # A step of the part's build may take long. The lock of the whole is not held meanwhile: a rollback of it is in
+        # haste.
+        with patient(context, lambda wait: part.lock(f"withdrawal, run {context.run_id}", wait)):
+            pass
         with moving(site, context, "withdrawal") as (opened, asked):
             warehouse, served = opened.warehouse(config.part), opened.published
             line = asked.did(warehouse.history(), "withdrawn")

@@ -4,6 +4,7 @@ are launched by two people at once, and are executed again after their process d
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import dagster as dg
@@ -184,6 +185,25 @@ def test_a_build_and_a_person_wait_for_each_other(refused: Project) -> None:
     refused.instance.create_run_for_job(job("rebuild"), run_id=building, status=dg.DagsterRunStatus.STARTED)
     assert f"generation 2 is being built by run {building}" in said(run(refused, "publish", generation=2, force=WHY))
     assert refused.published == 1
+
+
+def test_a_run_says_who_has_the_lock_and_waits_for_it(two: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, let_go = Event(), Event()
+
+    def build() -> None:
+        with two.warehouse.lock("a long step"):
+            held.set()
+            let_go.wait()
+
+    builder = Thread(target=build)
+    builder.start()
+    held.wait()
+    # The first look after it said so.
+    monkeypatch.setattr("xtr_assets.storage.lock.time.sleep", lambda _: let_go.set())
+    result = run(two, "rollback")
+    builder.join()
+    assert result.success and two.published == 1
+    assert any("'a long step' on host" in one.user_message for one in two.instance.all_logs(result.run_id))
 
 
 def killed(*_: Any, **__: Any) -> None:
