@@ -308,7 +308,8 @@ def accept(
             rows=here.total,
             files=len(here.rows),
             unusable=here.unusable,
-            text_bytes=here.texts.total,
+            # A little less than was shown is edited text, and no measure of what may go after it.
+            text_bytes=max(here.texts.total, 0 if shown is None else shown.sources[name].text_bytes),
         )
         warehouse.accept_shrink(shrink, reason=reason, who=who)
     return taken

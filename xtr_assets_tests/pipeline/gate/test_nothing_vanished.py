@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from xtr_assets.config import GateConfig, SourceConfig
-from xtr_assets.core.errors import ConfigError
+from xtr_assets.core.errors import ConfigError, PublishRefused
 from xtr_assets.core.types import Quarantined
 from xtr_assets.pipeline.gate import mounted_folders
 from xtr_assets.pipeline.gate.finding import Finding
-from xtr_assets.pipeline.gate.nothing_vanished import CHECK, accept, check, covers, loss_of
+from xtr_assets.pipeline.gate.nothing_vanished import CHECK, Shown, accept, check, covers, loss_of
 from xtr_assets.pipeline.gate.source_stock import Holding, held
 from xtr_assets.storage.history import published_stack, read_history, read_published
 from xtr_assets.storage.history_entry import AcceptedShrink
@@ -503,6 +503,20 @@ def test_a_word_lets_just_that_shrink_pass_and_is_kept_with_who_and_why(served: 
     served.warehouse.rollback(shrunk)
     unlink(served.folder / "guide", [f"{n}.md" for n in range(9, 17)])
     assert not look(served).passed, "the word ended with the generation that served when it was given"
+
+
+def test_a_word_is_for_what_was_shown(served: World) -> None:
+    unlink(served.folder / "guide", [f"{n}.md" for n in range(8)])
+    told = look(served).details["sources"]["guide"]
+    seen = AcceptedShrink(
+        source="guide", rows=told["rows"], files=told["files"], unusable=0, text_bytes=told["text_bytes"] + 20
+    )
+    less = seen.model_copy(update={"files": seen.files + 1})
+    for unlike in (Shown(2, {"guide": less}), Shown(2, {})):
+        with pytest.raises(PublishRefused, match=r"source guide holds .* by now, and draft 2, which nothing_vanished"):
+            accept(served.warehouse, served.config, ["guide"], "it is gone", shown=unlike)
+    assert accept(served.warehouse, served.config, ["guide"], "it is gone", shown=Shown(2, {"guide": seen}))
+    assert [one.shrink for one in served.warehouse.history()] == [None, seen], "edits since are no further loss"
 
 
 def test_a_word_moves_no_pointer(served: World) -> None:
