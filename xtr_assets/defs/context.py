@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 import dagster as dg
@@ -51,6 +52,16 @@ TRACE_TAG = "xtr-assets/traceparent"
 
 # Why a retrain was asked for.
 CAUSE_TAG = "xtr-assets/cause"
+
+# What the names of all of these begin with; those that ask for something, and those that only tell: a person may write
+# the former by hand.
+TAGS = "xtr-assets/"
+ASKING = (AFRESH_TAG, COMPACT_TAG, TUNE_TAG)
+TELLING = (INDEX_TAG, KIND_TAG, TRACE_TAG, CAUSE_TAG)
+# Fields of `rebuild` and `publish`, which no tag stands for.
+FIELDS = ("accept_shrink", "again", "force")
+# How alike two names are that are one with a mistake, as difflib counts: "afersh" is 0.83, "team" beside "tune" 0.5.
+ALIKE = 0.7
 
 # Where the instance has `run_retries`, Dagster runs a job whose step failed again at once: a draft that a check refused
 # is refused once more for each. The sensors ask again for what failed, later, and never for what was refused. A run
@@ -241,11 +252,28 @@ class Site:
 
 def _asked(context: StepContext, tag: str, *values: str) -> str:
     """What a tag of the run says, "false" where it has none. People write tags by hand: ConfigError where it says
-    something else than `values`, which would be a run that did not do what it was asked for, and ended well."""
+    something else than `values`, or another tag of the run seems to be meant for one that asks for something: that
+    would be a run that did not do what it was asked for, and ended well."""
+    for name in context.run.tags:
+        if name.startswith(TAGS) and name not in (*ASKING, *TELLING):
+            refuse_mistyped(name)
     said = str(context.run.tags.get(tag, "false"))
     if said not in ("false", *values):
         raise ConfigError(f"the tag `{tag}` of this run is {said!r}; give {', '.join(values)} or false, or remove it")
     return said
+
+
+def refuse_mistyped(tag: str) -> None:
+    """ConfigError for a tag whose name is nearly that of one that asks for something, or that of a field of a job."""
+    word = tag.removeprefix(TAGS)
+    if word.replace("-", "_").lower() in FIELDS:
+        raise ConfigError(
+            f"the tag `{tag}` of this run asks for nothing: in the launchpad `{word.replace('-', '_').lower()}` is a "
+            "field of a step (docs/dagster.md, Without a shell)"
+        )
+    near = get_close_matches(word.lower(), [one.removeprefix(TAGS) for one in ASKING], 1, ALIKE)
+    if near:
+        raise ConfigError(f"the tag `{tag}` of this run asks for nothing; write `{TAGS}{near[0]}`, or remove it")
 
 
 def _repository(context: StepContext | dg.SensorEvaluationContext) -> dg.RepositoryDefinition | None:

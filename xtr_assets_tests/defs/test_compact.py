@@ -35,6 +35,24 @@ def test_a_run_does_not_end_well_where_nobody_understood_its_tag(
     assert project.published == 1
 
 
+@pytest.mark.parametrize(
+    ("tag", "told"),
+    [
+        ("xtr-assets/afersh", "write `xtr-assets/afresh`"),
+        ("xtr-assets/Compaction", "write `xtr-assets/compact`"),
+        ("xtr-assets/accept-shrink", "`accept_shrink` is a field"),
+    ],
+)
+def test_a_tag_that_is_written_wrong_is_refused_by_its_name(project: Project, tag: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=f"the tag `{tag}` of this run asks for nothing.* {told}"):
+        job(project, "rebuild", tags={tag: "true"})
+
+
+def test_a_tag_of_somebodys_own_asks_for_nothing_and_is_none_of_ours(project: Project) -> None:
+    for tag in ("xtr-assets/team", "xtr-assets/reason", "xtr-assets/shard", "again", "compactt"):
+        assert job(project, "compact", tags={tag: "true"}).success
+
+
 @pytest.mark.long
 def test_rewritten_rows_are_not_new_and_holes_are_closed_where_they_are_too_many(
     grown: Project, monkeypatch: pytest.MonkeyPatch
