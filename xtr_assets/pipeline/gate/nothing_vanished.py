@@ -82,7 +82,7 @@ class Shown:
             raise PublishRefused(
                 f"source {name} holds {_counted(len(now.rows), now.total, now.texts.total, now.unusable)} by now, and "
                 f"draft {self.draft}, which {CHECK} refused, had {seen} of it: nothing was accepted; look at what the "
-                "next refusal says, and accept that"
+                "next refusal says, and accept that by a new run"
             )
 
 

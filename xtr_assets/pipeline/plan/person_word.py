@@ -54,7 +54,7 @@ def hear(warehouse: Warehouse, config: IndexConfig, fingerprint: str, word: Pers
             raise PublishRefused(
                 f"{CHECK} refused no draft beside {'nothing' if serving is None else f'generation {serving.number}'} "
                 f"before {word.at}, when {', '.join(sources)} was to be accepted: build without the word, look at what "
-                "the check says, and accept that"
+                "the check says, and accept that by a new run"
             )
         accepted = accept(warehouse, config, sources, word.reason, who=word.by, shown=shown)
     allowed: list[TakenBack] = []
