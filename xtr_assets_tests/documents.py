@@ -95,7 +95,7 @@ MANUAL = word(
 LEAFLET = pdf(["Reader\nA reader opens files.", "It opens them one\nafter the other.", "Closing twice is no fault."])
 _W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 DIGITS = "0123456789"
-_R = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 
 
 def said(text: str) -> str:
@@ -131,14 +131,14 @@ def parts_docx(body: str, **parts: str) -> bytes:
                 text = opening + f"<w:body>{body}</w:body></w:document>".encode()
             elif name == "word/_rels/document.xml.rels":
                 more = "".join(
-                    f"<Relationship Id='{part}' Type='{_R}/{part.rstrip(DIGITS)}' Target='{part}.xml'/>"
+                    f"<Relationship Id='{part}' Type='{OFFICE}/{part.rstrip(DIGITS)}' Target='{part}.xml'/>"
                     for part in parts
                 )
                 text = text.replace(b"</Relationships>", more.encode() + b"</Relationships>")
             new.writestr(name, text)
         for part, inside in parts.items():
             root = roots[part.rstrip(DIGITS)]
-            new.writestr(f"word/{part}.xml", f"<w:{root} xmlns:w='{_W}' xmlns:r='{_R}'>{inside}</w:{root}>")
+            new.writestr(f"word/{part}.xml", f"<w:{root} xmlns:w='{_W}' xmlns:r='{OFFICE}'>{inside}</w:{root}>")
     return file.getvalue()
 
 

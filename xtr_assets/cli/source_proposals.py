@@ -22,7 +22,7 @@ TEXT_SUFFIXES = (*MARKDOWN, ".txt", ".rst", ".ipynb", *DOCUMENT_SUFFIXES, *PLAIN
 PARQUET_SUFFIXES = (".parquet", ".pq")
 RECORD_SUFFIXES = (".jsonl", ".ndjson", *PARQUET_SUFFIXES)
 # What the extra `documents` brings.
-READERS = ("docx", "lxml", "pypdfium2", "selectolax")
+READERS = ("lxml", "pypdfium2", "selectolax")
 
 # A folder of a thousand JSONL files is a data lake, not a first index: the first ones are proposed, the rest counted.
 MOST_RECORD_FILES = 5

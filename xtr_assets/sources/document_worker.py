@@ -20,8 +20,7 @@ TITLES = "docutils"
 _HTML: tuple[str, ...] = ("lxml", "selectolax")
 LIBRARIES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys((".html", ".htm", ".xhtml"), _HTML),
-    ".docx": ("python-docx",),
-    ".pptx": ("lxml",),
+    **dict.fromkeys((".docx", ".pptx"), ("lxml",)),
     ".pdf": ("pypdf", "pypdfium2"),
 }
 INSTALL = "pip install 'xtr-assets[documents]'"

@@ -229,7 +229,7 @@ HOSTILE = {
     "hosts.html": (b"<meta charset=punycode><p>" + b"a" * 9000 + b"-" + b"b" * 9000, "undecodable", "names of hosts"),
     "binary.docx": (b"\xff" * 100, "unparsable", "no Word document"),
     "old.docx": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512), "encrypted", "without a password"),
-    "deep.docx": (changed_docx("<w:sdt>" * 9000 + "</w:sdt>" * 9000), "unparsable", "Excessive depth"),
+    "deep.docx": (changed_docx("<w:sdt>" * 9000 + "</w:sdt>" * 9000), "beyond-limits", "Excessive depth"),
     "cycle.pdf": (
         assembled({1: b"<< /Type /Catalog /Pages 2 0 R >>", 2: b"<< /Type /Pages /Count 9 /Kids [2 0 R 2 0 R] >>"}),
         "unparsable",

@@ -1,25 +1,17 @@
-"""What a Word document says, paragraph by paragraph; opened by python-docx, walked element by element.
+"""What a Word document says, paragraph by paragraph, walked element by element.
 
-`Paragraph.text` of python-docx leaves out tracked insertions, content controls and text boxes (its issues 1123 and
-155). So paragraphs are found here by their elements, and python-docx is asked for the package and the styles.
-
-What stands beside the body is read in its place: a footnote or endnote after the paragraph, or the row of a table, that
-first refers to it; headers and footers at the end of the section that first has them. Comments are left out.
+Tracked insertions, content controls and text boxes are read in their place. So is what stands beside the body: a
+footnote or endnote after the paragraph, or the row of a table, that first refers to it; headers and footers at the end
+of the section that first has them. Comments are left out.
 """
 
-import io
 import re
-import zipfile
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 
-import docx
-from docx.document import Document
-from docx.opc.exceptions import OpcError
-from docx.opc.part import Part
 from lxml import etree
 
-from xtr_assets.core.chunking.blocks import Block, DocumentRefused
-from xtr_assets.core.chunking.office_package import parsed, text_of, untyped, weigh
+from xtr_assets.core.chunking.blocks import Block
+from xtr_assets.core.chunking.office_package import Package, read_package, text_of
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
@@ -37,27 +29,22 @@ _HEADING = re.compile(r"heading ([0-9])", re.IGNORECASE)
 
 def docx_blocks(data: bytes) -> list[Block]:
     """The blocks of a document; places are numbers of paragraphs. Raises DocumentRefused."""
-    weigh(data, "Word document", "DOCX")
-    try:
-        document = docx.Document(io.BytesIO(data))
-        for part in (document, document.styles):
-            untyped(part.element)
-        return list(_blocks(document))
-    except etree.XMLSyntaxError as error:
-        if error.code == etree.ErrorTypes.ERR_NO_MEMORY:
-            raise MemoryError from error
-        detail = f"no Word document: {error!s:.200}; open it in a word processor and save it again as DOCX"
-        raise DocumentRefused("unparsable", detail) from error
-    except (OpcError, KeyError, ValueError, etree.LxmlError, zipfile.BadZipFile, NotImplementedError) as error:
-        detail = f"no Word document: {error!s:.200}; open it in a word processor and save it again as DOCX"
-        raise DocumentRefused("unparsable", detail) from error
+    return read_package(data, "Word document", "DOCX", "word processor", _blocks)
 
 
-def _blocks(document: Document) -> Iterator[Block]:
-    levels = _levels(document)
+def _blocks(package: Package) -> Iterator[Block]:
+    main = package.main
+    document, related = package.part(main), package.related(main)
+    body = document.find(f"{_W}body")
+    if body is None:
+        kind = etree.QName(document)
+        # Named as the dialogs of Word do.
+        strict = "a Strict Open XML Document, and no plain Word Document"
+        raise ValueError(f"it is {strict if 'purl.oclc.org' in str(kind.namespace) else f'a {kind.localname}'}")
+    levels = _levels(package, related)
     row: etree._Element | None = None
     held: list[tuple[int, str]] = []
-    for number, (paragraph, of_row, beside) in enumerate(_walked(document.element.body, Beside(document.part)), 1):
+    for number, (paragraph, of_row, beside) in enumerate(_walked(body, Beside(package, related)), 1):
         if held and (of_row is None or of_row is not row):
             yield _row(held)
             held = []
@@ -80,8 +67,8 @@ def _row(held: list[tuple[int, str]]) -> Block:
 class Beside:
     """What stands beside the body of a document: notes, headers and footers, each handed out once."""
 
-    def __init__(self, part: Part) -> None:
-        self._part = part
+    def __init__(self, package: Package, related: Mapping[str, tuple[str, str]]) -> None:
+        self._package, self._related = package, related
         self._used = set[str]()
         self._notes: dict[str, dict[str, etree._Element]] = {}
 
@@ -101,18 +88,15 @@ class Beside:
         """The headers and footers that a section is the first to have, in order."""
         found = []
         for reference in [] if section is None else section:
-            target = self._part.rels.get(reference.get(f"{_R}id", ""))
-            if reference.tag not in _MARGINS or target is None or target.is_external:
-                continue
-            name = str(target.target_part.partname)
-            if name not in self._used:
+            _, name = self._related.get(reference.get(f"{_R}id", ""), ("", ""))
+            if reference.tag in _MARGINS and name and name not in self._used:
                 self._used.add(name)
-                found.append(parsed(target.target_part.blob))
+                found.append(self._package.part(name))
         return found
 
     def _of_kind(self, kind: str) -> dict[str, etree._Element]:
-        parts = [one.target_part for one in self._part.rels.values() if one.reltype.endswith(f"/{kind}s")]
-        return {note.get(f"{_W}id", ""): note for part in parts for note in parsed(part.blob).iter(f"{_W}{kind}")}
+        roots = [self._package.part(name) for told, name in self._related.values() if told == f"{kind}s"]
+        return {note.get(f"{_W}id", ""): note for root in roots for note in root.iter(f"{_W}{kind}")}
 
 
 def _walked(
@@ -165,9 +149,10 @@ def _said(paragraph: etree._Element) -> Iterator[str]:
             yield _MARKS[element.tag]
 
 
-def _levels(document: Document) -> dict[str, int]:
+def _levels(package: Package, related: Mapping[str, tuple[str, str]]) -> dict[str, int]:
     """The heading level of each style that has one, by the style's id; a style may have it from the one below it."""
-    names = {one.get(f"{_W}styleId", ""): one for one in document.styles.element.iter(f"{_W}style")}
+    part = next((name for kind, name in related.values() if kind == "styles"), None)
+    names = {} if part is None else {one.get(f"{_W}styleId", ""): one for one in package.part(part).iter(f"{_W}style")}
     found: dict[str, int] = {}
     for identity in names:
         at, passed = identity, set[str]()

@@ -3,24 +3,48 @@
 import io
 import posixpath
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Iterable, Mapping
 
 from lxml import etree
 
-from xtr_assets.core.chunking.blocks import DocumentRefused
+from xtr_assets.core.chunking.blocks import Block, DocumentRefused
 
-# A package whose parts are larger than this together, unpacked, is refused unread: python-docx holds all of them.
+# A package whose parts are larger than this together, unpacked, is refused unread.
 MAX_UNPACKED = 256 << 20
 MAX_PARTS = 10_000
 # What the programs of 1997 wrote, and what encrypted packages lie in.
 _COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_DAMAGED = (etree.LxmlError, zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, KeyError, ValueError)
+# Elements inside each other, or a text, beyond what libxml2 takes.
+_BEYOND = (etree.ErrorTypes.ERR_RESOURCE_LIMIT, etree.ErrorTypes.ERR_NAME_TOO_LONG)
+
+
+def read_package(
+    data: bytes, document: str, suffix: str, program: str, read: Callable[["Package"], Iterable[Block]]
+) -> list[Block]:
+    """What `read` makes of a package, whole or not at all.
+
+    document, suffix, program : as people call it ("Word document", "DOCX"), and what opens it. Raises DocumentRefused.
+    """
+    weigh(data, document, suffix)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return list(read(Package(archive)))
+    except _DAMAGED as error:
+        code = error.code if isinstance(error, etree.XMLSyntaxError) else None
+        if code == etree.ErrorTypes.ERR_NO_MEMORY:
+            raise MemoryError from error
+        if code in _BEYOND:
+            detail = f"a part of it is beyond what libxml2 takes ({error!s:.200}); split or exclude the file"
+            raise DocumentRefused("beyond-limits", detail) from error
+        detail = f"no {document}: {error!s:.200}; open it in a {program} and save it again as {suffix}"
+        raise DocumentRefused("unparsable", detail) from error
 
 
 def weigh(data: bytes, document: str, suffix: str) -> None:
-    """Refuse what is no package, is encrypted, or unpacks to too much, before a part of it is unpacked.
-
-    document, suffix : as people call it ("Word document", "DOCX"). Raises DocumentRefused.
-    """
+    """Refuse what is no package, is encrypted, or unpacks to too much, before a part of it is unpacked. Raises
+    DocumentRefused."""
     if data.startswith(_COMPOUND):
         old = suffix[:-1].lower()
         detail = f"encrypted, or a .{old} of 1997 under another name; save it as {suffix} without a password"
@@ -44,11 +68,7 @@ def weigh(data: bytes, document: str, suffix: str) -> None:
 def parsed(part: bytes) -> etree._Element:
     """The root of a part. Raises ValueError where it has a document type: no package may, and what its entities stand
     for would be read by one program and not by another."""
-    return untyped(etree.fromstring(part, etree.XMLParser(resolve_entities=False, no_network=True)))
-
-
-def untyped(root: etree._Element) -> etree._Element:
-    """The same root. Raises ValueError where its part has a document type."""
+    root = etree.fromstring(part, etree.XMLParser(resolve_entities=False, no_network=True))
     if root.getroottree().docinfo.doctype:
         raise ValueError("a part of it declares a document type, which no part may")
     return root
@@ -89,5 +109,7 @@ class Package:
     @property
     def main(self) -> str:
         """The name of the part that the package is about."""
-        kinds = dict(self.related("").values())
-        return kinds["officeDocument"]
+        name = next((name for kind, name in self.related("").values() if kind == "officeDocument"), None)
+        if name is None:
+            raise ValueError("none of its parts is said to be the main one")
+        return name

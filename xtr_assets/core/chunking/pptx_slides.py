@@ -5,15 +5,12 @@ tables, diagrams (SmartArt) and the words of charts, in the order of the file. W
 on no slide; date, number and footer, which stand on each, are left out, and so are comments.
 """
 
-import io
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 
 from lxml import etree
 
 from xtr_assets.core.chunking.blocks import Block, DocumentRefused
-from xtr_assets.core.chunking.office_package import Package, text_of, weigh
+from xtr_assets.core.chunking.office_package import Package, read_package, text_of
 
 MAX_SLIDES = 10_000
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
@@ -21,29 +18,16 @@ _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationship
 _STRICT = "{http://purl.oclc.org/ooxml/officeDocument/relationships}"
 _TITLES = frozenset({"title", "ctrTitle"})
 _ON_EACH = frozenset({"dt", "ftr", "hdr", "sldNum"})
-_DAMAGED = (etree.LxmlError, zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError)
 # The second form of a shape for old programs.
 _FALLBACK = "Fallback"
+# What a chart keeps of names of series and categories; of several levels these may be.
+_NAMES = frozenset({"strCache", "multiLvlStrCache"})
 
 
 def pptx_slides(data: bytes) -> list[Block]:
     """The texts of each slide; places are numbers of slides, the title of a slide has level 1. Raises
     DocumentRefused."""
-    weigh(data, "presentation", "PPTX")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return _blocks(Package(archive))
-    except etree.XMLSyntaxError as error:
-        if error.code == etree.ErrorTypes.ERR_NO_MEMORY:
-            raise MemoryError from error
-        raise _unreadable(error) from error
-    except (*_DAMAGED, KeyError, ValueError) as error:
-        raise _unreadable(error) from error
-
-
-def _unreadable(error: Exception) -> DocumentRefused:
-    detail = f"no presentation: {error!s:.200}; open it in a presentation program and save it again as PPTX"
-    return DocumentRefused("unparsable", detail)
+    return read_package(data, "presentation", "PPTX", "presentation program", _blocks)
 
 
 def _blocks(package: Package) -> list[Block]:
@@ -100,15 +84,19 @@ def _shapes(root: etree._Element) -> Iterator[etree._Element]:
 
 
 def _placeholder(shape: etree._Element) -> str:
-    """What a shape holds the place of: "title", "body", "ftr"...; "" where it is none."""
-    found = next((one for one in shape.iter() if _name(one) == "ph"), None)
+    """What a shape holds the place of: "title", "body", "ftr"...; "" where it is none, or no shape but a frame."""
+    within = shape.iter() if _name(shape) == "sp" else ()
+    found = next((one for one in within if _name(one) == "ph"), None)
     return "" if found is None else str(found.get("type", "obj"))
 
 
 def _shape_text(package: Package, related: Mapping[str, tuple[str, str]], shape: etree._Element) -> str:
     """What stands in a shape: its paragraphs, the rows of its tables, and what its frame refers to."""
     said = [_text_of(shape)]
-    for element in shape.iter():
+    walk = etree.iterwalk(shape, events=("start",))
+    for _, element in walk:
+        if _name(element) == _FALLBACK:
+            walk.skip_subtree()
         reference = {"relIds": "dm", "chart": "id"}.get(_name(element))
         target = related.get(_reference(element, reference)) if reference else None
         if target is not None:
@@ -128,8 +116,7 @@ def _text_of(root: etree._Element) -> str:
             cells = (cell for cell in element if _name(cell) == "tc")
             lines.append("\t".join(" ".join(_text_of(cell).split()) for cell in cells).strip())
             walk.skip_subtree()
-        elif name == "strCache":
-            # Names of series and categories of a chart.
+        elif name in _NAMES:
             lines.append(" ".join(text_of(one) for one in element.iter() if _name(one) == "v").strip())
             walk.skip_subtree()
         elif name == "p" and _is_drawn(element):

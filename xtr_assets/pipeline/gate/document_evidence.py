@@ -22,7 +22,7 @@ HTML, DOCX, PPTX, PDF = frozenset({".html", ".htm", ".xhtml"}), ".docx", ".pptx"
 SUFFIXES = HTML | {DOCX, PPTX, PDF}
 # What reads each kind, in the build or here.
 _MODULES: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(HTML, ("lxml", "selectolax")), DOCX: ("docx", "lxml"), PPTX: ("lxml",), PDF: ("pypdf", "pypdfium2"),
+    **dict.fromkeys(HTML, ("lxml", "selectolax")), DOCX: ("lxml",), PPTX: ("lxml",), PDF: ("pypdf", "pypdfium2"),
 }  # fmt: skip
 # Pages of PDF that are read again in one check, and of one file: 3 to 45 ms each; one of each file is, whatever their
 # number. Of the others ids, columns and numbers are compared.

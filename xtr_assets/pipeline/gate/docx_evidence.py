@@ -6,7 +6,7 @@ import posixpath
 import zipfile
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
@@ -23,7 +23,7 @@ _OLD_FORM = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallba
 _BY_ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _UNREADABLE = (
     zipfile.BadZipFile,
-    KeyError,
+    LookupError,
     ValueError,
     SyntaxError,
     OSError,
@@ -89,15 +89,16 @@ class _Reading:
 
     def __init__(self, package: zipfile.ZipFile) -> None:
         self._package = package
-        relations = _relations(ElementTree.fromstring(package.read("_rels/.rels")), "")
+        relations = _relations(root_of(package.read("_rels/.rels")), "")
         main = next((one.target for one in relations.values() if one.kind.endswith("/officeDocument")), None)
         if main is None:
             raise KeyError("no main part")
         folder, name = posixpath.split(main)
         beside = posixpath.join(folder, "_rels", f"{name}.rels")
         known = beside in package.namelist()
-        self._relations = _relations(ElementTree.fromstring(package.read(beside)), folder) if known else {}
-        self._notes: Mapping[str, dict[str, Element]] = {kind: self._notes_of(kind) for kind in ("footnote", "endnote")}
+        self._relations = _relations(root_of(package.read(beside)), folder) if known else {}
+        # By kind, those that were not referred to yet.
+        self._notes: dict[str, dict[str, Element]] = {}
         self._margins = set[str]()
         body = root_of(package.read(main)).find(f"{_WORD}body")
         if body is None:
@@ -115,6 +116,12 @@ class _Reading:
         if part is None or part not in self._package.namelist():
             return {}
         return style_levels(root_of(self._package.read(part)))
+
+    def _note(self, kind: str, number: str) -> Element | None:
+        """A note that nothing referred to before; None where there is none."""
+        if kind not in self._notes:
+            self._notes[kind] = self._notes_of(kind)
+        return self._notes[kind].pop(number, None)
 
     def _notes_of(self, kind: str) -> dict[str, Element]:
         parts = [one.target for one in self._relations.values() if one.kind.endswith(f"/{kind}s")]
@@ -134,7 +141,7 @@ class _Reading:
             kind = element.tag.removeprefix(_WORD)
             if passed:
                 rows -= kind == "tr"
-                notes = [self._notes[which].pop(number, None) for which, number in referred.pop(id(paragraph), [])]
+                notes = [self._note(which, number) for which, number in referred.pop(id(paragraph), [])]
                 waiting += [note for note in notes if note is not None]
                 if not rows:
                     for one in (*waiting, *self._of_section(element, kind)):
@@ -143,9 +150,9 @@ class _Reading:
                 continue
             if element.tag == _OLD_FORM:
                 continue
-            if paragraph is not None and kind in ("del", "moveFrom"):
+            if kind in ("del", "moveFrom"):
                 # Paragraphs inside what is deleted count, and say nothing.
-                found += [[] for _ in element.iter(f"{_WORD}p")]
+                found += [[] for _ in range(_paragraphs(element))]
                 continue
             if kind == "p":
                 paragraph = []
@@ -172,6 +179,17 @@ class _Reading:
             if relation.target not in self._margins:
                 self._margins.add(relation.target)
                 yield root_of(self._package.read(relation.target))
+
+
+def _paragraphs(element: Element) -> int:
+    """How many paragraphs lie below an element, without those of a drawing's second form."""
+    count, waiting = 0, [element]
+    while waiting:
+        one = waiting.pop()
+        if one.tag != _OLD_FORM:
+            count += one.tag == f"{_WORD}p"
+            waiting += one
+    return count
 
 
 def _said(element: Element, kind: str, parent: str) -> Iterator[str]:

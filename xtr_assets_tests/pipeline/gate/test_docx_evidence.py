@@ -12,7 +12,7 @@ from xtr_assets.core.chunking.docx_body import docx_blocks
 from xtr_assets.pipeline.gate.document_evidence import document_faults, refusal_faults
 from xtr_assets.pipeline.gate.docx_evidence import paragraphs_of
 from xtr_assets.pipeline.gate.text_evidence import Row
-from xtr_assets_tests.documents import MANUAL, NOTED, note, paragraph, parts_docx, referred, said, section, word
+from xtr_assets_tests.documents import MANUAL, NOTED, OFFICE, note, paragraph, parts_docx, referred, said, section, word
 
 
 def rows_of(data: bytes, max_chars: int = 2000) -> list[Row]:
@@ -129,6 +129,63 @@ def test_a_document_that_its_reader_refuses_for_a_part_is_in_quarantine_rightly(
     else:
         assert faults(data, rows) == []
     assert list(refusal_faults("a.docx", MANUAL, {"unparsable"})) == ["it is in quarantine and can be read"]
+
+
+def test_a_box_that_was_taken_out_counts_its_paragraphs_once() -> None:
+    """Word writes a box in two forms; with that of a deleted box counted twice, no build were published."""
+    box = f"<w:txbxContent>{paragraph(said('in a box'))}</w:txbxContent>"
+    forms = "".join(f"<mc:{form} {_FORMS}>{box}</mc:{form}>" for form in ("Choice", "Fallback"))
+    drawn = f"<w:r><mc:AlternateContent {_FORMS}>{forms}</mc:AlternateContent></w:r>"
+    body = paragraph(f"<w:del>{drawn}</w:del>", said("One."), f"<w:moveFrom>{drawn}</w:moveFrom>")
+    data = parts_docx(body + f"<w:del>{paragraph(said('Gone.'))}</w:del>" + paragraph(said("Two.")))
+    (row,) = rows_of(data)
+    assert (row["text"], row["end_line"]) == ("One.\n\nTwo.", 5) and faults(data, [row]) == []
+
+
+_FORMS = "xmlns:mc='http://schemas.openxmlformats.org/markup-compatibility/2006'"
+_LINKED = f"<Relationship Id='more' Type='{OFFICE}/%s' Target='%s'/></Relationships>"
+# What Word writes or takes, and a library once refused: by the part that it stands in, what is there and what becomes
+# of it.
+TAKEN = {
+    "macros, under another name": ("[Content_Types].xml", ".document.main+xml", ".document.macroEnabled.main+xml"),
+    "a template, under another name": ("[Content_Types].xml", ".document.main+xml", ".template.main+xml"),
+    "a picture that is nowhere": ("word/_rels/document.xml.rels", "</Relationships>", _LINKED % ("image", "NULL")),
+    "a link to a bookmark": ("word/_rels/document.xml.rels", "</Relationships>", _LINKED % ("hyperlink", "#here")),
+    "no styles": ("word/_rels/document.xml.rels", "relationships/styles", "relationships/other"),
+    "an encoding of several bytes": ("word/document.xml", "", "<?xml version='1.0' encoding='GBK'?>"),
+}
+
+
+@pytest.mark.parametrize("case", TAKEN)
+def test_a_document_whose_text_can_be_read_is_read_by_both(case: str) -> None:
+    """What was in quarantine, and could be read a second time, stopped every build."""
+    name, said_now, becomes = TAKEN[case]
+    plain = parts_docx(paragraph(said("One.")))
+    with zipfile.ZipFile(io.BytesIO(plain)) as made:
+        text = made.read(name).decode()
+    assert said_now in text
+    data = broken(plain, name, text.replace(said_now, becomes, 1).encode())
+    (row,) = rows_of(data)
+    assert row["text"] == "One." and faults(data, [row]) == []
+
+
+def test_what_is_beyond_its_parser_is_said_so_and_not_looked_into() -> None:
+    cells = 300
+    data = parts_docx("<w:sdt>" * cells + paragraph(said("One.")) + "</w:sdt>" * cells)
+    with pytest.raises(DocumentRefused) as refused:
+        docx_blocks(data)
+    assert refused.value.reason == "beyond-limits" and list(refusal_faults("a.docx", data, {"beyond-limits"})) == []
+
+
+def test_a_document_of_another_kind_is_told_as_what_it_is() -> None:
+    strict = "http://purl.oclc.org/ooxml/wordprocessingml/main"
+    for root, told in ((f"<document xmlns='{strict}'/>", "a Strict Open XML Document"), ("<workbook/>", "a workbook")):
+        data = broken(MANUAL, "word/document.xml", root.encode())
+        with pytest.raises(DocumentRefused, match=told):
+            docx_blocks(data)
+        assert not list(refusal_faults("a.docx", data, {"unparsable"}))
+    with pytest.raises(DocumentRefused, match="said to be the main one"):
+        docx_blocks(broken(MANUAL, "_rels/.rels", b"<Relationships/>"))
 
 
 def test_a_footnote_that_refers_to_itself_or_to_nothing_ends() -> None:
