@@ -49,6 +49,12 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     return frame(f"<a:tbl>{cells}</a:tbl>")
 
 
+def forms(first: str, second: str) -> str:
+    """Something in the form of today, and in the one for old programs."""
+    inside = f"<mc:Choice>{first}</mc:Choice><mc:Fallback>{second}</mc:Fallback>"
+    return f"<mc:AlternateContent>{inside}</mc:AlternateContent>"
+
+
 def frame(element: str) -> str:
     """A frame around what refers to another part."""
     return f"<p:graphicFrame><a:graphic><a:graphicData>{element}</a:graphicData></a:graphic></p:graphicFrame>"
@@ -120,8 +126,7 @@ DECK = deck(
         ),
         Slide(
             shape("Closing a reader twice is no fault.")
-            + f"<mc:AlternateContent><mc:Choice>{shape('New form')}</mc:Choice>"
-            f"<mc:Fallback>{shape('Old form')}</mc:Fallback></mc:AlternateContent>"
+            + forms(shape("New form"), shape("Old form"))
         ),
         Slide(
             frame('<dgm:relIds r:dm="one"/>') + frame('<c:chart r:id="two"/>') + shape("Reader", place="title"),

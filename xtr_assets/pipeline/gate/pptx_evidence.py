@@ -24,7 +24,7 @@ _UNPACKED = 256 << 20
 _CUT_FROM, _CUT_LEAST = 200, 100
 _REPEATED = ("dt", "ftr", "hdr", "sldNum")
 _UNREADABLE = (
-    zipfile.BadZipFile, KeyError, ValueError, SyntaxError, OSError, NotImplementedError, RuntimeError, EOFError,
+    zipfile.BadZipFile, LookupError, ValueError, SyntaxError, OSError, NotImplementedError, RuntimeError, EOFError,
     StopIteration, zlib.error,
 )  # fmt: skip
 
@@ -101,8 +101,9 @@ def _slides(package: zipfile.ZipFile) -> Iterator[Slide]:
         name = by_id[_reference(one, "id")][1]
         relations, root = _relations(package, name), _root(package, name)
         notes = [_root(package, target) for kind, target in relations.values() if kind.endswith("/notesSlide")]
-        said = [*_said(package, relations, root), *(text for note in notes for text in _notes(note))]
-        titles = ["".join(_plain(shape)) for shape in _titled(root)]
+        bodies = [body for note in notes for body in _placed(note, "body")]
+        said = [*_said(package, relations, root), *(text for body in bodies for text in _plain(body))]
+        titles = ["".join(_plain(shape)) for shape in _placed(root, "title", "ctrTitle")]
         yield Slide(tuple(one for one in titles if one.strip()), "".join(said))
 
 
@@ -126,25 +127,20 @@ def _plain(element: Element) -> Iterator[str]:
         return
     if _local(element) in ("t", "br"):
         yield element.text or " "
-    if _local(element) == "strCache":
+    if _local(element) in ("strCache", "multiLvlStrCache"):
         yield from (one.text or "" for one in element.iter() if _local(one) == "v")
     for child in element:
         yield from _plain(child)
 
 
-def _notes(root: Element) -> Iterator[str]:
-    for shape in root.iter():
-        if _local(shape) == "sp" and _place(shape) == "body":
-            yield from _plain(shape)
-
-
-def _titled(root: Element) -> Iterator[Element]:
+def _placed(root: Element, *kinds: str) -> Iterator[Element]:
+    """The shapes that hold the place of one of these."""
     if _local(root) == "Fallback":
         return
-    if _local(root) == "sp" and _place(root) in ("title", "ctrTitle"):
+    if _local(root) == "sp" and _place(root) in kinds:
         yield root
     for child in root:
-        yield from _titled(child)
+        yield from _placed(child, *kinds)
 
 
 def _is_hidden(element: Element) -> bool:

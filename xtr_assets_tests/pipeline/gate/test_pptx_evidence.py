@@ -1,6 +1,8 @@
 """PPTX is read a second time by expat: what is lost beside the shapes, and what a slide is called."""
 
 import dataclasses
+import io
+import zipfile
 
 import pytest
 
@@ -10,7 +12,7 @@ from xtr_assets.pipeline.gate.document_evidence import document_faults, refusal_
 from xtr_assets.pipeline.gate.pptx_evidence import slides_of
 from xtr_assets.pipeline.gate.text_evidence import Row
 from xtr_assets_tests.pipeline.gate.test_docx_evidence import broken
-from xtr_assets_tests.presentations import DECK, Slide, deck, shape
+from xtr_assets_tests.presentations import DECK, Slide, chart, deck, drawn, forms, frame, shape
 
 
 def rows_of(data: bytes, max_chars: int = 2000) -> list[Row]:
@@ -91,3 +93,39 @@ def test_a_part_with_a_document_type_is_none_for_both() -> None:
 def test_sections_of_slides_are_no_slides() -> None:
     """Of a presentation with sections each slide is named by the same element again."""
     assert [len(one.titles) for one in slides_of(DECK) or []] == [1, 1, 0, 1]
+
+
+def test_notes_and_charts_in_two_forms_are_read_once() -> None:
+    """Notes that hold a formula are written in two forms; with both read, no build were published any more."""
+    slide = Slide(
+        frame(forms('<c:chart r:id="one"/>', '<c:chart r:id="two"/>')),
+        notes="Say why.",
+        beside={"one": chart("New", "a"), "two": chart("Old", "b")},
+    )
+    data = deck([slide])
+    with zipfile.ZipFile(io.BytesIO(data)) as made:
+        notes = made.read("ppt/notes1.xml").decode()
+    body = shape("Say why.", place="body")
+    assert body in notes
+    data = broken(data, "ppt/notes1.xml", notes.replace(body, forms(body, shape("Old", place="body"))).encode())
+    assert [row["text"] for row in rows_of(data)] == ["New\na\n\nSay why."] and faults(data, rows_of(data)) == []
+
+
+def test_categories_of_several_levels_are_words_of_a_chart() -> None:
+    levels = chart("Files", "opened").replace("strCache>", "multiLvlStrCache>")
+    data = deck([Slide(frame('<c:chart r:id="one"/>'), beside={"one": levels})])
+    assert [row["text"] for row in rows_of(data)] == ["Files\nopened"] and faults(data, rows_of(data)) == []
+
+
+def test_a_frame_is_no_title_and_no_footer() -> None:
+    for place in ("title", "ftr"):
+        held = frame(f'<p:ph type="{place}"/><a:tbl><a:tr><a:tc>{drawn("cell")}</a:tc></a:tr></a:tbl>')
+        (row,) = rows_of(data := deck([Slide(held)]))
+        assert (row["symbol"], row["text"]) == ("slide 1", "cell") and faults(data, [row]) == []
+
+
+def test_what_is_beyond_its_parser_is_said_so_and_not_looked_into() -> None:
+    data = deck([Slide("<p:grpSp>" * 300 + shape("deep") + "</p:grpSp>" * 300)])
+    with pytest.raises(DocumentRefused) as refused:
+        pptx_slides(data)
+    assert refused.value.reason == "beyond-limits"
