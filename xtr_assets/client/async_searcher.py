@@ -138,7 +138,13 @@ class AsyncRemoteSearcher(Connected):
             await anyio.sleep(step.seconds)
             return None
         client = self._client.here()
-        return await cancellable(client.send(self._destination.request(client, step.call, step.pinned)))
+        request = self._destination.request(client, step.call, step.pinned)
+        try:
+            # httpx bounds each wait for more of an answer, and not all of them.
+            with anyio.fail_after(self._destination.timeout):
+                return await cancellable(client.send(request))
+        except TimeoutError as error:
+            raise httpx.ReadTimeout("the answer goes on", request=request) from error
 
 
 async def connect_async(

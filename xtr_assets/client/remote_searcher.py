@@ -1,7 +1,8 @@
 """The Searcher's interface over HTTP, for threads."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from time import sleep
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from time import monotonic, sleep
 from typing import Any, TypeVar
 
 import httpx
@@ -146,7 +147,7 @@ class RemoteSearcher(Connected):
             return None
         client = self._client.here()
         try:
-            return client.send(self._destination.request(client, step.call, step.pinned))
+            return _whole(client, self._destination.request(client, step.call, step.pinned), self._destination.timeout)
         except httpx.HTTPError:
             raise
         except BaseException:
@@ -154,6 +155,32 @@ class RemoteSearcher(Connected):
             # may be raised in any step of giving it back. The next question has a client that has all of them.
             self._client.forget(client)
             raise
+
+
+class _Bounded(httpx.SyncByteStream):
+    """An answer that comes until a time of `monotonic`: httpx bounds each wait for more of it, and not all of them."""
+
+    def __init__(self, stream: httpx.SyncByteStream, until: float) -> None:
+        self._stream, self._until = stream, until
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self._stream:
+            yield part
+            if monotonic() > self._until:
+                raise httpx.ReadTimeout("the answer goes on")
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def _whole(client: httpx.Client, request: httpx.Request, seconds: float) -> httpx.Response:
+    """The answer to a request. Raises httpx.ReadTimeout where it takes longer."""
+    until = monotonic() + seconds
+    with closing(client.send(request, stream=True)) as answer:
+        assert isinstance(answer.stream, httpx.SyncByteStream)
+        answer.stream = _Bounded(answer.stream, until)
+        answer.read()
+    return answer
 
 
 def connect(

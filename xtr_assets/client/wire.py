@@ -130,8 +130,10 @@ def unreachable(url: str, error: httpx.HTTPError, seconds: float) -> XtrAssetsEr
     """What to raise where no answer came."""
     if isinstance(error, httpx.TimeoutException):
         return QuestionTimeout(f"no answer of {url} within {seconds:g} s; give more `timeout`, or ask for less")
-    said = f"no server at {url} ({type(error).__name__}: {error}); `xtr-assets serve` starts one"
-    return RemoteError(said + proxy_hint(url))
+    said = f"({type(error).__name__}: {error})"
+    if isinstance(error, httpx.ConnectError | httpx.ProxyError):
+        return RemoteError(f"no server at {url} {said}; `xtr-assets serve` starts one{proxy_hint(url)}")
+    return RemoteError(f"no whole answer of {url} {said}; the log of the server, or of a proxy before it, says why")
 
 
 def _error(answer: httpx.Response, document: Any) -> XtrAssetsError:

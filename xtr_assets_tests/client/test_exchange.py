@@ -64,7 +64,7 @@ def test_a_connection_that_was_lost_is_tried_so_often_and_one_that_is_refused_on
     next(steps)
     for _ in range(ATTEMPTS - 1):
         assert steps.throw(httpx.RemoteProtocolError("closed")) == Send(CALL, None)
-    with pytest.raises(RemoteError, match="no server at http://there"):
+    with pytest.raises(RemoteError, match="no whole answer of http://there"):
         steps.throw(httpx.RemoteProtocolError("closed"))
     for error, raised in ((httpx.ConnectError("no"), RemoteError), (httpx.ReadTimeout("slow"), QuestionTimeout)):
         steps = ask(THERE, CALL, None, dict)

@@ -4,8 +4,9 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from time import sleep
 from typing import Any
 
 import pytest
@@ -33,11 +34,18 @@ def another(*answers: Answer) -> Iterator[tuple[str, list[str]]]:
         def log_message(self, *_: Any) -> None:
             """Nothing on standard error."""
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
+    with serving(Handler) as url:
+        yield url, asked
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The URL of a server that answers so."""
+    server = HTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()
@@ -118,6 +126,34 @@ def test_an_answer_that_does_not_come_is_a_timeout() -> None:
     short: Answer = (200, {"Content-Length": "99"}, b"{")
     with another(short) as (url, _), pytest.raises((xa.QuestionTimeout, xa.RemoteError), match=url):
         xa.connect(url, timeout=0.2)
+
+
+def test_an_answer_that_comes_in_many_pieces_ends_with_the_time_that_was_given() -> None:
+    """Each piece came within it, and an answer of such pieces never ended."""
+    with trickling(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n") as url:
+        with pytest.raises(xa.QuestionTimeout, match=r"no answer of .* within 0.05 s"):
+            xa.connect(url, timeout=0.05)
+        with pytest.raises(xa.QuestionTimeout, match=r"no answer of .* within 0.05 s"):
+            asyncio.run(xa.connect_async(url, timeout=0.05))
+
+
+@contextmanager
+def trickling(head: bytes) -> Iterator[str]:
+    """A server that answers with a byte now and then, until whoever asked leaves."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.wfile.write(head)
+            with suppress(OSError):
+                while True:
+                    self.wfile.write(b" ")
+                    sleep(0.005)
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing on standard error."""
+
+    with serving(Handler) as url:
+        yield url
 
 
 def test_no_server_is_said_with_the_remedy() -> None:
