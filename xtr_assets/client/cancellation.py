@@ -28,6 +28,8 @@ async def cancellable(request: Coroutine[Any, Any, Result]) -> Result:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         scope.cancel()
+        # An error that it still ends in is nobody's: asyncio would tell of one that no one looks at.
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         raise
 
 

@@ -1,14 +1,17 @@
 """Who is cancelled leaves at once, and the connection is given back."""
 
 import asyncio
+import gc
 import json
 from functools import partial
+from typing import Any
 
 import anyio
 import httpx
 import pytest
 
 import xtr_assets as xa
+from xtr_assets.client.cancellation import cancellable
 from xtr_assets.client.destination import Destination
 from xtr_assets.server.part_call import PartRequest, PartServers
 
@@ -87,3 +90,26 @@ def test_a_front_gives_back_the_connection_of_a_replica_that_came_second() -> No
         return transport.taken, transport.back
 
     assert asyncio.run(ask()) == (2, 2)
+
+
+def test_a_request_that_was_left_and_fails_is_nobodys_error() -> None:
+    """Asyncio told of each such error with its traceback: of all questions that were cancelled while a server was
+    away."""
+
+    async def fails() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            raise httpx.ConnectError("away")
+
+    async def leave(told: list[dict[str, Any]]) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.001):
+                await cancellable(fails())
+        await asyncio.sleep(0.001)
+        gc.collect()
+
+    told: list[dict[str, Any]] = []
+    asyncio.run(leave(told))
+    assert told == []
