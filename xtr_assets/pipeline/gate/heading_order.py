@@ -31,7 +31,15 @@ _BESIDE_KEYS = re.compile(r"\s|$|#|-\s|-$|[\])}]|\{[{%]")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
 # HTML that goes on beyond blank lines: where it ends is not looked for.
 _RAW_HTML = re.compile(r" {0,3}<(?:[!?]|(?:script|pre|style|textarea)\b)", re.IGNORECASE)
-_HTML = re.compile(r" {0,3}<")
+# Tags that begin a block of HTML wherever they stand; it ends at a blank line.
+_BLOCK = re.compile(
+    r" {0,3}</?(?:address|article|aside|blockquote|body|caption|center|col|colgroup|dd|details|dialog|dir|div|dl|dt"
+    r"|fieldset|figcaption|figure|footer|form|frame|h[1-6]|head|header|hr|html|iframe|legend|li|link|main|menu|nav|ol"
+    r"|option|p|section|summary|table|tbody|td|tfoot|th|thead|title|tr|track|ul)(?:[ \t]|/?>|$)",
+    re.IGNORECASE,
+)
+# What may begin one: a tag that ends with its line.
+_TAG = re.compile(r" {0,3}</?[A-Za-z][A-Za-z0-9-]*(?:[ \t/].*)?>.*", re.DOTALL)
 _MATH = "$$"
 
 
@@ -78,7 +86,7 @@ class _Reading:
             return self._behind_fence(at, opens[1])
         if _RAW_HTML.match(line):
             return self._passed(at, len(self.lines))
-        if _HTML.match(line) or line.strip() == _MATH:
+        if _BLOCK.match(line) or line.strip() == _MATH or (_TAG.fullmatch(line) and line.rstrip().endswith(">")):
             return self._behind_block(at)
         if (atx := _ATX.fullmatch(line)) is not None:
             words = " ".join(line.lstrip("#").split()) if is_plain_heading(line) else None
@@ -103,11 +111,11 @@ class _Reading:
 
     def _behind_block(self, at: int) -> int:
         """Up to a blank line, or the end of a formula."""
-        formula, end = self.lines[at].strip() == _MATH, at + 1
+        formula, surely, end = self.lines[at].strip() == _MATH, _BLOCK.match(self.lines[at]), at + 1
         while end < len(self.lines) and self.lines[end].strip(BLANKS):
-            # What opens is no formula where something else begins in it, which may go on beyond blank lines.
-            if formula and (_RAW_HTML.match(self.lines[end]) or _FENCE.fullmatch(self.lines[end])):
-                break
+            # Text may begin so, too: then code or HTML begins in it, and goes on beyond blank lines.
+            if not surely and (_RAW_HTML.match(self.lines[end]) or _FENCE.fullmatch(self.lines[end])):
+                return self._passed(at, len(self.lines))
             end += 1
             if formula and self.lines[end - 1].rstrip().endswith(_MATH):
                 break

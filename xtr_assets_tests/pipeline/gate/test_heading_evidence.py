@@ -131,6 +131,21 @@ ODD = [
     "\x0b \n## B `c`\n[r]: u\n---\n",
     "$$\n<!--\n\n# no\n",
     "$$\n```\n\n# no\n```\n\n# A\n",
+    "$$\n```\n$$\n\n# A\n\n```\n# no\n```\n",
+    # Lines that begin with a tag, an address or a sign, and code below them.
+    *(
+        f"# A\n\n{line}\n```bash\na\n\n# no\n```\n\n# B\n\nend\n"
+        for line in (
+            "<https://example.org>",
+            "<b>Bold</b>",
+            "<3 words",
+            "text\n<br>",
+            "<img src='x'> shows",
+            "<me@there.org>",
+        )
+    ),
+    "# A\n\nsaid\n<b>Bold</b>\n<!-- c\n\n# no\n-->\n",
+    "<details>\n```\na\n\n# Yes\n",
 ]
 
 
