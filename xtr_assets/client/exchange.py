@@ -147,12 +147,18 @@ def search_tokens(
 
 def hydrate(destination: Destination, pinned: int | None, chunk_ids: Sequence[int]) -> Exchange[Hits]:
     """`Searcher.hydrate`. All chunks come from one generation."""
-    ids, found, generation = chunk_numbers(chunk_ids), Hits(), pinned
+    ids, found = chunk_numbers(chunk_ids), Hits()
+    generation = yield from _kept(destination, pinned, several=len(ids) > IDS)
     for start in range(0, len(ids), IDS):
         part = ",".join(map(str, ids[start : start + IDS]))
-        generation, chunks = yield from ask(destination, Call("/v1/chunks", {"ids": part}), generation, chunks_of)
-        found += chunks
+        found += yield from ask(destination, Call("/v1/chunks", {"ids": part}), generation, chunks_of)
     return found
+
+
+def _kept(destination: Destination, pinned: int | None, *, several: bool) -> Exchange[int | None]:
+    """The generation that all requests of a question name: the pinned one; where there are `several`, one that stays
+    until the last of them, as it was named once."""
+    return (yield from refresh(destination, True)) if pinned is None and several else pinned
 
 
 def _arrays(
@@ -176,8 +182,7 @@ def _parts(
     one generation."""
     ((name, queries),) = given.items()
     size, found = _size(queries, asked.k), []
-    # Named once, the generation stays until the last of them.
-    generation = (yield from refresh(destination, True)) if pinned is None and len(queries) > size else pinned
+    generation = yield from _kept(destination, pinned, several=len(queries) > size)
     for start in range(0, max(len(queries), 1), size):
         part = queries[start : start + size]
         call = search_call({name: part, "k": asked.k, "where": asked.where, **besides}, asked.settings)

@@ -113,9 +113,9 @@ def found_of(document: Mapping[str, Any]) -> Hits:
     return hits_of(document["hits"], document.get("corrected", ""))
 
 
-def chunks_of(document: Mapping[str, Any]) -> tuple[int, Hits]:
-    """Chunks that were asked for by id, and the generation that they come from."""
-    return number_of(document), hits_of(document["chunks"])
+def chunks_of(document: Mapping[str, Any]) -> Hits:
+    """Chunks that were asked for by id."""
+    return hits_of(document["chunks"])
 
 
 def results_of(read: Callable[[list[dict[str, Any]]], Read], count: int, document: Mapping[str, Any]) -> Read:

@@ -13,6 +13,7 @@ from xtr_assets.client.exchange import (
     HITS,
     IDS,
     NUMBERS,
+    Exchange,
     Question,
     Send,
     Wait,
@@ -97,22 +98,33 @@ def test_a_server_that_never_stands_still_is_told() -> None:
 
 @pytest.mark.parametrize("pinned", [None, 5])
 def test_chunks_of_several_requests_are_of_one_generation(pinned: int | None) -> None:
+    """Of a generation that nobody had named the server kept nothing, and the second request was refused."""
     steps = hydrate(THERE, pinned, range(IDS + 1))
-    first = next(steps)
-    assert isinstance(first, Send) and first.pinned == pinned
+    first = _after_lease(steps, pinned)
+    assert isinstance(first, Send) and first.pinned == 5 and first.call.path == "/v1/chunks"
     second = steps.send(response(200, {"generation": 5, "chunks": []}))
     assert isinstance(second, Send) and (second.pinned, second.call.query) == (5, {"ids": str(IDS)})
+
+
+def test_chunks_of_one_request_are_asked_for_at_once() -> None:
+    first = next(hydrate(THERE, None, range(IDS)))
+    assert isinstance(first, Send) and first.pinned is None and first.call.path == "/v1/chunks"
+
+
+def _after_lease(steps: Exchange[Any], pinned: int | None) -> Send | Wait:
+    """The first step of a question of several requests, behind those which ask what serves, and that it stays."""
+    step = next(steps)
+    if pinned is None:
+        assert step == Send(CALL, None)
+        assert steps.send(response(200, {"generation": 5})) == Send(CALL, 5)
+        step = steps.send(response(200, {"generation": 5}))
+    return step
 
 
 @pytest.mark.parametrize("pinned", [None, 5])
 def test_answers_of_several_requests_are_of_one_generation(pinned: int | None) -> None:
     steps = search_batch(THERE, pinned, ["a"] * (BATCH + 1), "hybrid", Question(10, None, {}))
-    step = next(steps)
-    if pinned is None:
-        # Which generation serves, and that it stays.
-        assert step == Send(CALL, None)
-        assert steps.send(response(200, {"generation": 5})) == Send(CALL, 5)
-        step = steps.send(response(200, {"generation": 5}))
+    step = _after_lease(steps, pinned)
     for count in (BATCH, 1):
         assert isinstance(step, Send) and step.pinned == 5 and step.call.body is not None
         assert len(json.loads(step.call.body)["queries"]) == count
