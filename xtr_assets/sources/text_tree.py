@@ -20,8 +20,9 @@ from xtr_assets.sources.text_decoder import declared_encoding, decode, page_enco
 
 # Of what documents are read to say: 2 reads notes, headers and footers of DOCX, and no PDF whose letters are guessed; 3
 # finds the headings of Markdown by other suffixes, and takes a pointer of Git LFS for no text; 4 reads DOCX behind a
-# comment inside a text, and none whose parts have a document type.
-DOCUMENTS_VERSION = 4
+# comment inside a text, and none whose parts have a document type; 5 reads DOCX of which nothing but text is whole, and
+# categories of charts of several levels.
+DOCUMENTS_VERSION = 5
 # Markdown with JSX (MDX), and with cells of code (Quarto, R Markdown).
 MARKDOWN = (".md", ".markdown", ".mdx", ".qmd", ".rmd")
 # A suffix that is not here, brought in by an include pattern of its own, is plain text.
