@@ -38,9 +38,10 @@ def _blocks(package: Package) -> Iterator[Block]:
     body = document.find(f"{_W}body")
     if body is None:
         kind = etree.QName(document)
-        # Named as the dialogs of Word do.
-        strict = "a Strict Open XML Document, and no plain Word Document"
-        raise ValueError(f"it is {strict if 'purl.oclc.org' in str(kind.namespace) else f'a {kind.localname}'}")
+        if "purl.oclc.org" in str(kind.namespace):
+            # Named as the dialogs of Word do.
+            raise ValueError("it is a Strict Open XML Document, and no plain Word Document")
+        raise ValueError(f"its main part, a {kind.localname}, has no body")
     levels = _levels(package, related)
     row: etree._Element | None = None
     held: list[tuple[int, str]] = []
