@@ -1,8 +1,7 @@
 """The Searcher's interface over HTTP, for threads."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
-from time import monotonic, sleep
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from time import sleep
 from typing import Any, TypeVar
 
 import httpx
@@ -11,6 +10,7 @@ from xtr_assets.client import exchange
 from xtr_assets.client.destination import Connected, Destination
 from xtr_assets.client.exchange import Exchange, Question, Send, Wait
 from xtr_assets.client.wire import modes_of, number_of
+from xtr_assets.core.bounded_answer import whole_answer
 from xtr_assets.core.http_environment import made_here
 from xtr_assets.core.per_process import PerProcess
 from xtr_assets.core.types import Floats, Ints
@@ -147,7 +147,8 @@ class RemoteSearcher(Connected):
             return None
         client = self._client.here()
         try:
-            return _whole(client, self._destination.request(client, step.call, step.pinned), self._destination.timeout)
+            request = self._destination.request(client, step.call, step.pinned)
+            return whole_answer(client, request, self._destination.timeout)
         except httpx.HTTPError:
             raise
         except BaseException:
@@ -155,32 +156,6 @@ class RemoteSearcher(Connected):
             # may be raised in any step of giving it back. The next question has a client that has all of them.
             self._client.forget(client)
             raise
-
-
-class _Bounded(httpx.SyncByteStream):
-    """An answer that comes until a time of `monotonic`: httpx bounds each wait for more of it, and not all of them."""
-
-    def __init__(self, stream: httpx.SyncByteStream, until: float) -> None:
-        self._stream, self._until = stream, until
-
-    def __iter__(self) -> Iterator[bytes]:
-        for part in self._stream:
-            yield part
-            if monotonic() > self._until:
-                raise httpx.ReadTimeout("the answer goes on")
-
-    def close(self) -> None:
-        self._stream.close()
-
-
-def _whole(client: httpx.Client, request: httpx.Request, seconds: float) -> httpx.Response:
-    """The answer to a request. Raises httpx.ReadTimeout where it takes longer."""
-    until = monotonic() + seconds
-    with closing(client.send(request, stream=True)) as answer:
-        assert isinstance(answer.stream, httpx.SyncByteStream)
-        answer.stream = _Bounded(answer.stream, until)
-        answer.read()
-    return answer
 
 
 def connect(

@@ -15,6 +15,7 @@ import httpx
 import numpy as np
 
 from xtr_assets.config import EndpointConfig
+from xtr_assets.core.bounded_answer import whole_answer
 from xtr_assets.core.errors import ConfigError, ProviderError
 from xtr_assets.core.http_environment import made_here, proxy_hint
 from xtr_assets.core.per_process import PerProcess
@@ -73,7 +74,9 @@ class EmbeddingsClient:
             self._pace.turn()
             asked = FIRST_WAIT * 2**nth * random.uniform(0.8, 1.2)
             try:
-                answer = self._http.here().post(f"{config.url}/embeddings", json=body, headers=self._headers())
+                client = self._http.here()
+                request = client.build_request("POST", f"{config.url}/embeddings", json=body, headers=self._headers())
+                answer = whole_answer(client, request, config.timeout)
             # Not of the connection alone: an answer that cannot be unpacked is one as well.
             except httpx.RequestError as error:
                 problem = self._clean(f"{type(error).__name__}: {error}")

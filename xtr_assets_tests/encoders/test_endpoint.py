@@ -3,7 +3,8 @@
 import base64
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from time import sleep
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -282,3 +283,20 @@ def test_a_retry_after_is_seconds_or_a_date() -> None:
     assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
     assert 3e9 < retry_after("Wed, 21 Oct 2150 07:28:00 GMT") < 5e9
     assert retry_after("soon") == retry_after(None) == retry_after("-5") == 0.0
+
+
+class Trickling(httpx.SyncByteStream):
+    """White space now and then, as gateways send it while a model works."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        for _ in range(40):
+            sleep(0.001)
+            yield b" "
+
+
+def test_an_answer_that_goes_on_is_none() -> None:
+    """Each piece came within the time of a request: a build waited for as long as they came."""
+    server = Server(lambda nth, body: httpx.Response(200, stream=Trickling()))
+    with pytest.raises(ProviderError, match=f"in {TRIES} tries, at last ReadTimeout: the answer goes on"):
+        server.encoder(timeout=0.005).encode_queries(["a"])
+    assert len(server.waits) == TRIES - 1
