@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser
 
 _HEADING_TAGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+# What lies in a heading by HTML 5, and ends it by HTML 4, as libxml2 has it.
+_ENDS_HEADING = frozenset({"fieldset", "form", "li", "p", "table"})
 # As docs/configuration.md says: what is no text of the page.
 _UNSPOKEN = (
     "script, style, template, noscript, noframes, noembed, svg, math, canvas, iframe, object, audio, video, select, "
@@ -52,13 +54,14 @@ def spoken(source: str) -> str:
 
 
 def headings_of(source: str) -> list[str]:
-    """The texts of the headings that name sections, each with its white space; those in tables name none."""
+    """The texts of the headings that name sections, each with its white space; those in tables name none, and those
+    that hold a paragraph may name none."""
     found = []
     for element in _tree(source).css("h1, h2, h3, h4, h5, h6"):
         above = element.parent
         while above is not None and above.tag != "table" and above.tag not in _HEADING_TAGS:
             above = above.parent
-        if above is None:
+        if above is None and not any(one.tag in _ENDS_HEADING for one in element.iter()):
             found.append(element.text(deep=True))
     return found
 

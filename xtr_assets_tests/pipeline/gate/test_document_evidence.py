@@ -10,8 +10,10 @@ from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls
 
 from xtr_assets.config import parse_config
-from xtr_assets.core.chunking.blocks import Block
+from xtr_assets.core.chunking.blocks import Block, chunk_blocks
+from xtr_assets.core.chunking.html_page import html_blocks
 from xtr_assets.core.types import Chunk, Quarantined
+from xtr_assets.pipeline.gate.document_evidence import document_faults
 from xtr_assets.pipeline.gate.docx_evidence import paragraphs_of
 from xtr_assets.pipeline.gate.docx_headings import headings_above
 from xtr_assets.pipeline.gate.source_agrees import check
@@ -199,3 +201,15 @@ def test_headings_of_every_style_name_their_sections(world: World) -> None:
     assert found.passed, found.details["faults"]
     told = headings_above(paragraphs_of(file.getvalue()) or [])
     assert told[0] == () and told[5] == ("The title", "bare > 1", "bare > 2", "bare > 3")[1:] and len(told[-1]) == 2
+
+
+@pytest.mark.parametrize(
+    "inside", ["<p>Overview</p>", "<form>Overview</form>", "<table><tr><td>Overview</table>", "<li>O"]
+)
+def test_a_heading_that_something_inside_ends_need_name_no_section(inside: str) -> None:
+    """One such page stopped every build."""
+    page = f"<h2>{inside}</h2><p>first</p><h2>Use</h2><p>second</p>"
+    held = chunk_blocks("guide", "a.html", html_blocks(page), 2000)
+    rows = [{**dataclasses.asdict(one), "metadata": "{}"} for one in held]
+    assert rows[-1]["symbol"] == "Use" and list(document_faults("a.html", page.encode(), rows, 0)) == []
+    assert list(document_faults("a.html", page.encode(), [*rows[:-1], {**rows[-1], "symbol": "", "title": ""}], 0))
