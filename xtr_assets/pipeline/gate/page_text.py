@@ -8,9 +8,10 @@ from xtr_assets.pipeline.gate.text_evidence import is_of_hosts, lines_of, text_o
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser
 
-_HEADING_TAGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+_HEADINGS = "h1, h2, h3, h4, h5, h6"
+_HEADING_TAGS = frozenset(_HEADINGS.split(", "))
 # What lies in a heading by HTML 5, and ends it by HTML 4, as libxml2 has it.
-_ENDS_HEADING = frozenset({"fieldset", "form", "li", "p", "table"})
+_ENDS_HEADING = f"{_HEADINGS}, fieldset, form, li, p, table"
 # As docs/configuration.md says: what is no text of the page.
 _UNSPOKEN = (
     "script, style, template, noscript, noframes, noembed, svg, math, canvas, iframe, object, audio, video, select, "
@@ -55,13 +56,14 @@ def spoken(source: str) -> str:
 
 def headings_of(source: str) -> list[str]:
     """The texts of the headings that name sections, each with its white space; those in tables name none, and those
-    that hold a paragraph may name none."""
+    that hold a paragraph or another heading may name none."""
     found = []
-    for element in _tree(source).css("h1, h2, h3, h4, h5, h6"):
+    for element in _tree(source).css(_HEADINGS):
         above = element.parent
         while above is not None and above.tag != "table" and above.tag not in _HEADING_TAGS:
             above = above.parent
-        if above is None and not any(one.tag in _ENDS_HEADING for one in element.iter()):
+        # It is itself among them.
+        if above is None and len(element.css(_ENDS_HEADING)) == 1:
             found.append(element.text(deep=True))
     return found
 
