@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from xtr_assets.index.lexical.index import LexicalIndex
 
 # A word is rare that one row in so many holds at most, or so few rows.
-ONE_IN, FEW = 50, 3
+ONE_IN, FEW = 200, 5
 # Of more, as a pasted log has, the rarest count.
 MOST = 16
 

@@ -69,8 +69,10 @@ class Slow:
 
     def digits(self, query: str) -> Any:
         count = len(self.documents)
-        held = {one: [one in own for own in self.documents] for one in query_terms(query) if re.search(r"[0-9]", one)}
-        rare = {one: there for one, there in held.items() if 0 < sum(there) <= max(3, count / 50)}
+        having = [one for one in query_terms(query) if re.search(r"[0-9]", one)]
+        parts = {part for one in having for part in re.split(r"\.|[^0-9]+", one) + one.split(".") if part != one}
+        held = {one: [one in own for own in self.documents] for one in having if one not in parts}
+        rare = {one: there for one, there in held.items() if 0 < sum(there) <= max(5, count / 200)}
         rarity = {one: math.log(1 + (count - sum(them) + 0.5) / (sum(them) + 0.5)) for one, them in rare.items()}
         shares = [sum(rarity[one] for one in rare if rare[one][i]) for i in range(count)]
         return np.array([one / sum(rarity.values()) if one else np.nan for one in shares])

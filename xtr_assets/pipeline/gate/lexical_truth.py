@@ -157,7 +157,7 @@ class StoredWords:
 
     def _few(self, term: str) -> bool:
         held = sum(int(self._live[part.list_of(term)[0]].sum()) for part in self._parts)
-        return held <= 3 or held / self._rows <= 1 / 50
+        return held <= 5 or held / self._rows <= 1 / 200
 
     def _shares(self, term: str) -> tuple[Ints, Doubles]:
         """(live rows that hold a term, what it adds to each of them)"""
