@@ -96,8 +96,11 @@ def begins_at(lines: Sequence[str], start: int) -> int:
 def readings(lines: Sequence[str], start: int, last: int) -> list[int]:
     """The lines, from 1, from which a section of Markdown may be read that stands in lines `start` to `last`: what
     begins a file may begin with front matter, or with a rule."""
-    opening = lines[0].rstrip() if start == 1 else ""
-    behind = (at + 1 for at, line in enumerate(lines[1:last], 2) if line.rstrip() in CLOSES.get(opening, ()))
+    closes = CLOSES.get(lines[0].rstrip(), ()) if start == 1 else ()
+    # Of thousands of sections each but the first is looked at no further.
+    if not closes:
+        return [start]
+    behind = (at + 1 for at, line in enumerate(lines[1:last], 2) if line.rstrip() in closes)
     return [*islice(behind, 1), start]
 
 
