@@ -38,6 +38,12 @@ _BLOCK = re.compile(
     r"|option|p|section|summary|table|tbody|td|tfoot|th|thead|title|tr|track|ul)(?:[ \t]|/?>|$)",
     re.IGNORECASE,
 )
+# One tag and nothing else begins one behind a blank line.
+_ALONE = re.compile(
+    r" {0,3}(?:</[a-z][a-z0-9-]*+[ \t]*+>|<[a-z][a-z0-9-]*+"
+    r"(?:[ \t]++[a-z_:][\w:.-]*+(?:[ \t]*+=[ \t]*+(?:[^\s\"'=<>`]++|'[^']*+'|\"[^\"]*+\"))?+)*+[ \t]*+/?>)[ \t]*+",
+    re.IGNORECASE | re.ASCII,
+)
 # What may begin one: a tag that ends with its line.
 _TAG = re.compile(r" {0,3}</?[A-Za-z][A-Za-z0-9-]*(?:[ \t/].*)?>.*", re.DOTALL)
 _MATH = "$$"
@@ -111,7 +117,9 @@ class _Reading:
 
     def _behind_block(self, at: int) -> int:
         """Up to a blank line, or the end of a formula."""
-        formula, surely, end = self.lines[at].strip() == _MATH, _BLOCK.match(self.lines[at]), at + 1
+        formula, end = self.lines[at].strip() == _MATH, at + 1
+        free = not at or not self.lines[at - 1].strip(BLANKS)
+        surely = _BLOCK.match(self.lines[at]) or (free and _ALONE.fullmatch(self.lines[at]))
         while end < len(self.lines) and self.lines[end].strip(BLANKS):
             # Text may begin so, too: then code or HTML begins in it, and goes on beyond blank lines.
             if not surely and (_RAW_HTML.match(self.lines[end]) or _FENCE.fullmatch(self.lines[end])):

@@ -157,6 +157,15 @@ def test_odd_lines_around_headings_are_read_alike(text: str) -> None:
     assert [*section_faults("a.md", lines, rows), *order_faults(lines, runs_of(rows))] == []
 
 
+@pytest.mark.parametrize("tag", ['<TabItem value="npm" default>', "</Tabs>", "<details>", "<a name='x' />"])
+def test_a_heading_below_a_tag_and_code_that_begins_no_section_is_found(tag: str) -> None:
+    text = f"# A\n\n{tag}\n```bash\nnpm i\n```\n</TabItem>\n\n# B\n\nend\n"
+    rows, lines = _rows("a.md", text), lines_of(text)
+    assert [row["symbol"] for row in rows] == ["A", "B"] and list(order_faults(lines, runs_of(rows))) == []
+    one = {**rows[0], "end_line": rows[1]["end_line"], "text": text.rstrip()}
+    assert list(order_faults(lines, runs_of([one]))) == ["1 headings begin no section, the first in line 9"]
+
+
 class _Counted(list[str]):
     """Lines that count how many of them were handed out in slices."""
 
