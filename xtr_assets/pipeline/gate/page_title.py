@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
+from xtr_assets.pipeline.gate.heading_evidence import CLOSES
+
 _SEPARATOR = " > "
-_RULES = ("---", "+++", "...")
 _TITLE = re.compile(r"[\"']?title[\"']?\s*[:=]")
 # Front matter that can be nothing else: keys of small letters, and plain words.
 _PLAIN_KEY = re.compile(r"[a-z]+: [A-Za-z0-9][A-Za-z0-9 ]*")
@@ -64,11 +65,12 @@ def _above(symbol: str, title: str) -> str | None:
 
 def _told(lines: Sequence[str]) -> str:
     """The lines of the front matter from `title` on that may say it."""
-    front = list(takewhile(lambda line: line.rstrip() not in _RULES, lines[1:]))
-    if lines and lines[0] == "+++":
+    closes = CLOSES.get(lines[0].rstrip(), ())
+    front = list(takewhile(lambda line: line.rstrip() not in closes, lines[1:]))
+    if lines[0] == "+++":
         front = list(takewhile(lambda line: not _TABLE.fullmatch(line), front))
     at = next((at for at, line in enumerate(front, 1) if _TITLE.match(line)), 0)
-    if not at or lines[0].rstrip() not in _RULES:
+    if not at or not closes:
         return ""
     return "".join([lines[at].partition("title")[2], *takewhile(lambda line: line[:1] in (" ", "\t"), lines[at + 1 :])])
 

@@ -147,6 +147,9 @@ ODD = [
     ),
     "# A\n\nsaid\n<b>Bold</b>\n<!-- c\n\n# no\n-->\n",
     "<details>\n```\na\n\n# Yes\n",
+    # What closes the other kind of front matter.
+    '+++\nsummary = """\na\n---\nb\n"""\ntitle = "T"\n+++\n\n## A\n\ntext\n',
+    "---\nx: 1\n+++\ntitle: T\n---\n\n## A\n\ntext\n",
 ]
 
 
