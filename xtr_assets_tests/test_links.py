@@ -93,7 +93,8 @@ NAMED = re.compile(r"(?<![\w/.*<-])((?:[a-z_0-9]+/)*[a-z_0-9]+\.(?:py|md|cpp|hpp
 # Files of somebody's corpus in doctests, and of Python.
 EXAMPLES = {
     *("a.py", "asyncio/tasks.py", "datetime.py", "decoder.py", "guide/install.md", "json/decoder.py", "pathlib.py"),
-    *("rust/x.py", "src/x.py", "tasks.py", "x.py"),
+    *("rust/x.py", "src/x.py", "tasks.py", "x.py", "pkg/tests/x.py", "latest/x.py", "testing/x.py", "contest.py"),
+    *("conf.py", "setup.py", "tests/data.md"),
 }
 
 
