@@ -65,7 +65,7 @@ HOSTILE = {
     "old.pptx": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512), "encrypted", "a .ppt of 1997"),
     "word.pptx": (MANUAL, "unparsable", "its main part is a document"),
     "lost.pptx": (_without("ppt/slides/slide2.xml"), "unparsable", "slide2.xml"),
-    "deep.pptx": (deck([Slide("<p:grpSp>" * 9000 + "</p:grpSp>" * 9000)]), "unparsable", "Excessive depth"),
+    "deep.pptx": (deck([Slide("<p:grpSp>" * 9000 + "</p:grpSp>" * 9000)]), "beyond-limits", "Excessive depth"),
     "dangling.pptx": (deck([Slide(shape("a"))], order=(7,)), "unparsable", "rId7"),
     "pictures.pptx": (deck([Slide(shape("3", place="sldNum")), Slide("<p:pic/>")]), "no-text", "on its 2 slides"),
     "many.pptx": (deck([Slide(shape("a"))], order=[1] * 10_001), "beyond-limits", "10,001 slides, 10,000 are allowed"),
