@@ -3,6 +3,7 @@
 Character by character and part by part, without the expressions of search.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -159,12 +160,13 @@ def drawn_places(
 def drawn_digits(
     session: DraftSession, columns: Mapping[int, Mapping[str, Any]], chance: np.random.Generator
 ) -> list[Question]:
-    """Two words with a digit that texts hold, as a question alone and within one; fewer where fewer have such."""
-    told: list[str] = []
-    for at in chance.permutation(len(columns))[:TRIED].tolist():
-        words = [one for one in columns[sorted(columns)[at]]["text"].split() if any(map(str.isdecimal, one))]
-        told += [one for one in words if len(one) <= LONGEST and tellable(one)][:1]
-    told = list(dict.fromkeys(told))[:2]
+    """Two words with a digit that texts hold, as a question alone and within one; fewer where fewer have such. Of those
+    of the texts that are tried they are among the rarest: what many rows hold adds nothing."""
+    rows = sorted(columns)
+    tried = [columns[rows[at]]["text"] for at in chance.permutation(len(rows))[:TRIED].tolist()]
+    held = Counter(word for text in tried for word in {*text.split()} if any(map(str.isdecimal, word)))
+    known = [word for word in held if len(word) <= LONGEST and tellable(word)]
+    told = sorted(known, key=lambda word: (held[word], word))[:2]
     return _encoded(session, [*told[:1], *(f"what changed in {' and '.join(told)}" for _ in told[:1])])
 
 
