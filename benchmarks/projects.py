@@ -1,4 +1,4 @@
-"""264 questions such as developers ask about eleven projects with their tests: how many have an answer in the first hits.
+"""264 questions such as developers ask about eleven projects: how many have an answer in the first hits.
 
     git clone https://github.com/pallets/click FOLDER/click
     python benchmarks/projects.py FOLDER [PROJECT ...] [--mode hybrid] [--losses 0 1.5]
