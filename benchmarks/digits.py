@@ -82,7 +82,7 @@ def main() -> None:
             for kind, asked in questions(searcher, given.most).items():
                 if not asked:
                     continue
-                Legs.digits_by = lambda self, shares, rows: {}  # type: ignore[method-assign]  # noqa: ARG005
+                Legs.digits_by = lambda self, query, rows, spaces: {}  # type: ignore[method-assign]  # noqa: ARG005
                 without = ranks(searcher, asked)
                 Legs.digits_by = added  # type: ignore[method-assign]
                 pooled.setdefault(kind, []).append((without, ranks(searcher, asked)))

@@ -16,7 +16,7 @@ from xtr_assets.search.explain import explain_hits
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.legs import PLACE
-from xtr_assets.search.lexical_space import LexicalSpace
+from xtr_assets.search.lexical_space import lexical_among
 from xtr_assets.search.near_words import Vocabulary, asked_about, corrected, doubted, nearest
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.query_encoder import QueryEncoder
@@ -110,10 +110,10 @@ def pooled_of(opened: OpenGeneration, ask: Ask) -> Pooled | None:
 
 def vocabulary_of(opened: OpenGeneration, ask: Ask) -> Vocabulary | None:
     """The words that a spelling is held against; None in a mode that looks at no words, and in the syntax "plain"."""
-    words = [space for space in opened.spaces(ask.mode) if isinstance(space, LexicalSpace)]
-    if ask.syntax == "plain" or not words:
+    words = lexical_among(opened.spaces(ask.mode))
+    if ask.syntax == "plain" or words is None:
         return None
-    return Vocabulary(words[0], opened.hydrator, partial(opened.allowed, ask.where))
+    return Vocabulary(words, opened.hydrator, partial(opened.allowed, ask.where))
 
 
 def known_whole(

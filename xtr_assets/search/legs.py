@@ -16,7 +16,8 @@ from xtr_assets.core.row_store import RowVectors
 from xtr_assets.core.types import BOTH_LEGS, Floats, Ints, Mask
 from xtr_assets.core.types import Legs as EncoderLegs
 from xtr_assets.index.exact_scan import true_scores
-from xtr_assets.search.retrievers import Listed, QueryVectors
+from xtr_assets.search.lexical_space import digits_among
+from xtr_assets.search.retrievers import Listed, QueryVectors, Space
 from xtr_assets.search.row_marks import RowMarks
 from xtr_assets.search.row_places import NONE, shares_of
 
@@ -268,10 +269,10 @@ class Legs:
         shares = shares_of(standing, rows) if len(standing.rows) else None
         return {} if shares is None or np.isnan(shares).all() else {PLACE: shares}
 
-    def digits_by(self, shares: Callable[[], Floats | None], rows: Ints) -> dict[str, Floats]:  # noqa: ARG002
-        """The share of the query's rare words with a digit that each row holds, float32 [len(rows)], NaN where it holds
-        none; nothing where none does, and where that adds nothing. shares : asked where it adds something."""
-        found = shares() if self.blend.digits else None
+    def digits_by(self, query: QueryVectors, rows: Ints, spaces: Sequence[Space]) -> dict[str, Floats]:
+        """The share of the query's rare words with a digit that each row holds, by the lexical one of the spaces,
+        float32 [len(rows)], NaN where it holds none; nothing where none does, and where that adds nothing."""
+        found = digits_among(spaces, query, rows) if self.blend.digits else None
         return {} if found is None else {DIGITS: found}
 
     def shortened(self, rows: Ints) -> Doubles:

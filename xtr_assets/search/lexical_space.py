@@ -67,19 +67,22 @@ class LexicalSpace:
         return self.index.rarity(_terms(query))
 
 
+def lexical_among(spaces: Sequence[Space]) -> LexicalSpace | None:
+    """The lexical one of these spaces; None where none is."""
+    return next((space for space in spaces if isinstance(space, LexicalSpace)), None)
+
+
 def digits_among(spaces: Sequence[Space], query: QueryVectors, rows: Ints) -> Floats | None:
     """The share of the query's rare words with a digit that rows hold, by the lexical one of these spaces, as
     `shares_of_digits` says it; None where none is lexical."""
-    lexical = next((space for space in spaces if isinstance(space, LexicalSpace)), None)
+    lexical = lexical_among(spaces)
     return None if lexical is None else shares_of_digits(lexical.index, _terms(query), rows)
 
 
 def rarity_among(spaces: Sequence[Space], query: QueryVectors) -> dict[str, float]:
     """How rare the terms of the query are, by the lexical one of these spaces; nothing where none is lexical."""
-    for space in spaces:
-        if isinstance(space, LexicalSpace):
-            return space.rarity(query)
-    return {}
+    lexical = lexical_among(spaces)
+    return {} if lexical is None else lexical.rarity(query)
 
 
 def _terms(query: QueryVectors) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.search.answer import Asked
 from xtr_assets.search.collapse import Place
 from xtr_assets.search.legs import ADDED, NAME, Legs
-from xtr_assets.search.lexical_space import LexicalSpace, digits_among, rarity_among
+from xtr_assets.search.lexical_space import LexicalSpace, rarity_among
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.ranker import ranked, scored
 from xtr_assets.search.reader import OpenGeneration
@@ -144,7 +144,7 @@ def _besides(
     """Scores of the rows that are of no space: those of their names, and what names add."""
     found = legs.names_of(query, rows)
     added = legs.called_by(query, rarity_among(spaces, query), rows, {**scores, **found})
-    digits = legs.digits_by(lambda: digits_among(spaces, query, rows), rows)
+    digits = legs.digits_by(query, rows, spaces)
     return {**found, **legs.borne_by(query, rows, scores), **added, **legs.placed_by(query, rows), **digits}
 
 

@@ -1,6 +1,6 @@
 """One ranking of what several parts said of a question; moments, ranks and ties are those of one index over all."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from xtr_assets.search.part_spaces import merged
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.ranker import Pooled, Ranker
 from xtr_assets.search.request import SUMMED, Ask
-from xtr_assets.search.retrievers import Listed, QueryVectors
+from xtr_assets.search.retrievers import Listed, QueryVectors, Space
 
 # A query whose vectors nobody needs any more: every score was told.
 NO_QUERY = QueryVectors()
@@ -103,7 +103,7 @@ class ToldLegs(Legs):
     def placed_by(self, query: QueryVectors, rows: Ints) -> dict[str, Floats]:  # noqa: ARG002
         return {} if self.told_placed is None else {PLACE: self.told_placed[rows]}
 
-    def digits_by(self, shares: Callable[[], Floats | None], rows: Ints) -> dict[str, Floats]:  # noqa: ARG002
+    def digits_by(self, query: QueryVectors, rows: Ints, spaces: Sequence[Space]) -> dict[str, Floats]:  # noqa: ARG002
         return {} if self.told_digits is None else {DIGITS: self.told_digits[rows]}
 
     def shortened(self, rows: Ints) -> Doubles:

@@ -16,7 +16,7 @@ from xtr_assets.core.top_k import best_positions, distinct
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.search.equal_texts import Copies
 from xtr_assets.search.legs import CANDIDATES, PLACE, Legs, moments_of
-from xtr_assets.search.lexical_space import digits_among, rarity_among
+from xtr_assets.search.lexical_space import rarity_among
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.retrievers import Listed, QueryVectors, Space
 from xtr_assets.telemetry.tracing import span
@@ -160,7 +160,7 @@ class Ranker:
                     scores |= self.legs.borne_by(query, rows, scores)
                     scores |= self.legs.called_by(query, rarity_among(self.spaces, query), rows, scores)
                     scores |= self.legs.placed_by(query, rows)
-                    scores |= self.legs.digits_by(lambda: digits_among(self.spaces, query, rows), rows)
+                    scores |= self.legs.digits_by(query, rows, self.spaces)
         with timing.phase("fuse"):
             ids = self.chunk_ids[rows]
             legs: dict[str, Doubles] = {} if self.legs is None else self.legs.of(rows, scores)

@@ -11,6 +11,7 @@ import numpy as np
 
 from xtr_assets.core.lexical_terms import numbered_terms
 from xtr_assets.core.types import Floats, Ints
+from xtr_assets.index.lexical.bm25 import rarity
 
 if TYPE_CHECKING:
     from xtr_assets.index.lexical.index import LexicalIndex
@@ -29,10 +30,10 @@ def shares_of_digits(index: "LexicalIndex", terms: Sequence[str], rows: Ints) ->
     if not numbered:
         return None
     whole, counts = index.frequencies(numbered)
-    few = [term for term, count in counts.items() if count <= FEW or count * ONE_IN <= whole]
+    few = {term: count for term, count in counts.items() if count <= FEW or count * ONE_IN <= whole}
     if not few or not len(rows):
         return None
-    by_rarity = index.rarity(few)
+    by_rarity = {term: rarity(whole, count) for term, count in few.items()}
     # The order of their bytes decides between equal ones: that of the mapping.
     chosen = sorted(by_rarity, key=by_rarity.__getitem__, reverse=True)[:MOST]
     held = np.zeros(len(rows), np.float64)

@@ -6,7 +6,7 @@ docs/format.md says what lies where; docs/searching.md, "Words", says what is co
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,22 +142,26 @@ class StoredWords:
 
     def rarity(self, terms: Mapping[str, int]) -> dict[str, float]:
         """ln(1 + (N - n + 1/2) / (n + 1/2)) of each term that n > 0 of the N live rows hold."""
+        return {term: self._rarity(n) for term, n in self._held(terms).items()}
+
+    def _held(self, terms: Iterable[str]) -> dict[str, int]:
+        """How many live rows hold each term that some do."""
         held = {term: sum(int(self._live[one.list_of(term)[0]].sum()) for one in self._parts) for term in terms}
-        return {term: math.log(1 + (self._rows - n + 0.5) / (n + 0.5)) for term, n in held.items() if n}
+        return {term: n for term, n in held.items() if n}
+
+    def _rarity(self, n: int) -> float:
+        return math.log(1 + (self._rows - n + 0.5) / (n + 0.5))
 
     def digits(self, terms: Sequence[str]) -> Doubles:
         """float64 [end_row]: of those of the terms that few live rows hold the share that each row holds, by rarity."""
-        told = {term: one for term, one in self.rarity(dict.fromkeys(terms, 1)).items() if self._few(term)}
+        few = {term: n for term, n in self._held(terms).items() if n <= 5 or n / self._rows <= 1 / 200}
+        told = {term: self._rarity(n) for term, n in few.items()}
         kept = sorted(told, key=lambda term: (-told[term], term.encode("utf-8", "surrogatepass")))[:MOST_NUMBERED]
         held = np.zeros(len(self._live), np.float64)
         for term in kept:
             for part in self._parts:
                 held[part.list_of(term)[0]] += told[term]
         return np.where(self._live, held, 0.0) / (sum(told[term] for term in kept) or 1.0)
-
-    def _few(self, term: str) -> bool:
-        held = sum(int(self._live[part.list_of(term)[0]].sum()) for part in self._parts)
-        return held <= 5 or held / self._rows <= 1 / 200
 
     def _shares(self, term: str) -> tuple[Ints, Doubles]:
         """(live rows that hold a term, what it adds to each of them)"""
@@ -168,7 +172,7 @@ class StoredWords:
         counts, rows = counts[alive], rows[alive]
         if not len(rows):
             return rows, np.empty(0, np.float64)
-        weight = math.log(1 + (self._rows - len(rows) + 0.5) / (len(rows) + 0.5))
+        weight = self._rarity(len(rows))
         lengths = self._lengths[rows] / self._mean if self._mean else np.ones(len(rows))
         norms = K1 * (1 - B + B * lengths)
         shares: Doubles = weight * (K1 + 1) * counts / (counts + norms)

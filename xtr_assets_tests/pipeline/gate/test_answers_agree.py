@@ -390,12 +390,12 @@ FAULTS: dict[str, tuple[Any, str, Alter, str]] = {
         }, "standard scores",
     ),
     "words with a digit are forgotten": (
-        Legs, "digits_by", lambda original: lambda self, shares, rows: {}, "compares in",
+        Legs, "digits_by", lambda original: lambda self, query, rows, spaces: {}, "compares in",
     ),
     "the next row holds the word with a digit": (
         Legs, "digits_by",
-        lambda original: lambda self, shares, rows: {
-            name: np.roll(one, 1) for name, one in original(self, shares, rows).items()
+        lambda original: lambda self, query, rows, spaces: {
+            name: np.roll(one, 1) for name, one in original(self, query, rows, spaces).items()
         }, "words with a digit|compares in",
     ),
     "a word with a digit that many rows hold counts too": (
