@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from xtr_assets.core.errors import InvalidInput
-from xtr_assets.core.types import Floats, Ints
+from xtr_assets.core.top_k import best_positions
+from xtr_assets.core.types import Floats, Ints, Mask
 
 Doubles = npt.NDArray[np.float64]
 
@@ -47,6 +48,25 @@ class Moments:
             deviation[np.abs(deviation) < LEAST_SPREAD] = 0.0
         standardized: Doubles = deviation / max(self.spread, LEAST_SPREAD)
         return standardized
+
+
+def beside(sums: Doubles, named: Mask, ids: Ints, most: float) -> tuple[int, float] | None:
+    """(position, score) of what comes beside the first row: the best of the other kind gains up to `most`, as far as
+    just behind the first; None where no other row stands between them, or the first row's kind is all there is.
+
+    sums : float64 [n]; named : bool [n], the kind of each row; ids : int64 [n], which decide ties
+
+    >>> beside(np.array([5.0, 4.0, 3.5]), np.array([True, True, False]), np.arange(3), 1.0)
+    (2, 4.5)
+    >>> beside(np.array([5.0, 4.0]), np.array([True, False]), np.arange(2), 1.0)
+    """
+    if not most or named.all() or not named.any():
+        return None
+    first, second = best_positions(sums, ids, 2).tolist()
+    others = np.flatnonzero(named != named[first])
+    best = int(others[best_positions(sums[others], ids[others], 1)[0]])
+    reached = min(float(sums[best]) + most, float(np.nextafter(sums[first], -np.inf)))
+    return (best, reached) if best != second and reached > sums[best] else None
 
 
 def z_sum(

@@ -48,6 +48,7 @@ _LANGUAGES_SINCE, _VERSIONS_SINCE = 2, 4
 # A longer run is read as several words: nobody types 129 characters, and a megabyte of base64 is no term.
 MAX_WORD = 128
 MAX_NAME_WORDS = 8
+_HALF = re.compile("[\ud800-\udfff]")
 # A word of more parts is a hash or encoded bytes, of which only the whole means something.
 MAX_PARTS = 16
 # Longer words come once: they are split each time. 131,072 short ones and their terms take about 50 MB.
@@ -269,4 +270,6 @@ def _qualified(path: str, symbol: str) -> list[str]:
     *folders, file = path.split("/")
     module = file.partition(".")[0]
     holders = [*folders, *([module] if module != "__init__" else [])][-2:]
-    return [whole for holder in holders if holder and len(whole := fold(f"{holder}.{symbol}")) <= MAX_WORD]
+    wholes = [fold(f"{holder}.{symbol}") for holder in holders if holder]
+    # Half a character cannot be stored.
+    return [whole for whole in wholes if len(whole) <= MAX_WORD and (whole.isascii() or not _HALF.search(whole))]

@@ -15,9 +15,10 @@ from xtr_assets.search.ranker import Ranking
 # The part of a manifest's profile that keeps the curve.
 PROFILE_KEY = "confidence"
 # What it is a curve over, both the likelier the larger. cosine : the better of the chunk's and of its name's; lead :
-# how far the score stands above the best other candidate's, below 0 for all hits but the first. Fitted on drawn items
-# and held against people's questions (docs/measurements.md, "Confidence") these two are .04 and .07 off on average;
-# with MaxSim and the share of the words that are found .11 and .25: drawn items have the words of their chunk.
+# how far the sum stands above the best other candidate's, neither with what the best of the other kind gains, below 0
+# for all hits but the first. Fitted on drawn items and held against people's questions (docs/measurements.md,
+# "Confidence") these two are .04 and .07 off on average; with MaxSim and the share of the words that are
+# found .11 and .25: drawn items have the words of their chunk.
 FEATURES = ("cosine", "lead")
 VERSION = 1
 
@@ -82,7 +83,7 @@ def features(ranking: Ranking) -> Doubles:
     if NAME in spaces:
         cosine = np.fmax(cosine, spaces[NAME])
     best, second = ranking.leaders
-    lead = ranking.scores - np.where(ranking.scores >= best, second, best)
+    lead = ranking.sums - np.where(ranking.sums >= best, second, best)
     return np.column_stack([cosine, lead]).astype(np.float64)
 
 

@@ -137,10 +137,10 @@ class Hit:
     the mode compares and the chunk has, "symbol": 1 where the query is the chunk's name and nothing else, "called":
     the share of the query that its path and symbol say, 0.75 less in another language than those that the query names
     and 1.5 less of tests where it asks for none, "place": its share of the lines and files that the query names, and
-    "digits": the share of the query's rare words with a digit that it holds; all but BM25 and the last two are
-    comparable between queries. A chunk that was asked for by its id has neither: NaN, {}.
-    `confidence` is how likely such a hit is right, from 0 to 1 (docs/searching.md, "Confidence"); None where nothing
-    says so.
+    "digits": the share of the query's rare words with a digit that it holds, and "beside": how much the best document
+    gained among code, or the best code among documents; all but BM25 and the last three are comparable between queries.
+    A chunk that was asked for by its id has neither: NaN, {}. `confidence` is how likely such a hit is right, from 0 to
+    1 (docs/searching.md, "Confidence"); None where nothing says so.
 
     Of a search with `collapse="text"`, `copies` says how many other chunks that pass have the same title and text, and
     `also` names the first 20 of them, by source, path and line (docs/searching.md, "Equal texts"); else None and ().

@@ -38,6 +38,9 @@ PLACE = "place"
 # The key of rare words with a digit: the share of them that a row holds, in hit.scores, added as it is.
 DIGITS = "digits"
 
+# The key of the best row of the other kind than the first: the share of `Blend.beside` that it gained, in hit.scores.
+BESIDE = "beside"
+
 # Candidates that each leg gives. Known-item search in the standard library: the z-score sum over the dense top 100 has
 # the MRR@10 of the sum over all documents (0.399), so that more of them only cost time.
 CANDIDATES = 100
@@ -77,6 +80,9 @@ STANDS = 10.0
 # What a row gains that holds all rare words with a digit that the query has (docs/measurements.md, "Words with a
 # digit").
 NUMBERED = 4.0
+# What the best row without a name gains where the first has one, and the other way: names lift code over documents
+# (docs/measurements.md, "Code and documents").
+OTHER_KIND = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +95,8 @@ class Blend:
     bears the name that a query is. alone : taken off MaxSim for each unit of ln(tokens) where it ranks alone. called :
     what a row with a name gains whose path and symbol say all of the query. pooled : what the cosine of the embeddings
     adds to MaxSim where it ranks alone. place : what a row gains for each unit of its share of the places that a query
-    names. digits : what a row gains that holds all rare words of the query with a digit.
+    names. digits : what a row gains that holds all rare words of the query with a digit. beside : what the best row
+    without a name gains at most where the first has one, and the best with one where the first has none.
     """
 
     candidates: int
@@ -102,11 +109,16 @@ class Blend:
     pooled: float = 0.0
     place: float = 0.0
     digits: float = 0.0
+    beside: float = 0.0
 
     @property
     def factors(self) -> Mapping[str, float]:
         """Of everything that is summed: the weights, and what is added as it is."""
-        return {**self.weights, SYMBOL: self.symbol, CALLED: self.called, PLACE: self.place, DIGITS: self.digits}
+        return {**self.weights, SYMBOL: self.symbol, CALLED: self.called, PLACE: self.place, **self._more}
+
+    @property
+    def _more(self) -> dict[str, float]:
+        return {DIGITS: self.digits, BESIDE: self.beside}
 
     def document(self) -> dict[str, Any]:
         """As a manifest keeps it."""
@@ -119,7 +131,7 @@ class Blend:
             CALLED: self.called,
             "pooled": self.pooled,
             PLACE: self.place,
-            DIGITS: self.digits,
+            **self._more,
         }
 
     @classmethod
@@ -133,7 +145,7 @@ class Blend:
             del weights["xtr"]
         called, pooled = SAID if "dense" in there else 0.0, POOLED if alone and "tokens" in there else 0.0
         more = {"symbol": BORNE, "alone": alone, "called": called, "pooled": pooled}
-        more |= {"place": STANDS, "digits": NUMBERED}
+        more |= {"place": STANDS, "digits": NUMBERED, "beside": OTHER_KIND}
         return cls(CANDIDATES, weights, LENGTH, names=True, **more)
 
     @classmethod
@@ -155,19 +167,19 @@ class Blend:
             return cls(candidates, {"dense": 1.0, "xtr": 1.0}, 0.0, names=False)
         length, symbol, alone = told.get("length", 0.0), told.get(SYMBOL, 0.0), told.get("alone", 0.0)
         called, pooled = told.get(CALLED, 0.0), told.get("pooled", 0.0)
-        place, digits = told.get(PLACE, 0.0), told.get(DIGITS, 0.0)
+        place, digits, beside = told.get(PLACE, 0.0), told.get(DIGITS, 0.0), told.get(BESIDE, 0.0)
         known = isinstance(weights, Mapping) and all(_known(*one) for one in weights.items())
-        known = known and all(map(_number, (length, symbol, alone, called, pooled, place, digits)))
-        known = known and min(symbol, called, pooled, place, digits) >= 0
+        known = known and all(map(_number, (length, symbol, alone, called, pooled, place, digits, beside)))
+        known = known and min(symbol, called, pooled, place, digits, beside) >= 0
         if not known or not (weights.get("dense") or weights.get("xtr")):
             raise UnknownFormat(
                 f"the manifest's profile sets hybrid weights {weights!r}, length {length!r}, symbol {symbol!r}, "
-                f"alone {alone!r}, called {called!r}, pooled {pooled!r}, place {place!r} and digits {digits!r}; this "
-                f"release follows weights from 0 for {', '.join(WEIGHTS)}, not all of vectors 0, "
-                "numbers, symbol, called, pooled, place and digits from 0; open it with the release that wrote it"
+                f"alone {alone!r}, called {called!r}, pooled {pooled!r}, place {place!r}, digits {digits!r} and "
+                f"beside {beside!r}; this release follows weights from 0 for {', '.join(WEIGHTS)}, not all of vectors "
+                "0, and numbers, all but length and alone from 0; open it with the release that wrote it"
             )
         own = {name: float(weights[name]) for name in WEIGHTS if name in weights}
-        more = map(float, (symbol, alone, called, pooled, place, digits))
+        more = map(float, (symbol, alone, called, pooled, place, digits, beside))
         return cls(candidates, own, float(length), True, *more)
 
 
@@ -183,7 +195,7 @@ def _number(value: Any) -> bool:
 # ranks.
 KEPT = frozenset(Blend.standard().document())
 # What is added to the standard scores as it is.
-ADDED = (SYMBOL, CALLED, PLACE, DIGITS)
+ADDED = (SYMBOL, CALLED, PLACE, DIGITS, BESIDE)
 AS_IT_IS = Moments(0.0, 1.0)
 
 

@@ -96,7 +96,10 @@ def part_scan(
         joined = legs.of(rows, {**scores, **legs.names_of(query, rows)})
         kept = [ranked(space.name, joined[space.name], ids, most or depth) for space in asked.ranker.spaces]
     elif moments is not None and legs is not None:
-        fused = _summed(legs, query, rows, scores, moments, asked.ranker.spaces)
+        besides = _besides(legs, query, rows, scores, asked.ranker.spaces)
+        fused = _summed(legs, rows, {**scores, **besides}, moments)
+        # Of each kind the best: it may come beside the first of the whole.
+        kept += [own[best_positions(fused[own], ids[own], 1)] for own in _kinds(besides)]
         if ask.options.collapse is None:
             kept.append(best_positions(fused, ids, max(ask.k, 2)))
         else:
@@ -122,16 +125,17 @@ def part_rows(
     return rows, {**scores, **added}, legs.of(rows, scores)
 
 
-def _summed(
-    legs: Legs,
-    query: QueryVectors,
-    rows: Ints,
-    scores: Mapping[str, Floats],
-    moments: Mapping[str, Moments],
-    spaces: Sequence[Space],
-) -> Doubles:
-    """The sums that the whole has by its moments; a row without a name has the mean one."""
-    legs_here = legs.of(rows, {**scores, **_besides(legs, query, rows, scores, spaces)})
+def _kinds(besides: Mapping[str, Floats]) -> list[Ints]:
+    """The rows that have a name, and those that have none, positions int64 each; nothing where no row has one."""
+    if NAME not in besides:
+        return []
+    return [np.flatnonzero(~np.isnan(besides[NAME])), np.flatnonzero(np.isnan(besides[NAME]))]
+
+
+def _summed(legs: Legs, rows: Ints, scores: Mapping[str, Floats], moments: Mapping[str, Moments]) -> Doubles:
+    """The sums that the whole has by its moments, of scores by space and of what is beside them; a row without a name
+    has the mean one."""
+    legs_here = legs.of(rows, scores)
     found = {name: values for name, values in legs_here.items() if name in moments}
     if NAME in found:
         found[NAME] = np.where(np.isnan(found[NAME]), moments[NAME].mean, found[NAME])

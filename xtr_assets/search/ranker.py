@@ -10,12 +10,12 @@ from typing import Literal
 
 import numpy as np
 
-from xtr_assets.core.fusion import Doubles, Moments, rrf, z_sum
+from xtr_assets.core.fusion import Doubles, Moments, beside, rrf, z_sum
 from xtr_assets.core.search_options import Fusion, SearchOptions
 from xtr_assets.core.top_k import best_positions, distinct
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.search.equal_texts import Copies
-from xtr_assets.search.legs import CANDIDATES, PLACE, Legs, moments_of
+from xtr_assets.search.legs import AS_IT_IS, BESIDE, CANDIDATES, NAME, PLACE, Legs, moments_of
 from xtr_assets.search.lexical_space import rarity_among
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.retrievers import Listed, QueryVectors, Space
@@ -28,8 +28,9 @@ Mode = Literal["hybrid", "dense", "xtr", "lexical", "exact"]
 class Ranking:
     """The best rows of one query, best first.
 
-    rows : int64 [n]; scores : float64 [n], what ordered them; by_space : exact scores float32 [n] per space, NaN where
-    a row has none there; leaders : the two best scores of all candidates, 0 where there are not so many; confidence :
+    rows : int64 [n]; scores : float64 [n], what ordered them; sums : float64 [n], the same without what the best of the
+    other kind gained; by_space : exact scores float32 [n] per space, NaN where
+    a row has none there; leaders : the two best sums of all candidates, 0 where there are not so many; confidence :
     float64 [n], None where the generation has no calibration or the mode sums nothing; asked : what the indexes were
     asked with, k being the length of their lists, None where all rows were scanned; copies : of each row where else
     its text stands, None where hits are not one a text
@@ -37,6 +38,7 @@ class Ranking:
 
     rows: Ints
     scores: Doubles
+    sums: Doubles
     by_space: Mapping[str, Floats]
     candidates: "Candidates"
     leaders: tuple[float, float]
@@ -56,7 +58,8 @@ class Ranking:
     def of(self, chosen: Ints) -> "Ranking":
         """Some of the rows: positions int64 [m], ascending."""
         by_space = {name: values[chosen] for name, values in self.by_space.items()}
-        return replace(self, rows=self.rows[chosen], scores=self.scores[chosen], by_space=by_space)
+        rows, scores, sums = self.rows[chosen], self.scores[chosen], self.sums[chosen]
+        return replace(self, rows=rows, scores=scores, sums=sums, by_space=by_space)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,11 +168,15 @@ class Ranker:
             ids = self.chunk_ids[rows]
             legs: dict[str, Doubles] = {} if self.legs is None else self.legs.of(rows, scores)
             fused, moments = self._fuse(scores, legs, rows, k, _of_spaces(rows, lists))
+            leaders = [*fused[best_positions(fused, ids, 2)].tolist(), 0.0, 0.0]
+            sums = fused
+            if (found := self._beside(fused, scores, ids)) is not None:
+                fused, gained = found
+                scores[BESIDE], legs[BESIDE], moments = gained, np.nan_to_num(gained), {**moments, BESIDE: AS_IT_IS}
             best = best_positions(fused, ids, kept)
         candidates = Candidates(rows, scores, {name: found.rows for name, found in lists.items()}, legs, moments)
-        leaders = [*fused[best_positions(fused, ids, 2)].tolist(), 0.0, 0.0]
         by_space = {name: found[best] for name, found in scores.items()}
-        return Ranking(rows[best], fused[best], by_space, candidates, (leaders[0], leaders[1]))
+        return Ranking(rows[best], fused[best], sums[best], by_space, candidates, (leaders[0], leaders[1]))
 
     def _fuse(
         self, scores: Mapping[str, Floats], legs: dict[str, Doubles], rows: Ints, k: int, listed: Ints
@@ -190,6 +197,21 @@ class Ranker:
         best = [ranked(space.name, scores[space.name][listed], ids[listed], n) for space in self.spaces]
         moments = moments_of(legs, listed[distinct(np.concatenate(best))])
         return z_sum(legs, moments, self.legs.blend.factors), moments
+
+    def _beside(self, fused: Doubles, scores: Mapping[str, Floats], ids: Ints) -> tuple[Doubles, Floats] | None:
+        """(the sums with it, the share that is gained): of the best row of the other kind than the first; the share of
+        all others is NaN. None where none gains."""
+        if self.legs is None or self.fusion != "zsum" or NAME not in scores:
+            return None
+        found = beside(fused, ~np.isnan(scores[NAME]), ids, self.legs.blend.beside)
+        if found is None:
+            return None
+        position, reached = found
+        gained = np.full(len(fused), np.nan, np.float32)
+        gained[position] = (reached - fused[position]) / self.legs.blend.beside
+        lifted = fused.copy()
+        lifted[position] = reached
+        return lifted, gained
 
     def _alone(self, scores: Mapping[str, Floats], rows: Ints) -> Doubles:
         (space,) = self.spaces

@@ -5,7 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from snowballstemmer.english_stemmer import EnglishStemmer
 
@@ -109,6 +109,7 @@ def test_marks_by_the_million_take_no_quadratic_time() -> None:
 
 
 @given(ANY_TEXT, ANY_TEXT)
+@example("\ud800.py", "A")
 def test_any_text_has_terms_that_can_be_stored(path: str, text: str) -> None:
     for term in document_terms(path, text, path, text):
         assert term

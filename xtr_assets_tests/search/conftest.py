@@ -89,6 +89,7 @@ PROFILE = {
     "called": 1.2,
     "place": 7.0,
     "digits": 3.0,
+    "beside": 1.1,
 }
 
 CURVE = {

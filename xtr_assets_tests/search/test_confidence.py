@@ -18,9 +18,11 @@ WEIGHTS: dict[str, float] = CURVE["weights"]  # type: ignore[assignment]
 
 
 def by_hand(hits: list[Hit], place: int) -> float:
-    own = hits[place]
-    total = WEIGHTS["cosine"] * max(own.scores["dense"], own.scores.get("name", -1.0))
-    total += WEIGHTS["lead"] * (own.score - hits[0 if place else 1].score)
+    own = hits[place].scores
+    # What the best of the other kind gained says nothing of how sure it is, nor of how sure the first is.
+    sums = [hit.score - 1.1 * hit.scores.get("beside", 0.0) for hit in hits]
+    total = WEIGHTS["cosine"] * max(own["dense"], own.get("name", -1.0))
+    total += WEIGHTS["lead"] * (sums[place] - max(one for at, one in enumerate(sums) if at != place))
     return 1 / (1 + math.exp(-(total - 4.0)))
 
 

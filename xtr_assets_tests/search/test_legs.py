@@ -108,6 +108,21 @@ class Slow:
 
     def total(self, query: str) -> Any:
         """float64 [n]: what hybrid and exact order by."""
+        total = self.sums(query)
+        if (gained := self.beside(query)) is not None:
+            total[gained[0]] += 1.1 * gained[1]
+        return total
+
+    def beside(self, query: str) -> tuple[int, float] | None:
+        """(row, share): which row comes beside the first, being of the other kind, and how much of 1.1 it gains."""
+        sums = self.sums(query)
+        first, second, *_ = sorted(range(len(sums)), key=lambda i: (-sums[i], self.rows[i]["chunk_id"]))
+        others = [i for i in range(len(sums)) if (self.names[i] is None) != (self.names[first] is None)]
+        best = max(others, key=lambda i: sums[i])
+        return None if best == second else (best, min(1.1, sums[first] - sums[best]) / 1.1)
+
+    def sums(self, query: str) -> Any:
+        """The weighted sums, and what is added to them."""
         scores = self.scores(query)
         pool = set()
         for leg in ("dense", "xtr", "lexical"):
@@ -140,6 +155,8 @@ def test_the_score_is_the_weighted_sum_over_all_legs(legs: Searcher, slow: Slow,
     hits = legs.search(query, 10, mode, **overrides)  # type: ignore[arg-type]
     total, scores = slow.total(query), slow.scores(query)
     at = {row["chunk_id"]: i for i, row in enumerate(slow.rows)}
+    if (gained := slow.beside(query)) is not None:
+        scores["beside"] = np.where(np.arange(len(total)) == gained[0], gained[1], np.nan)
     found = [total[at[hit.chunk_id]] for hit in hits]
     np.testing.assert_allclose([hit.score for hit in hits], found, atol=2e-3)
     np.testing.assert_allclose(found, np.sort(total)[::-1][:10], atol=2e-3)
@@ -226,7 +243,7 @@ def test_a_scan_finds_what_indexes_that_miss_nothing_find(legs: Searcher, mode: 
 
 
 def test_an_explanation_adds_up_and_shows_weights_length_and_names(legs: Searcher) -> None:
-    factors = {**WEIGHTS, "called": 1.2, "digits": 3.0}
+    factors = {**WEIGHTS, "called": 1.2, "digits": 3.0, "beside": 1.1}
     for mode in FUSED:
         for hit in legs.search(QUERIES[1], 10, mode, explain=True):
             assert hit.explanation is not None
@@ -255,9 +272,10 @@ def test_a_name_alone_finds_first_what_bears_it(legs: Searcher, slow: Slow, quer
     hits = legs.search(query, 60, mode, explain=True)
     named = [(hit.path, hit.symbol) == ("pkg0/mod25.py", "f50") for hit in hits]
     assert named == [True] * 4 + [False] * (len(hits) - 4)
-    total, at = slow.total(query), {row["chunk_id"]: i for i, row in enumerate(slow.rows)}
+    total, at = slow.sums(query), {row["chunk_id"]: i for i, row in enumerate(slow.rows)}
     for hit, borne in zip(hits[:10], named, strict=False):
-        assert hit.score == pytest.approx(total[at[hit.chunk_id]] + 2.5 * borne, abs=2e-3)
+        gained = 1.1 * hit.scores.get("beside", 0.0)
+        assert hit.score == pytest.approx(total[at[hit.chunk_id]] + 2.5 * borne + gained, abs=2e-3)
         assert hit.scores.get("symbol") == (1.0 if borne else None)
         assert hit.explanation is not None
         shown = hit.explanation.spaces.get("symbol")

@@ -14,6 +14,7 @@ from xtr_assets.pipeline.gate.answer_truth import Doubles, Places, StoredVectors
 from xtr_assets.pipeline.gate.copy_truth import text_of
 from xtr_assets.pipeline.gate.drawn_filters import shown
 from xtr_assets.pipeline.gate.drawn_questions import Question
+from xtr_assets.pipeline.gate.kind_truth import gains_of, kind_faults
 from xtr_assets.pipeline.gate.leg_truth import LEGS, Listed, Told, summed
 from xtr_assets.pipeline.gate.name_truth import elsewhere_of, named_rows, said_of, tests_of
 from xtr_assets.pipeline.gate.place_truth import stands_of
@@ -253,11 +254,18 @@ class Judge:
             total = made.total + added
             room = SAME_Z + sum(2 * slack[leg] * reach for leg, reach in made.reach.items())
             room += 2 * slack.get("name", 0.0) * made.reach.get("dense", 0.0) + made.doubt
-            off = _furthest([hit.score for hit in hits], total[at])
+            gained = gains_of(hits, self.told.beside)
+            off = _furthest([hit.score for hit in hits], total[at] + gained)
             # Asked so that what is no number is off, here and below.
             if self.whole(case) and not off <= room:
                 verdict.problems.append(f"a sum of standard scores is {off:.2f} off, {room:.2f} may be ({case})")
                 return
+            named = np.zeros(len(rows), np.bool_) if names is None else names != 0
+            whole, folded = self.whole(case), case.folded is not None
+            if wrong := kind_faults(hits, at, total, named, self.told.beside, room, whole=whole, folded=folded):
+                verdict.problems.append(f"{wrong} ({case})")
+                return
+            total[at] += gained
             placed = _listed_places(stands, max(case.k, self.told.depth))
             if case.mode == "hybrid" and not self.whole(case):
                 # No leg brings the others: the best of what lists hold are asked for. A place brings what stands there.

@@ -20,6 +20,7 @@ from xtr_assets.core.known_items import asked_words
 from xtr_assets.core.types import Mask
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.known_item import Asked, asked_items, told_by_few
+from xtr_assets.pipeline.gate.leg_truth import Told
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.search.confidence import FEATURES, PROFILE_KEY, Confidence
 from xtr_assets.search.hits import Hit
@@ -55,13 +56,14 @@ def check(session: DraftSession) -> Finding:
     """Fit, measure, keep, and see what is served. `value` is the area under the curve on the held-out half."""
     draft = session.draft
     items = told_by_few(asked_items(session))
-    halves = [examples(items.of(range(half, len(items.queries), 2))) for half in (0, 1)]
+    gain = Told.read(draft).beside
+    halves = [examples(items.of(range(half, len(items.queries), 2)), gain) for half in (0, 1)]
     curve, measured, why = _fitted(*halves)
     if curve is not None:
         draft.set_profile(PROFILE_KEY, {**Confidence(curve).document(), **measured})
     elif draft.manifest.profile.get(PROFILE_KEY) is not None:
         draft.set_profile(PROFILE_KEY, None)
-    wrong = _shown_otherwise(session, items, curve)
+    wrong = _shown_otherwise(session, items, curve, gain)
     details = {"items": len(items.queries), **measured, "shown_otherwise": wrong[:5]}
     if wrong:
         summary = f"{len(wrong)} hits show another confidence than their scores say (0 may): {wrong[0]}"
@@ -75,8 +77,9 @@ def check(session: DraftSession) -> Finding:
     return Finding(True, measured["auc"], LEAST_AUC, summary, details)
 
 
-def examples(items: Asked) -> Examples:
-    """Two first hits an item: that of its answer, and that of the same answer without the hits that are right."""
+def examples(items: Asked, gain: float) -> Examples:
+    """Two first hits an item: that of its answer, and that of the same answer without the hits that are right. gain :
+    what the best of the other kind may, which comes behind the first by that and has no better sum."""
     evidence, right = [], []
     for query, found in zip(items.queries, items.hits, strict=True):
         hits = found[:LOOKED_AT]
@@ -85,20 +88,27 @@ def examples(items: Asked) -> Examples:
         rest = [hit for hit, answered in zip(hits, answers, strict=True) if not answered]
         for offered, label in ((list(hits), answers[:1] == [True]), (rest, False)):
             if len(offered) > 1:
-                evidence.append(evidence_of(offered))
+                evidence.append(evidence_of(offered, gain))
                 right.append(label)
     return Examples(np.array(evidence, np.float64).reshape(-1, len(FEATURES)), np.array(right, np.bool_))
 
 
-def evidence_of(hits: Sequence[Hit]) -> list[float]:
-    """What the first of two or more hits has to say for itself: its better cosine, and its lead."""
-    return evidence_at(hits, 0)
+def evidence_of(hits: Sequence[Hit], gain: float) -> list[float]:
+    """What the best of two or more hits has to say for itself: its better cosine, and its lead."""
+    sums = sums_of(hits, gain)
+    return evidence_at(hits, gain, sums.index(max(sums)))
 
 
-def evidence_at(hits: Sequence[Hit], place: int) -> list[float]:
-    """The same of the hit at a place, best first: its lead is over the best of the others."""
-    own, other = hits[place], hits[0 if place else 1]
-    return [max(own.scores.get("dense", 0.0), own.scores.get("name", -1.0)), own.score - other.score]
+def evidence_at(hits: Sequence[Hit], gain: float, place: int) -> list[float]:
+    """The same of the hit at a place: its lead is over the best sum of the others."""
+    own, sums = hits[place].scores, sums_of(hits, gain)
+    lead = sums[place] - max(sums[:place] + sums[place + 1 :])
+    return [max(own.get("dense", 0.0), own.get("name", -1.0)), lead]
+
+
+def sums_of(hits: Sequence[Hit], gain: float) -> list[float]:
+    """The scores of hits without what the best of the other kind gained."""
+    return [hit.score - gain * hit.scores.get("beside", 0.0) for hit in hits]
 
 
 def _fitted(fit: Examples, held: Examples) -> tuple[Curve | None, dict[str, Any], str]:
@@ -119,7 +129,7 @@ def _fitted(fit: Examples, held: Examples) -> tuple[Curve | None, dict[str, Any]
     return curve, measured, ""
 
 
-def _shown_otherwise(session: DraftSession, items: Asked, curve: Curve | None) -> list[str]:
+def _shown_otherwise(session: DraftSession, items: Asked, curve: Curve | None, gain: float) -> list[str]:
     """What a searcher that is opened now shows otherwise than its own scores say."""
     wrong = []
     queries = items.queries[1 : 2 * AGAIN : 2]
@@ -127,7 +137,7 @@ def _shown_otherwise(session: DraftSession, items: Asked, curve: Curve | None) -
     for query, hits in zip(queries, answers, strict=True):
         for place, hit in enumerate(hits) if len(hits) > 1 else ():
             shown = hit.confidence
-            value = None if curve is None else _by_hand(curve, evidence_at(hits, place))
+            value = None if curve is None else _by_hand(curve, evidence_at(hits, gain, place))
             if (shown is None) != (value is None) or (shown is not None and not abs(shown - (value or 0.0)) <= NEAR):
                 at = "" if not place else f" at rank {place + 1}"
                 wrong.append(f"{query.text[:60]!r} shows {shown}{at}, {value} is what its scores say")

@@ -24,6 +24,7 @@ ALONE = 0.0125
 POOLED = 0.6
 STANDS = 10.0
 NUMBERED = 4.0
+OTHER_KIND = 1.5
 LEAST_SPREAD = 1e-6
 
 
@@ -33,7 +34,8 @@ class Told:
     symbol : what a row gains that bears the name that the question is; alone : as length, where MaxSim ranks alone;
     called : what a row gains whose path and symbol say all of the question; pooled : what a unit of the embeddings'
     cosine adds where MaxSim ranks alone; place : what a row gains for each unit of its share of the places that the
-    question names; digits : what a row gains that holds all rare words of the question with a digit."""
+    question names; digits : what a row gains that holds all rare words of the question with a digit; beside : what
+    the best row without a name gains at most where the first has one, and the other way round."""
 
     depth: int
     weights: Mapping[str, float]
@@ -45,6 +47,7 @@ class Told:
     pooled: float = 0.0
     place: float = 0.0
     digits: float = 0.0
+    beside: float = 0.0
 
     @classmethod
     def read(cls, generation: Generation) -> "Told":
@@ -54,7 +57,8 @@ class Told:
         if "weights" not in said:
             return cls(depth, {"dense": 1.0, "xtr": 1.0}, 0.0, False)
         weights = {leg: float(weight) for leg, weight in said["weights"].items()}
-        more = (float(said.get(key, 0.0)) for key in ("symbol", "alone", "called", "pooled", "place", "digits"))
+        keys = ("symbol", "alone", "called", "pooled", "place", "digits", "beside")
+        more = (float(said.get(key, 0.0)) for key in keys)
         return cls(depth, weights, float(said["length"]), True, *more)
 
     @classmethod
@@ -67,7 +71,7 @@ class Told:
         elif "tokens" not in legs:
             del weights["xtr"]
         called, pooled = CALLED if "dense" in legs else 0.0, POOLED if alone and "tokens" in legs else 0.0
-        return cls(DEPTH, weights, LENGTH, True, BORNE, alone, called, pooled, STANDS, NUMBERED)
+        return cls(DEPTH, weights, LENGTH, True, BORNE, alone, called, pooled, STANDS, NUMBERED, OTHER_KIND)
 
 
 @dataclass(frozen=True)

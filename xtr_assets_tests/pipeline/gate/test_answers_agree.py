@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from xtr_assets.config import HashingConfig
+from xtr_assets.core.fusion import beside
 from xtr_assets.core.phrases import holds_phrase
 from xtr_assets.pipeline.gate import answer_truth, answers_agree, drawn_questions
 from xtr_assets.pipeline.gate.answer_truth import Places, known_rows
@@ -21,13 +22,13 @@ from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.leg_truth import Summed, Told, summed
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.gate_queries import GateQueries
-from xtr_assets.search import answer, rare_digits
+from xtr_assets.search import answer, ranker, rare_digits
 from xtr_assets.search.collapse import Symbols
 from xtr_assets.search.filter_columns import TextColumn
 from xtr_assets.search.filter_masks import RowFilters
 from xtr_assets.search.legs import Blend, Legs
 from xtr_assets.search.query_encoder import QueryEncoder
-from xtr_assets.search.ranker import Pooled
+from xtr_assets.search.ranker import Pooled, Ranker
 from xtr_assets.search.reader import OpenGeneration
 from xtr_assets.search.request import Ask
 from xtr_assets.search.retrievers import Listed
@@ -46,7 +47,8 @@ def look(warehouse: Warehouse, draft: Draft) -> Finding:
 
 
 def ranked(folder: Path, rows: int = 240) -> tuple[Warehouse, Draft]:
-    """A draft with weights, names, texts of different length, and symbols of two chunks, in a folder below a test's."""
+    """A draft with weights, names, texts of different length, symbols of two chunks, and documents without names, in a
+    folder below a test's."""
     blend = Blend.standard().document()
 
     def make(warehouse: Warehouse) -> Draft:
@@ -54,7 +56,9 @@ def ranked(folder: Path, rows: int = 240) -> tuple[Warehouse, Draft]:
             replace(one, symbol=f"s{i // 2}", part=i % 2, text=" ".join(one.text.split()[: 2 + i % 11]))
             for i, one in enumerate(chunks(rows))
         ]
-        write_shard(warehouse, "code", made)
+        write_shard(warehouse, "code", made[: rows - rows // 3])
+        documents = [replace(one, source="docs", kind="section") for one in made[rows - rows // 3 :]]
+        write_shard(warehouse, "docs", documents)
         draft = whole_draft(warehouse, "Flat", named=("code",))
         draft.set_profile("hybrid", blend)
         return draft
@@ -307,6 +311,17 @@ def test_a_gate_without_words_is_asked_pinned_ones(tmp_path: Path, monkeypatch: 
     assert not look(warehouse, draft).passed
 
 
+def _silently(self: Ranker, fused: Any, scores: Any, ids: Any) -> None:
+    if self.legs is not None and "name" in scores and (found := beside(fused, ~np.isnan(scores["name"]), ids, 1.5)):
+        fused[found[0]] = found[1]
+
+
+def _worst_beside(sums: Any, named: Any, ids: Any, most: float) -> tuple[int, float]:
+    others = np.flatnonzero(named != named[np.lexsort((ids, -sums))[0]])
+    worst = int(others[sums[others].argmin()])
+    return worst, float(sums[worst]) + most
+
+
 Alter = Callable[[Any], Any]
 FAULTS: dict[str, tuple[Any, str, Alter, str]] = {
     "a mask that lets all through": (
@@ -406,6 +421,25 @@ FAULTS: dict[str, tuple[Any, str, Alter, str]] = {
         lambda original: lambda self, rows, scores: {
             name: -one if name == "digits" else one for name, one in original(self, rows, scores).items()
         }, "standard scores",
+    ),
+    "nothing comes beside the first": (
+        ranker, "beside", lambda original: lambda *given: None, "the best row of the other kind",
+    ),
+    "what comes beside the first is of its kind": (
+        ranker, "beside", lambda original: lambda sums, named, *more: original(sums, ~named[::-1], *more), "kind",
+    ),
+    "the worst of the other kind comes beside the first": (
+        ranker, "beside", lambda original: lambda *given: original(*given) and _worst_beside(*given), "kind",
+    ),
+    "what comes beside the first gains more than it may": (
+        ranker, "beside", lambda original: lambda sums, named, ids, most: original(sums, named, ids, 3 * most), "kind",
+    ),
+    "what comes beside the first comes before it": (
+        ranker, "beside",
+        lambda original: lambda *given: (found := original(*given)) and (found[0], given[0].max() + 0.1), "kind",
+    ),
+    "what comes beside the first does not say so": (
+        Ranker, "_beside", lambda original: _silently, "standard scores|best rows|better hit",
     ),
     "rows at a place are forgotten": (
         Legs, "placed_by", lambda original: lambda self, query, rows: {}, "compares in|rows at places",
