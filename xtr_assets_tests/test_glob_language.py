@@ -15,7 +15,9 @@ from xtr_assets.core.where_syntax import Compare, parse_where
 from xtr_assets.pipeline.gate.path_patterns import SUFFIXES, PathPatterns
 from xtr_assets.pipeline.gate.where_truth import glob_matches
 from xtr_assets.search.filter_columns import PathColumn, TextColumn
+from xtr_assets.sources.config_tree import ConfigTree
 from xtr_assets.sources.globs import Globs
+from xtr_assets.sources.mixed_tree import MixedTree
 
 # Of the suite; `XTR_ASSETS_GLOBS=20000 pytest` tries more, some minutes.
 EXAMPLES = int(os.environ.get("XTR_ASSETS_GLOBS", "300"))
@@ -78,3 +80,40 @@ def test_a_range_that_runs_backwards_is_refused_by_both(wild: str) -> None:
         Globs([wild], [], [], "lib")
     with pytest.raises(InvalidInput, match="runs backwards; write a-b"):
         parse_where({"path": {"glob": wild}})
+
+
+CONFIG_NAMES = [
+    *("Dockerfile", "Dockerfile.dev", "CMakeLists.txt", "a.yml", "A.YAML", ".a.yml", ".github", "workflows", "a"),
+    *(
+        "package.json",
+        "data.json",
+        "secrets.yml",
+        "pnpm-lock.yaml",
+        ".circleci",
+        ".flake8",
+        ".env.yml",
+        "tsconfig.json",
+    ),
+    *("Makefile.am", ".cargo", "config.toml", ".devcontainer", "devcontainer.json", "node_modules", "README.md"),
+]
+config_path = st.lists(st.sampled_from(CONFIG_NAMES), min_size=1, max_size=4)
+CONFIG_INCLUDE = ["**", "**/.github/**", "a/**", "**/*.yml", "**/secrets.yml", "Dockerfile", "**/.*", "**/*.md"]
+
+
+@settings(max_examples=EXAMPLES)
+@given(
+    st.sampled_from(["config", "git"]),
+    st.lists(st.sampled_from(CONFIG_INCLUDE), max_size=2),
+    st.lists(st.sampled_from(["a/**", "**/*.yml", "Dockerfile"]), max_size=1),
+    config_path,
+)
+def test_the_gate_knows_configuration_by_name_as_the_sources_do(
+    kind: str, include: list[str], exclude: list[str], names: list[str]
+) -> None:
+    reader = ConfigTree if kind == "config" else MixedTree
+    globs = Globs(include, exclude, reader.suffixes, "lib", reader.names)
+    mine = PathPatterns(
+        SourceConfig(name="lib", kind=kind, path=Path("x"), include=tuple(include), exclude=tuple(exclude))
+    )
+    theirs = globs.matches("/".join(names)) and not any(globs.skips_name(one) for one in names)
+    assert mine.takes(tuple(names)) == theirs, (include, exclude, names)

@@ -3,14 +3,15 @@
 import os
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from xtr_assets.cli.made_folders import is_made, named, named_file
 from xtr_assets.core.errors import ProviderError
 from xtr_assets.sources.file_scan import is_folder, is_utf8, walk_folders
 from xtr_assets.sources.git_exclusions import ignored
+from xtr_assets.sources.globs import Globs
 
 # Files of `init` itself.
 OWN = {"xtr.yaml", "definitions.py", "workspace.yaml", "dagster.yaml"}
@@ -20,10 +21,11 @@ MOST_TOLD = 12
 
 @dataclass
 class ProjectWalk:
-    """files : regular ones below the folder, the nearest first. made, ignored : patterns of what is left out, as tools
-    made it or git ignores it. notes : what else a person should know."""
+    """files : regular ones below the folder, the nearest first. hidden : hidden ones that are known. made, ignored :
+    patterns of what is left out, as tools made it or git ignores it. notes : what else a person should know."""
 
     files: list[Path] = field(default_factory=list)
+    hidden: list[Path] = field(default_factory=list)
     made: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -32,8 +34,9 @@ class ProjectWalk:
 @dataclass
 class _Seen:
     """Relative paths: folders that are walked, files, folders that tools made, those that hold a repository, and links
-    to folders."""
+    to folders. known : which hidden files are meant."""
 
+    known: Globs
     folders: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     made: list[str] = field(default_factory=list)
@@ -42,10 +45,10 @@ class _Seen:
     names: set[str] = field(default_factory=set)
 
 
-def walk_project(folder: Path, suffixes: Collection[str]) -> ProjectWalk:
-    """As sources walk, but for hidden files and folders, what tools made and what git ignores. Of files that it ignores
-    those of `suffixes` have a pattern: no source takes others."""
-    seen, found = _Seen(), ProjectWalk()
+def walk_project(folder: Path, reads: Callable[[str], bool], known: Globs) -> ProjectWalk:
+    """As sources walk, but for what tools made, what git ignores, and hidden files and folders that are not `known`. Of
+    files that it ignores those that a source `reads` have a pattern: no source takes others."""
+    seen, found = _Seen(known), ProjectWalk()
 
     def look(here: str, entries: list[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
         return _look(folder, here, entries, seen)
@@ -62,12 +65,14 @@ def walk_project(folder: Path, suffixes: Collection[str]) -> ProjectWalk:
     found.made = sorted(seen.names | set(_patterns(seen.made, seen.folders)))
     found.ignored = [
         *_patterns(sorted(folders), seen.folders),
-        *map(_plain, sorted(path for path in files if _suffix(path) in suffixes)),
+        *map(_plain, sorted(path for path in files if reads(path))),
     ]
     # What lies nearest comes first: of two files of queries it is the one that is meant.
     left = files | {path for path in seen.files if _below(path, folders)}
-    found.files = [folder / path for path in seen.files if path not in left]
-    found.files.sort(key=lambda path: (len(path.parts), path))
+    kept = sorted((folder / path for path in seen.files if path not in left), key=lambda path: (len(path.parts), path))
+    found.hidden = [path for path in kept if _is_hidden(path.relative_to(folder))]
+    hidden = set(found.hidden)
+    found.files = [path for path in kept if path not in hidden]
     for link in sorted(seen.links):
         away = (folder / link).resolve()
         if not away.is_relative_to(folder.resolve()) and not _below(link, folders):
@@ -89,9 +94,12 @@ def _look(folder: Path, here: str, entries: list[os.DirEntry[str]], seen: _Seen)
     kept = []
     for entry in entries:
         path = f"{here}/{entry.name}" if here else entry.name
-        if entry.name.startswith(".") or not is_utf8(entry.name):
+        if seen.known.skips_name(entry.name) or not is_utf8(entry.name):
             continue
+        hidden = _is_hidden(PurePosixPath(path))
         if not is_folder(entry):
+            if hidden and not seen.known.matches(path):
+                continue
             # Of a closed folder pathlib would raise.
             if not os.path.isfile(entry.path) or (not here and entry.name in OWN):  # noqa: PTH113
                 continue
@@ -165,8 +173,8 @@ def _patterns(left: list[str], kept: list[str]) -> list[str]:
     return sorted(found)
 
 
-def _suffix(path: str) -> str:
-    return PurePosixPath(path).suffix.lower()
+def _is_hidden(path: PurePath) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _plain(path: str) -> str:

@@ -1,16 +1,19 @@
-"""What `init` finds in a folder: code, text, records and queries, proposed as sources; and what none would read."""
+"""What `init` finds in a folder: code, configuration, text, records and queries, proposed as sources; and what none
+would read."""
 
 import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from xtr_assets.cli.project_walk import walk_project
+from xtr_assets.cli.project_walk import OWN, walk_project
 from xtr_assets.core.chunking.code_grammar import LANGUAGES
 from xtr_assets.core.json_document import read_json
+from xtr_assets.sources.config_tree import ConfigTree
+from xtr_assets.sources.globs import Globs
 from xtr_assets.sources.jsonl import WANTED
 from xtr_assets.sources.records import TABLES
 from xtr_assets.sources.text_tree import MARKDOWN
@@ -26,6 +29,11 @@ READERS = ("lxml", "pypdfium2", "selectolax")
 
 # A folder of a thousand JSONL files is a data lake, not a first index: the first ones are proposed, the rest counted.
 MOST_RECORD_FILES = 5
+# So many suffixes of configuration are told.
+MOST_SUFFIXES = 8
+# What `init` writes and configuration is read from.
+OWN_CONFIG = frozenset(one for one in OWN if one.endswith(".yaml"))
+
 # The first record of a file tells its fields; a line longer than this is no record of text.
 MOST_LINE_CHARS = 4 << 20
 
@@ -62,11 +70,21 @@ class Proposals:
 def propose(folder: Path) -> Proposals:
     """Sources for what lies in `folder`, at every level; hidden files and folders, what tools made and what git ignores
     are no part of it."""
-    walk = walk_project(folder, {".py", *TEXT_SUFFIXES, *LANGUAGES})
-    suffixes = Counter(path.suffix.lower() or "no suffix" for path in walk.files)
+    globs = Globs((), (), ConfigTree.suffixes, "init", ConfigTree.names)
+
+    def is_config(path: str) -> bool:
+        return globs.matches(path) and PurePosixPath(path).suffix.lower() not in (".py", *LANGUAGES)
+
+    def is_read(path: str) -> bool:
+        return PurePosixPath(path).suffix.lower() in (".py", *TEXT_SUFFIXES, *LANGUAGES) or is_config(path)
+
+    walk = walk_project(folder, is_read, globs)
+    config = [path for path in walk.files if is_config(path.relative_to(folder).as_posix())] + walk.hidden
+    others = set(walk.files).difference(config)
+    suffixes = Counter(path.suffix.lower() or "no suffix" for path in others)
     queries, judgments = _queries(walk.files, folder)
     asked = {"path": queries, **({"judgments": judgments} if judgments else {})} if queries else {}
-    sources = _trees(suffixes, [*walk.made, *walk.ignored])
+    sources = _trees(suffixes, config, [*walk.made, *walk.ignored])
     notes = [*walk.notes]
     if any(one.fields["kind"] == "code" for one in sources) and find_spec("tree_sitter_language_pack") is None:
         notes.append("kind `code` needs its parsers: pip install 'xtr-assets[code]'")
@@ -91,8 +109,8 @@ def propose(folder: Path) -> Proposals:
     return Proposals(sources, asked, unread, notes)
 
 
-def _trees(suffixes: Counter[str], exclude: list[str]) -> list[Proposal]:
-    """Python, other code and text."""
+def _trees(suffixes: Counter[str], config: list[Path], exclude: list[str]) -> list[Proposal]:
+    """Python, other code, configuration and text."""
     found: list[Proposal] = []
     if count := suffixes[".py"]:
         fields: dict[str, object] = {"name": "code", "kind": "python", "path": "."}
@@ -106,8 +124,16 @@ def _trees(suffixes: Counter[str], exclude: list[str]) -> list[Proposal]:
             # All that the kind reads (`**`), also what comes later: a project changes its language, or its markup.
             plain = [f"**/*{suffix}" for suffix in held if suffix in PLAIN_SUFFIXES]
             include = ["**", *plain] if plain else []
-            fields = {"name": name, "kind": kind, "path": ".", "include": include, "exclude": exclude}
+            # What is configuration by its whole name is no text beside it.
+            twice = sorted({f"**/{one.name}" for one in config if one.suffix.lower() in known})
+            fields = {"name": name, "kind": kind, "path": ".", "include": include, "exclude": [*twice, *exclude]}
             found.append(Proposal(fields, f"{sum(suffixes[one] for one in held)} {said} ({', '.join(held)})"))
+    if config:
+        # No `include`: those hidden files that people ask for are read too, `.github/workflows/*.yml` among them.
+        fields = {"name": "configuration", "kind": "config", "path": ".", "exclude": [*sorted(OWN_CONFIG), *exclude]}
+        names = Counter(one.suffix.lower() or one.name for one in config)
+        shown = ", ".join(name for name, _ in names.most_common(MOST_SUFFIXES))
+        found.append(Proposal(fields, f"{len(config)} files that run the project ({shown})"))
     return found
 
 

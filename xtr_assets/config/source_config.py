@@ -22,10 +22,10 @@ SourceName = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=60), AfterValidator(_partition_key)
 ]
 # What files hold, and so how they are read. A source of files is of one of these kinds, or says which in `content`;
-# mixed: Python, other code and text, each file by its suffix.
-ContentKind = Literal["python", "code", "text", "records", "mixed", "own"]
+# mixed: Python, other code, configuration and text, each file by its name.
+ContentKind = Literal["python", "code", "config", "text", "records", "mixed", "own"]
 # What the package reads; any other kind is somebody's own: `python:package.module:factory`, or an entry point.
-KINDS = frozenset({"python", "code", "text", "records", "git", "asset"})
+KINDS = frozenset({"python", "code", "config", "text", "records", "git", "asset"})
 # Object stores, by how an address of theirs begins.
 STORES = ("s3://", "gs://", "gcs://", "az://", "abfs://", "abfss://", "memory://")
 SOURCE_GROUP = "xtr_assets.sources"
@@ -44,11 +44,11 @@ DEFAULT_MAX_CHARS = 2000
 # A file that is larger is quarantined unread. Python's syntax tree takes 70 bytes a byte of the standard library
 # (140 MiB for 2 MiB), and 926 of the densest text tried (`a;a;a`: 1.9 GB); text of newlines alone takes 16. Records are
 # read one at a time: a file of them has no limit.
-DEFAULT_FILE_BYTES = {"python": 2 << 20, "code": 2 << 20, "text": 32 << 20}
+DEFAULT_FILE_BYTES = {"python": 2 << 20, "code": 2 << 20, "config": 1 << 20, "text": 32 << 20}
 
 # A function is asked for by what it is called, and its text may not hold that; what prose is called, its title, is
 # encoded with it already, and a vector of its own added nothing (docs/measurements.md).
-NAMED_KINDS = frozenset({"python", "code", "mixed"})
+NAMED_KINDS = frozenset({"python", "code", "config", "mixed"})
 
 
 def is_store_address(value: str) -> bool:
@@ -61,7 +61,7 @@ class SourceConfig(Strict):
 
     `content`: what the files of a repository hold (`kind: git`); by their suffixes where it says nothing. `ref`: the
     branch, tag or commit that is read. `names`: whether the words of path and symbol are encoded beside the text; by
-    default those of code are. `settings`: what somebody's own source is called with.
+    default those of code and configuration are. `settings`: what somebody's own source is called with.
 
     `asset`: the key of a Dagster asset, its parts with / between them (`kind: asset`). `partitions`: those of its
     partitions that are read, each a shard; all that are materialized where it says nothing. `definitions`: the module
@@ -72,7 +72,7 @@ class SourceConfig(Strict):
     kind: str
     path: Annotated[Location | None, Field(validate_default=True)] = None
     settings: dict[str, Any] = Field(default_factory=dict)
-    content: Literal["python", "code", "text", "records", "mixed"] | None = None
+    content: Literal["python", "code", "config", "text", "records", "mixed"] | None = None
     ref: str | None = None
     asset: Annotated[str | None, Field(pattern=r"^[^/\s][^\n\r]*$", max_length=300)] = None
     partitions: tuple[Partition, ...] | None = None

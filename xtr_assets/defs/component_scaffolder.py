@@ -16,7 +16,7 @@ class IndexParameters(BaseModel):
     """Options of the command; every one has a default, and stands in the file for a person to change."""
 
     path: Annotated[str, Field(description="Folder of the documents, from the project's root.")] = "documents"
-    kind: Annotated[Literal["text", "python", "code"], Field(description="What they are.")] = "text"
+    kind: Annotated[Literal["text", "python", "code", "config"], Field(description="What they are.")] = "text"
     encoder: Annotated[Literal["minilm", "hashing"], Field(description="hashing is for trials, it knows no words.")] = (
         "minilm"
     )

@@ -1,4 +1,5 @@
-"""Where chunks come from: code, text and records, in folders, repositories and object stores, behind one protocol."""
+"""Where chunks come from: code, configuration, text and records, in folders, repositories and object stores, behind one
+protocol."""
 
 from collections.abc import Callable
 
@@ -6,6 +7,7 @@ from xtr_assets.config import SourceConfig
 from xtr_assets.sources.asset_records import AssetRecords
 from xtr_assets.sources.base import Reason, Source
 from xtr_assets.sources.code_tree import CodeTree
+from xtr_assets.sources.config_tree import ConfigTree
 from xtr_assets.sources.folder_place import FolderPlace
 from xtr_assets.sources.git_place import GitPlace
 from xtr_assets.sources.mixed_tree import MixedTree
@@ -40,6 +42,7 @@ def _place_of(config: SourceConfig) -> Place:
 _KINDS: dict[str, Callable[[SourceConfig, Place], Source]] = {
     "python": PythonTree,
     "code": CodeTree,
+    "config": ConfigTree,
     "text": TextTree,
     "records": Records,
     "mixed": MixedTree,

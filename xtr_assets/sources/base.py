@@ -16,7 +16,7 @@ from xtr_assets.core.errors import SourceError
 from xtr_assets.core.types import Chunk, FileState, Quarantined
 from xtr_assets.sources.file_scan import Listing, unread_state, why_unread
 from xtr_assets.sources.folder_place import FolderPlace
-from xtr_assets.sources.globs import Globs
+from xtr_assets.sources.globs import NO_NAMES, Globs, KnownNames
 from xtr_assets.sources.place import Place, Refused, SourceFile
 from xtr_assets.sources.reason import NOT_TAKEN, Reason
 from xtr_assets.sources.text_decoder import Undecodable
@@ -60,11 +60,12 @@ class FileSource(ABC):
     """A source of files, wherever they lie."""
 
     suffixes: ClassVar[tuple[str, ...]]
+    names: ClassVar[KnownNames] = NO_NAMES
 
     def __init__(self, config: SourceConfig, place: Place | None = None) -> None:
         self.config = config
         self.place: Place = FolderPlace(config) if place is None else place
-        self.globs = Globs(config.include, config.exclude, self.suffixes, config.name)
+        self.globs = Globs(config.include, config.exclude, self.suffixes, config.name, self.names)
         self._looked: _Looked | None = None
         self._one_listing = False
 

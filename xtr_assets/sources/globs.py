@@ -14,18 +14,42 @@ from xtr_assets.core.path_glob import glob_regex
 LEFT_OUT = frozenset({"__pycache__", "site-packages", "dist-packages", "node_modules", "lost+found"})
 
 
+@dataclass(frozen=True)
+class KnownNames:
+    """What a kind reads by the names of files beside suffixes: `files` wherever they lie; `hidden`, patterns of paths
+    that are meant where `include` says nothing; and names that are left out whatever their suffix (`never`), unless a
+    pattern names one without wildcards."""
+
+    files: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+
+
+NO_NAMES = KnownNames()
+
+
 class Globs:
     """Include and exclude patterns over relative posix paths, in the language of core/path_glob.py: case-sensitive but
     for suffixes (GUIDE.MD is a `*.md`), and composed or decomposed alike (macOS writes an accent as a letter of its
     own).
 
     A last component without wildcards names a file or a folder. A pattern that names a folder, or ends in `**`,
-    includes the files below it that have one of `suffixes`, and excludes all files below it.
+    includes the files below it that have one of `suffixes` or a name that is known, and excludes all files below it.
     """
 
-    def __init__(self, include: Iterable[str], exclude: Iterable[str], suffixes: Iterable[str], source: str) -> None:
+    def __init__(
+        self,
+        include: Iterable[str],
+        exclude: Iterable[str],
+        suffixes: Iterable[str],
+        source: str,
+        known: KnownNames = NO_NAMES,
+    ) -> None:
         self.suffixes = tuple(suffixes)
-        self.include = tuple(include) or tuple(f"**/*{suffix}" for suffix in self.suffixes)
+        every = (*(f"**/*{suffix}" for suffix in self.suffixes), *(f"**/{name}" for name in known.files), *known.hidden)
+        named = tuple(include)
+        self._by_default = not named
+        self.include = named or every
         self.exclude = tuple(exclude)
         included = [_read(pattern, "include", source) for pattern in self.include]
         excluded = [_read(pattern, "exclude", source) for pattern in self.exclude]
@@ -34,14 +58,19 @@ class Globs:
         self._excluded_files = _any_of(one.file for one in excluded)
         self._excluded_below = _any_of(one.below for one in excluded)
         self._beside = _any_of(one.beside for one in included)
+        # Where a person named nothing, a hidden file is one of those that are known, or none.
+        self._of_hidden = _any_of(_read(pattern, "include", source).file for pattern in known.hidden)
         self._named = {name for one in included for name in (*one.folded, *one.parts)}
+        self._known = _any_of(glob_regex(folded(name)) for name in known.files)
+        self._never = _any_of(glob_regex(name) for name in known.never)
         self._hidden = _any_of(glob_regex(name) for name in self._named if name.startswith("."))
-        named = {PurePosixPath(one.folded[-1]).suffix for one in included} - {""}
-        self._read_suffixes = (*self.suffixes, *sorted(named))
+        further = {PurePosixPath(one.folded[-1]).suffix for one in included} - {""}
+        self._read_suffixes = (*self.suffixes, *sorted(further))
 
     def skips_name(self, name: str) -> bool:
-        """Whether a file or folder is left out for its name: hidden or in LEFT_OUT, and no include pattern names it."""
-        if name in LEFT_OUT:
+        """Whether a file or folder is left out for its name: hidden, in LEFT_OUT or never read by the kind,
+        and no include pattern names it."""
+        if name in LEFT_OUT or self._never.fullmatch(name):
             return name not in self._named
         if not name.startswith("."):
             return False
@@ -54,17 +83,29 @@ class Globs:
     def matches(self, path: str) -> bool:
         """Whether a file belongs to the source."""
         path = folded(path)
-        included = self._files.fullmatch(path) or (path.endswith(self.suffixes) and self._below.match(path))
+        if self._by_default and _is_hidden(path) and not self._of_hidden.fullmatch(path):
+            return False
+        included = self._files.fullmatch(path) or (self._is_read(path) and self._below.match(path))
         return bool(included) and not self._excluded_files.fullmatch(path) and not self._excluded_below.match(path)
+
+    def _is_read(self, path: str) -> bool:
+        """Whether the kind reads a file of a name, by its suffix or as a whole."""
+        return path.endswith(self.suffixes) or bool(self._known.fullmatch(path.rpartition("/")[2]))
 
     def passes_over(self, path: str) -> bool:
         """Whether a file lies where the source looks and has a suffix that it does not read. What `exclude` leaves out,
         and what `include` does not reach, was left out by a person and is not meant."""
         path = folded(path)
+        if self._by_default and _is_hidden(path):
+            return False
         beside = self._beside.fullmatch(path) or self._below.match(path)
-        if not beside or path.endswith(self._read_suffixes):
+        if not beside or path.endswith(self._read_suffixes) or self._known.fullmatch(path.rpartition("/")[2]):
             return False
         return not self._excluded_files.fullmatch(path) and not self._excluded_below.match(path)
+
+
+def _is_hidden(path: str) -> bool:
+    return path.startswith(".") or "/." in path
 
 
 def folded(path: str) -> str:

@@ -1,4 +1,5 @@
-"""Python, other code and text in one source, as a project's repository holds them: each file by its suffix."""
+"""Python, other code, configuration and text in one source, as a project's repository holds them: each file by its
+name."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -7,21 +8,30 @@ from typing import Any, ClassVar
 
 from xtr_assets.config import DEFAULT_FILE_BYTES, ContentKind
 from xtr_assets.core.chunking.code_parser import require
+from xtr_assets.core.chunking.config_names import config_style
 from xtr_assets.core.errors import ProviderError
 from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.sources.base import FileSource
 from xtr_assets.sources.code_tree import CodeTree
+from xtr_assets.sources.config_tree import ConfigTree
+from xtr_assets.sources.globs import KnownNames
 from xtr_assets.sources.place import SourceFile
 from xtr_assets.sources.python_tree import PythonTree
 from xtr_assets.sources.text_tree import TextTree
 
-_KINDS: dict[ContentKind, type[FileSource]] = {"python": PythonTree, "code": CodeTree, "text": TextTree}
+_KINDS: dict[ContentKind, type[FileSource]] = {
+    "python": PythonTree,
+    "code": CodeTree,
+    "config": ConfigTree,
+    "text": TextTree,
+}
 
 
 class MixedTree(FileSource):
     """`content: mixed`. A suffix that none of the kinds reads, brought in by a pattern of its own, is plain text."""
 
     suffixes: ClassVar[tuple[str, ...]] = tuple(one for kind in _KINDS.values() for one in kind.suffixes)
+    names: ClassVar[KnownNames] = ConfigTree.names
 
     def settings(self) -> dict[str, Any]:
         return {name: kind.settings() for name, kind in self._readers.items()}
@@ -51,8 +61,12 @@ class MixedTree(FileSource):
 def kind_of(path: str) -> ContentKind:
     """Which kind reads a file, by its name.
 
-    >>> kind_of("setup.PY"), kind_of("web/app.ts"), kind_of("LICENSE")
-    ('python', 'code', 'text')
+    >>> kind_of("setup.PY"), kind_of("web/app.ts"), kind_of("lib/CMakeLists.txt"), kind_of("LICENSE")
+    ('python', 'code', 'config', 'text')
     """
     suffix = PurePosixPath(path).suffix.lower()
-    return next((name for name, kind in _KINDS.items() if suffix in kind.suffixes), "text")
+    if suffix in PythonTree.suffixes:
+        return "python"
+    if suffix in CodeTree.suffixes:
+        return "code"
+    return "config" if config_style(path) else "text"

@@ -16,6 +16,7 @@ from xtr_assets.cli.source_proposals import propose
 from xtr_assets.config import load_config
 from xtr_assets.core.types import Chunk
 from xtr_assets.sources import open_source
+from xtr_assets.sources.globs import Globs
 from xtr_assets.storage.warehouse import Warehouse
 
 run = CliRunner().invoke
@@ -200,7 +201,9 @@ def test_what_git_ignores_is_left_out_and_said(tmp_path: Path) -> None:
     told = " ".join(result.stderr.split())
     assert "left out, as git ignores it:" in told and "gen[[]1]/**" in told and "notes/draft.md" in told
     assert "draft.o" not in told  # No source would take it.
-    assert [str(path.relative_to(home)) for path in walk_project(home / "out", {".md"}).files] == ["out/x.md"]
+    assert [
+        str(path.relative_to(home)) for path in walk_project(home / "out", str.isupper, Globs((), (), (), "x")).files
+    ] == ["out/x.md"]
 
 
 def test_a_repository_without_the_command_git_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from xtr_assets.config import SourceConfig
 from xtr_assets.pipeline.gate import (
     code_evidence,
+    config_evidence,
     document_evidence,
     folder_evidence,
     heading_order,
@@ -71,6 +72,7 @@ class FileEvidence:
         # Documents that ended their second reader: what they say is not known.
         self.unread: list[str] = []
         self.named = code_evidence.NamedFiles()
+        self.called = config_evidence.NamedPieces()
         self._trees, self._pages = SYNTAX_FILES, document_evidence.PDF_PAGES
         self._quarantine: dict[Place, set[int]] = defaultdict(set)
         self._reasons: dict[Place, set[str]] = defaultdict(set)
@@ -122,7 +124,7 @@ class FileEvidence:
             yield "a chunk_id stands twice"
         quarantined = self._quarantine.get(place, set())
         kind = kind_of(source, path)
-        held_as_text = source.kind == "git" or kind in ("text", "code")
+        held_as_text = source.kind == "git" or kind in ("text", "code", "config")
         if held_as_text and (found := list(_pointer_faults(file, self._reasons.get(place, set()), rows))):
             yield from found
             return
@@ -171,6 +173,9 @@ class FileEvidence:
         elif kind == "code":
             yield from code_evidence.code_faults(path, lines, rows)
             self.named.count(path, lines, rows)
+        elif kind == "config":
+            yield from config_evidence.config_faults(path, lines, rows)
+            self.called.count(path, lines, rows)
         elif self._trees > 0 and rows:
             self._trees -= 1
             tree = python_evidence.tree_of("\n".join(lines))

@@ -56,7 +56,8 @@ def name_problems(draft: Draft, new: Sequence[PlacedSegment], config: IndexConfi
     """Segments that have names and should have none, or the reverse; and rows of `new`, segments whose names are new,
     that have the hash of another name."""
     wanted = {
-        one.name: one.holds in ("python", "code", "mixed") if one.names is None else one.names for one in config.sources
+        one.name: one.holds in ("python", "code", "config", "mixed") if one.names is None else one.names
+        for one in config.sources
     }
     if "dense" not in draft.legs:
         # Names are embeddings.

@@ -21,11 +21,39 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
         *(".md", ".markdown", ".mdx", ".qmd", ".rmd", ".txt", ".rst", ".ipynb"),
         *(".html", ".htm", ".xhtml", ".docx", ".pptx", ".pdf"),
     ),
+    "config": (
+        *(".yml", ".yaml", ".toml", ".ini", ".cfg", ".conf", ".properties", ".dockerfile", ".mk", ".cmake", ".gradle"),
+    ),
     "records": (".jsonl", ".ndjson", ".parquet", ".pq"),
 }
-SUFFIXES["mixed"] = (*SUFFIXES["python"], *SUFFIXES["code"], *SUFFIXES["text"])
+SUFFIXES["mixed"] = (*SUFFIXES["python"], *SUFFIXES["code"], *SUFFIXES["config"], *SUFFIXES["text"])
+# Files of configuration by their whole names; hidden ones by where they lie, where no pattern says more; and what is
+# none whatever its suffix.
+NAMES = (
+    *("Dockerfile", "Dockerfile.*", "Containerfile", "Containerfile.*", "Makefile", "makefile", "GNUmakefile"),
+    *("Makefile.*", "CMakeLists.txt", "Jenkinsfile", "Procfile", "Vagrantfile", "package.json", "tsconfig*.json"),
+    *("jsconfig*.json", "composer.json", "deno.json", "deno.jsonc", "devcontainer.json", "appsettings*.json"),
+    *("angular.json", "nx.json", "turbo.json", "lerna.json", "firebase.json", "vercel.json", "renovate.json"),
+    *("biome.json", "nodemon.json", "app.json", "manifest.json", "CMakePresets.json", "global.json"),
+    *("launchSettings.json", "babel.config.json"),
+)
+HIDDEN = (
+    *("**/.github/**/*.yml", "**/.github/**/*.yaml", "**/.circleci/**/*.yml", "**/.circleci/**/*.yaml"),
+    *("**/.gitlab/**/*.yml", "**/.gitlab/**/*.yaml", "**/.*.yml", "**/.*.yaml", "**/.*.toml"),
+    *("**/.cargo/config.toml", "**/.devcontainer/**/devcontainer.json", "**/.editorconfig", "**/.flake8"),
+    *("**/.pylintrc", "**/.coveragerc", "**/.clang-format", "**/.clang-tidy", "**/.eslintrc.json"),
+    *("**/.prettierrc.json", "**/.stylelintrc.json", "**/.babelrc.json", "**/.mocharc.json", "**/.nycrc.json"),
+    *("**/.releaserc.json", "**/.markdownlint.json"),
+)
+_NEVER = (
+    *("pnpm-lock.yaml", "*-lock.yml", "*-lock.yaml", "*.lock.yml", "*.lock.yaml", "*.lock.toml", ".env.*"),
+    *("*.env.yml", "*.env.yaml", "secrets.y*ml", ".secrets.y*ml", "secret.y*ml", "*.secret.y*ml", "*.secrets.y*ml"),
+    *("*-secret.y*ml", "*-secrets.y*ml", "secrets.toml", ".secrets.toml", "credentials.y*ml", "credentials.toml"),
+    *("credentials.ini", "*.sops.y*ml", "*.enc.y*ml", "vault.y*ml", ".vault.y*ml", "local.properties"),
+    *("cmake_install.cmake", "CTestTestfile.cmake", "appsettings.secrets.json"),
+)
 # The largest file of each kind that is read where no setting says another.
-MOST_BYTES: dict[str, int] = {"python": 2 * 1024**2, "code": 2 * 1024**2, "text": 32 * 1024**2}
+MOST_BYTES: dict[str, int] = {"python": 2 * 1024**2, "code": 2 * 1024**2, "config": 1024**2, "text": 32 * 1024**2}
 # Copies, caches and other people's code, and what lies at the top of a disk.
 _CACHES = ("__pycache__", "site-packages", "dist-packages", "node_modules", "lost+found")
 _WILD = re.compile(r"[*?\[]")
@@ -38,7 +66,14 @@ def kind_of(config: SourceConfig, path: str) -> str:
     if config.holds != "mixed":
         return config.holds
     name = path.lower()
-    return next((kind for kind in ("python", "code") if name.endswith(SUFFIXES[kind])), "text")
+    found = next((kind for kind in ("python", "code", "config") if name.endswith(SUFFIXES[kind])), "text")
+    return "config" if found == "text" and _is_known(path.split("/")[-1], hidden=True) else found
+
+
+def _is_known(name: str, *, hidden: bool = False) -> bool:
+    """Whether a file is configuration by its whole name."""
+    known = (*NAMES, *(one.split("/")[-1] for one in HIDDEN)) if hidden else NAMES
+    return any(fnmatchcase(_lowered(name), pattern) for pattern in known)
 
 
 def most_bytes_of(config: SourceConfig, path: str) -> int | None:
@@ -53,11 +88,15 @@ class PathPatterns:
         self.suffixes = SUFFIXES[config.holds]
         self._include = [_names(pattern) for pattern in config.include]
         self._exclude = [_names(pattern) for pattern in config.exclude]
-        self._said = {name for names in self._include for name in names}
+        # What is known of the names of files beside their suffixes.
+        self._knows = config.holds in ("config", "mixed")
+        known = [tuple(pattern.split("/")) for pattern in HIDDEN] if self._knows and not config.include else []
+        self._known_hidden = known
+        self._said = {name for names in (*self._include, *known) for name in names}
 
     def passes(self, name: str) -> bool:
         """Whether a file or folder of this name is looked at: hidden ones and caches are only where they are named."""
-        if name in _CACHES:
+        if name in _CACHES or (self._knows and any(fnmatchcase(name, never) for never in _NEVER)):
             return name in self._said
         name = normalize("NFC", name)
         hidden = [said for said in self._said if said[0] == "."]
@@ -74,9 +113,10 @@ class PathPatterns:
         path = _composed(path)
         if not all(self.passes(name) for name in path) or any(_excludes(pattern, path) for pattern in self._exclude):
             return False
-        read = _lowered(path[-1]).endswith(self.suffixes)
+        read = _lowered(path[-1]).endswith(self.suffixes) or (self._knows and _is_known(path[-1]))
         if not self._include:
-            return read
+            hidden = any(name.startswith(".") for name in path)
+            return any(_is_file_of(one, path) for one in self._known_hidden) if hidden else read
         return any(_is_file_of(one, path) or (read and _is_below(one, path)) for one in self._include)
 
 

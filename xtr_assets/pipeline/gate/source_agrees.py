@@ -66,7 +66,7 @@ def check(session: DraftSession) -> Finding:
         if reading.files * 2 < sampled:
             # Most of the sample changed or went since: others are read in its place.
             reading.read(unchanged[quota : quota + sampled])
-    faults += [*reading.faults, *reading.named.faults()]
+    faults += [*reading.faults, *reading.named.faults(), *reading.called.faults()]
     if reading.documents >= LEAST_UNREAD and len(reading.unread) == reading.documents:
         # One that was made to stop a parser is somebody's joke; where all do the reader itself is broken.
         told = f"none of {reading.documents} documents could be read a second time"
@@ -92,7 +92,7 @@ def check(session: DraftSession) -> Finding:
             "files_changed_read": of_changed,
             "files_skipped": reading.skipped,
             "documents_unread": reading.unread[:TOLD],
-            "files_nameless": reading.named.nameless[:TOLD],
+            "files_nameless": [*reading.named.nameless, *reading.called.nameless][:TOLD],
             "files_listed": sum(len(one.files) for one in listed.values()),
             "files_hashed": hashed,
             "shards_looked_at": sum(time > 0 for one in held.values() for time in one.looked.values()),

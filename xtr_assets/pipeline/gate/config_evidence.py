@@ -1,0 +1,302 @@
+"""A second reading of configuration by its lines: what stands above and around a piece must be what it is called by.
+
+No outline is asked. A line lies in those that stand above it with a smaller indent, in TOML and INI in the last header,
+in a Dockerfile in the last FROM. A dash counts as half a step of indent.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from itertools import islice
+from pathlib import PurePosixPath
+from typing import Any
+
+import yaml
+
+from xtr_assets.pipeline.gate.text_evidence import Row, part_faults, place_id, runs_of
+
+_TREES, _HEADERS, _STAGES = "tree", "header", "stage"
+_SHAPES = {
+    **dict.fromkeys((".yml", ".yaml", ".json", ".jsonc", ".gradle"), _TREES),
+    **dict.fromkeys((".toml", ".ini", ".cfg", ".conf"), _HEADERS),
+    ".dockerfile": _STAGES,
+}
+_SHAPES_OF_NAMES = {
+    **dict.fromkeys(("Dockerfile*", "Containerfile*"), _STAGES),
+    **dict.fromkeys((".editorconfig", ".flake8", ".pylintrc", ".coveragerc"), _HEADERS),
+    **dict.fromkeys((".clang-format", ".clang-tidy", "Jenkinsfile"), _TREES),
+}
+_MARKS = {
+    _HEADERS: re.compile(r"\s*\[+(?:[^\[\],\"']|\"[^\"]*\"|'[^']*')+\]+\s*(?:[#;].*)?$"),
+    _STAGES: re.compile(r"\s*FROM\s", re.IGNORECASE),
+}
+_NOTE = re.compile(r"\s*(?:#|//|/\*|\*|;|$)|(?:---|\.\.\.)\s*(?:#.*)?$|%[A-Z]")
+_LONGEST = 100
+# What calls a document of Kubernetes, at its top or a step below; and what calls an item of a list.
+_KIND = re.compile(r"\b(?:kind|name)[\"']?\s*:\s*([^,}]+)")
+_FEW = 4
+# Lines below a key that its text may go on in.
+_FOLDED = 3
+# Lines that a table, a stage or a target begins with.
+_FIRST = 3
+_CALLS = re.compile(
+    r"[\s{-]*[\"']?(?:name|id|alert|record|job_name|repo|key|uses|title|hosts|package-ecosystem)[\"']?\s*:"
+)
+# What surely names something, and how long its block has to be: shorter ones lie with their neighbours.
+_TOP_KEY = re.compile(r"([A-Za-z_][\w-]*):\s*(?:#.*)?$")
+_JSON_KEY = re.compile(r"(?:\t|  |    )\"([A-Za-z_][\w-]*)\": ?[\[{]$")
+_TABLE = re.compile(r"\[\[?([A-Za-z_][\w.-]*)\]\]?\s*(?:#.*)?$")
+_TARGET = re.compile(r"([A-Za-z_][\w-]*):(?![=:])")
+_STAGE = re.compile(r"FROM\s+\S+\s+AS\s+(\S+)\s*$", re.IGNORECASE)
+BLOCK = 300
+LEAST_NAMES, LEAST_NAMED, LEAST_FILES = 3, 0.6, 3
+# A text that fell into paragraphs is read whole where it is no longer: the parser in Python takes .1 CPU s for it.
+WHOLE = 16 << 10
+
+
+def config_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
+    """Symbols, titles, kinds and ids of a file of configuration, or of plain text where it fell into paragraphs."""
+    plain = bool(rows) and all(row["kind"] == "text" for row in rows)
+    if plain and _shape(path) != _TREES:
+        yield "it fell into paragraphs, and every text is read by its lines"
+    runs = runs_of(rows)
+    around = _Around(path, lines)
+    seen: Counter[str] = Counter()
+    yield from part_faults(runs)
+    for run in runs:
+        symbol, first, last = run[0]["symbol"], run[0]["start_line"], run[-1]["end_line"]
+        occurrence = seen[symbol]
+        seen[symbol] += 1
+        if plain and symbol:
+            yield f"{symbol!r} at line {first}: a paragraph has no symbol"
+        elif missing := around.missing(symbol, first, last):
+            yield f"{symbol!r}: {missing!r} stands neither in lines {first} to {last} nor in what they lie in"
+        for row in run:
+            where = f"{symbol!r} part {row['part']}"
+            if row["kind"] != ("text" if plain else "config") or row["metadata"] != "{}":
+                yield f"{where}: kind {row['kind']!r}, metadata {row['metadata']}"
+            if row["title"] != symbol:
+                yield f"{where}: its title is {row['title']!r}"
+            if row["chunk_id"] != place_id(row["source"], path, symbol, occurrence, row["part"]):
+                yield f"{where}: chunk_id {row['chunk_id']} is another place's"
+
+
+def _shape(path: str) -> str:
+    name = PurePosixPath(path).name
+    named = next((shape for one, shape in _SHAPES_OF_NAMES.items() if fnmatchcase(name, one)), "")
+    return named or _SHAPES.get(PurePosixPath(name).suffix.lower(), "")
+
+
+class _Around:
+    """What the lines of a file lie in."""
+
+    def __init__(self, path: str, lines: Sequence[str]) -> None:
+        self.lines, self.shape = lines, _shape(path)
+        self.braces = PurePosixPath(path).suffix.lower() == ".gradle" or path.endswith("Jenkinsfile")
+        self.escapes = "\\" in "\n".join(lines)
+        # By line, the one that it lies in, and what calls its document or its item; 0 is none.
+        self._holder: dict[int, int] = {}
+        self._callers: dict[int, list[str]] = defaultdict(list)
+        if self.shape == _TREES:
+            self._look()
+
+    def _look(self) -> None:
+        """Find for each line that is no comment what it lies in."""
+        open_: list[tuple[float, int]] = []
+        document, called = 0, dict[int, list[str]]()
+        for number, line in enumerate(self.lines, 1):
+            if line.startswith("---"):
+                open_, document = [], number
+            if _NOTE.match(line):
+                continue
+            depth = _depth(line)
+            while open_ and open_[-1][0] >= depth:
+                open_.pop()
+            self._holder[number] = open_[-1][1] if open_ else 0
+            called.setdefault(document, [])
+            if not open_ or depth <= _FEW:
+                called[document] += _KIND.findall(line)
+            # What an item is called may stand below its first line.
+            if _CALLS.match(line):
+                held = [at for _, at in open_[-1:] if self.lines[at - 1].lstrip().startswith(("-", "{"))]
+                for above in (number, *held):
+                    self._callers[above].append(self._folded(number))
+            open_.append((depth, number))
+        self._documents = called
+
+    def _folded(self, number: int) -> str:
+        """A key and its text, which may go on below it, further in."""
+        line = self.lines[number - 1]
+        column, found = len(line) - len(line.lstrip(" -")), [line]
+        for below in self.lines[number : number + _FOLDED]:
+            if not below.strip() or _depth(below) <= column:
+                break
+            found.append(below)
+        return " ".join(found)
+
+    def missing(self, symbol: str, first: int, last: int) -> str:
+        """What of a symbol stands neither in some lines nor in what they lie in: a word of it, or its last part where
+        a name stands; "" where all does."""
+        own = self.lines[first - 1 : last]
+        if not symbol:
+            return ""
+        held = "\n".join([*self._above(first, last), *own]).casefold()
+        words = set(re.findall(r"\w+", held))
+        for word in map(str, re.findall(r"\w+", symbol.casefold())):
+            # A long name is cut, and what is written as an escape is read as a letter.
+            escaped = self.escapes and not word.isascii()
+            cut = len(symbol) >= _LONGEST and any(one.startswith(word) for one in words)
+            if word not in words and not escaped and not cut:
+                return word
+        if (self.escapes and not symbol.isascii()) or len(symbol) >= _LONGEST:
+            return ""
+        parts = symbol.split(".")
+        ends = [end for at in range(len(parts)) if (end := _squeezed(".".join(parts[at:])))]
+        places = self._places(first, last)
+        if not ends or any(_names_it(line, end, self.shape) for line in places for end in ends):
+            return ""
+        return parts[-1]
+
+    def _places(self, first: int, last: int) -> list[str]:
+        """The lines of which one says what some are called: those that they begin with, as far as each lies in the one
+        before, or the one that they lie in."""
+        own = [number for number in range(first, last + 1) if not _NOTE.match(self.lines[number - 1])]
+        if self.shape != _TREES:
+            mark = _MARKS.get(self.shape)
+            marked = [self.lines[one - 1] for one in own if mark is not None and mark.match(self.lines[one - 1])]
+            begun = [self.lines[one - 1] for one in own[:_FIRST]]
+            return [*begun, *(marked[:1] or self._nearest(first, last))]
+        steps, depth = list[str](), -1.0
+        for number in own:
+            if (further := _depth(self.lines[number - 1])) <= depth:
+                break
+            depth = further
+            steps += [self.lines[number - 1], *self._callers.get(number, ())]
+        return [*steps, *self._nearest(first, last)]
+
+    def _above(self, first: int, last: int) -> list[str]:
+        """The lines that some lie in, and what calls them."""
+        if self.shape != _TREES or self.braces:
+            return self._nearest(first, last)
+        found, number = list[str](), self._opening(first, last)
+        while number:
+            found += [self.lines[number - 1], *self._callers.get(number, ())]
+            number = self._holder[number]
+        # What is called by its own line may be called below its end.
+        found += [line for one in range(first, last + 1) for line in self._callers.get(one, ())]
+        return [*found, *self._document(last)]
+
+    def _nearest(self, first: int, last: int) -> list[str]:
+        """The line that some lie in, and what calls it."""
+        if self.braces:
+            # How lines within braces are indented is a matter of taste.
+            return [line for line in self.lines[:last] if "{" in line]
+        if self.shape == _TREES:
+            number, found = self._holder.get(self._opening(first, last), 0), list[str]()
+            while number:
+                found += [self.lines[number - 1], *self._callers.get(number, ())]
+                # What a dash or a bracket alone opens has no name.
+                if not self.lines[number - 1].lstrip().startswith(("-", "{", "[")):
+                    break
+                number = self._holder[number]
+            return [*found, *(self._document(last) if not number else ())]
+        if (mark := _MARKS.get(self.shape)) is None:
+            return []
+        above = (line for line in reversed(self.lines[: first - 1]) if mark.match(line))
+        # The nearest may be the end of a list, or a line within a text.
+        return list(islice(above, 2))
+
+    def _opening(self, first: int, last: int) -> int:
+        """The first of some lines that is no comment; 0 where all are."""
+        return next((one for one in range(first, last + 1) if one in self._holder), 0)
+
+    def _document(self, last: int) -> list[str]:
+        """What calls the document of a line: its kind and its name, and both as one."""
+        number = max((one for one in self._documents if one <= last), default=0)
+        said = self._documents.get(number, [])
+        return [*said, *(f"{one}/{other}" for one in said for other in said)]
+
+
+def _squeezed(text: str) -> str:
+    """Letters and digits alone, without case."""
+    return "".join(re.findall(r"\w+", text.casefold()))
+
+
+def _names_it(line: str, name: str, shape: str) -> bool:
+    """Whether a line begins with a name, or is of those that say it later."""
+    later = shape != _HEADERS and (shape != _TREES or _CALLS.match(line) or "{" in line)
+    return name in _squeezed(line) if later else _squeezed(line).startswith(name)
+
+
+def _depth(line: str) -> float:
+    """How far a line is indented; a dash is half a step more."""
+    stripped = line.lstrip()
+    return len(line) - len(stripped) + (0.5 if stripped.startswith("-") else 0.0)
+
+
+class NamedPieces:
+    """Of the files of each suffix that were read, how many have names that any reader finds and chunks of few of them:
+    an outline that finds nothing leaves every line where it was."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, list[bool]] = defaultdict(list)
+        # Paths of those with few.
+        self.nameless: list[str] = []
+
+    def count(self, path: str, lines: Sequence[str], rows: Sequence[Row]) -> None:
+        """Take a file into account."""
+        begun = list(_names(path, lines))
+        if len(begun) < LEAST_NAMES:
+            return
+        owner = {number: row for row in rows for number in range(row["start_line"], row["end_line"] + 1)}
+        own = sum(number in owner and name.casefold() in owner[number]["symbol"].casefold() for number, name in begun)
+        few = own < LEAST_NAMED * len(begun)
+        if few and all(row["kind"] == "text" for row in rows) and not _is_yaml("\n".join(lines)):
+            return
+        self.nameless += [path] if few else []
+        self._files[PurePosixPath(path).suffix.lower() or PurePosixPath(path).name].append(few)
+
+    def faults(self) -> Iterator[str]:
+        """Where most of several files are so."""
+        for suffix, nameless in sorted(self._files.items()):
+            if len(nameless) >= LEAST_FILES and 2 * sum(nameless) > len(nameless):
+                told = f"{sum(nameless)} of {len(nameless)} files of {suffix} name things"
+                yield f"{told}, at least {LEAST_NAMES} each, and chunks are called by few of them"
+
+
+def _names(path: str, lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """(line, name) of what surely has a chunk that is called by it."""
+    shape, suffix = _shape(path), PurePosixPath(path).suffix.lower()
+    if shape == _TREES and suffix != ".gradle":
+        pattern = _JSON_KEY if suffix in (".json", ".jsonc") else _TOP_KEY
+        for number, line in enumerate(lines, 1):
+            if (one := pattern.match(line)) is not None and _block(lines, number) >= BLOCK:
+                yield number, one[1]
+        return
+    pattern = {_HEADERS: _TABLE, _STAGES: _STAGE}.get(shape, _TARGET)
+    if shape or re.match(r"(?:GNUm|M|m)akefile|.*\.mk$", PurePosixPath(path).name):
+        for number, line in enumerate(lines, 1):
+            if (one := pattern.match(line)) is not None:
+                yield number, one[1]
+
+
+def _block(lines: Sequence[str], number: int) -> int:
+    """Characters of a line and of those below it that are indented more, a list at its own indent among them."""
+    depth, size = _depth(lines[number - 1]), len(lines[number - 1])
+    for line in lines[number:]:
+        if line.strip() and _depth(line) <= depth:
+            break
+        size += len(line) + 1
+    return size
+
+
+def _is_yaml(text: str) -> bool:
+    """Whether a text is YAML to the parser that is written in Python; none that is long."""
+    if len(text) > WHOLE:
+        return False
+    try:
+        events: Iterator[Any] = yaml.parse(text, Loader=yaml.SafeLoader)
+        return sum(1 for _ in events) > 0
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return False

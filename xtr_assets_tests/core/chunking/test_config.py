@@ -1,0 +1,154 @@
+"""Files that run a project: what their chunks are called, and that nothing of any file is lost."""
+
+import json
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xtr_assets.core.chunking import chunk_config
+from xtr_assets.core.chunking.config_names import config_style
+from xtr_assets.core.types import Chunk
+from xtr_assets.pipeline.gate.config_evidence import config_faults
+from xtr_assets.pipeline.gate.text_evidence import line_faults, lines_of, runs_of, whole_faults
+from xtr_assets_tests.core.chunking.config_samples import SAMPLES, WORKFLOW
+
+
+def chunks(path: str, text: str, max_chars: int = 2000) -> list[Chunk]:
+    return list(chunk_config("lib", path, text, max_chars))
+
+
+def faults(path: str, text: str, max_chars: int = 2000) -> list[str]:
+    """What the gate says of the chunks of a file."""
+    rows = [{name: getattr(one, name) for name in Chunk.__dataclass_fields__} for one in chunks(path, text, max_chars)]
+    lines, runs = lines_of(text), runs_of(rows)
+    found = [*line_faults(lines, rows, max_chars), *whole_faults(lines, runs, max_chars)]
+    return [*found, *config_faults(path, lines, rows)]
+
+
+@pytest.mark.parametrize("path", SAMPLES)
+def test_what_chunks_are_called_and_where_they_stand(path: str) -> None:
+    text, expected = SAMPLES[path]
+    found = chunks(path, text)
+    assert [(one.symbol, one.start_line, one.end_line) for one in found] == expected
+    assert {one.kind for one in found} == {"config"}
+    assert all(one.title == one.symbol for one in found)
+    assert faults(path, text) == faults(path, text, 200) == faults(path, text.replace("\n", "\r\n")) == []
+
+
+def test_long_lists_are_taken_apart_by_what_their_items_are_called() -> None:
+    steps = "\n".join(f"      - name: Step {n}\n        run: |\n          {'echo ' * 60}\n" for n in range(6))
+    found = chunks("ci.yml", f"jobs:\n  test:\n    runs-on: linux\n    steps:\n{steps}")
+    assert [one.symbol for one in found] == ["jobs.test.runs-on", *(f"jobs.test.steps.Step {n}" for n in range(6))]
+
+
+def test_keys_of_a_long_table_are_called_by_both() -> None:
+    keys = "\n".join(f"key{n} = [\n{'  1,' * 100}\n]" for n in range(5))
+    found = chunks("x.toml", f"[tool.long]\n{keys}")
+    assert [one.symbol for one in found] == [f"tool.long.key{n}" for n in range(5)]
+
+
+def test_items_in_quotes_and_escapes_have_names_that_can_be_kept() -> None:
+    for path in ("package.json", "a.yml"):
+        text = '{"a\\ud800b": {"x": 1,\n"y": 2}, "\\n": 3,\n"' + "c" * 300 + '": "' + "d" * 300 + '"}'
+        assert faults(path, text) == [], path
+
+
+def test_what_does_not_parse_falls_into_paragraphs() -> None:
+    template = "a: 1\n{{- if .Values.x }}\nb:\n\tc: 2\n{{- end }}\n\nd: 3\n"
+    for path, text in (("t.yaml", template), ("package.json", '{"a": [}'), ("x.yml", "a: 'b")):
+        found = chunks(path, text)
+        assert found and {(one.kind, one.symbol) for one in found} == {("text", "")}
+        assert faults(path, text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n",
+        "a: &a {b: *a}\n",
+        "base: &base {x: 1}\nweb:\n  <<: *base\n  x: 1\n  x: 2\n",
+        "? [a, b]\n: c\n? {d: e}\n: f\n1: 2\ntrue: no\n",
+        "v: !Ref Name\nw: !!python/object:os.system {x: 1}\n",
+        "a: |\n  # no comment\n  --- no document\nb: >-\n  text\n",
+        "--- |\n text\n--- # second\na: 1\n...\n%YAML 1.1\n---\nb: 2\n",
+        "-\n  - a\n  -\n    name: b\n- name: c\n",
+        "\n\n",
+        "{}",
+        "- 1\n- 2\n",
+        "'a\n  b': 1\n",
+        "a: 1\n...\n",
+        "# nothing but a comment\n",
+        "\ufeffa: 1\n",
+        "a: \x85b\n",
+    ],
+)
+def test_odd_yaml_is_read_whole(text: str) -> None:
+    assert faults("a.yml", text) == []
+    padded = text + "".join(f"\nk{n}: {'v ' * 100}" for n in range(10))
+    assert faults("a.yml", padded) == []
+
+
+def test_what_is_nested_without_end_costs_no_stack() -> None:
+    for text in ("[" * 5000 + "]" * 5000, "".join(f"{' ' * n}a:\n" for n in range(600)), "- " * 5000):
+        assert faults("a.yml", text) == []
+    assert faults("package.json", '{"a":\n' * 5000 + "1" + "}" * 5000) == []
+
+
+WORDS = st.sampled_from([
+    "a", "key", "jobs", ":", ": ", "- ", "  ", "    ", "\t", "#", "# x", "|", ">", "---", "[", "]", "{", "}", '"', "'",
+    "=", "[t]", "[[t]]", '"""', "\\", "FROM x AS y", "RUN <<E", "E", "x: y", "define X", "endef", ".PHONY: a", "a:",
+    "function(f)", "endfunction()", "(", ")", "task t {", "}", "//", "/*", "*/", ";", ",", "name: n", "kind: K", "é",
+    "apiVersion: v1", "metadata:", "&a", "*a", "!t", "if (x) {", "word " * 40,
+])  # fmt: skip
+LINE = st.lists(WORDS, max_size=4).map("".join)
+PATHS = st.sampled_from(["a.yml", "package.json", "a.toml", "a.ini", "Dockerfile", "Makefile", "a.cmake", "a.gradle"])
+
+
+@settings(max_examples=300)
+@given(PATHS, st.lists(LINE, max_size=25).map("\n".join), st.sampled_from([200, 2000]))
+def test_every_line_of_drawn_files_lies_in_one_chunk(path: str, text: str, max_chars: int) -> None:
+    rows = [{name: getattr(one, name) for name in Chunk.__dataclass_fields__} for one in chunks(path, text, max_chars)]
+    lines = lines_of(text)
+    assert [*line_faults(lines, rows, max_chars), *whole_faults(lines, runs_of(rows), max_chars)] == []
+    assert len({one["chunk_id"] for one in rows}) == len(rows)
+
+
+KEY = st.sampled_from(["name", "web", "steps", "a-b", "a.b", "x/y", "1", "on", "größe"])
+SCALAR = st.sampled_from(["1", "text", "a: b", "", "two words", "long " * 80, "line\nline", "# no"])
+VALUE = st.recursive(
+    SCALAR, lambda one: st.lists(one, max_size=4) | st.dictionaries(KEY, one, max_size=4), max_leaves=25
+)
+
+
+@settings(max_examples=200)
+@given(st.dictionaries(KEY, VALUE, max_size=5), st.sampled_from([200, 2000]))
+def test_drawn_documents_are_no_fault_to_the_gate(document: object, max_chars: int) -> None:
+    for path, text in (
+        ("a.yml", yaml.safe_dump(document, allow_unicode=True, sort_keys=False)),
+        ("package.json", json.dumps(document, indent=2, ensure_ascii=False)),
+    ):
+        assert faults(path, text, max_chars) == [], text
+
+
+def test_ids_do_not_move_with_what_stands_elsewhere() -> None:
+    before = {one.symbol: one.chunk_id for one in chunks("ci.yml", WORKFLOW)}
+    after = {one.symbol: one.chunk_id for one in chunks("ci.yml", WORKFLOW.replace("jobs:", "env: {A: 1}\njobs:"))}
+    assert before == after
+
+
+@pytest.mark.parametrize(
+    ("path", "style"),
+    [
+        ("a/CMakeLists.txt", "cmake"),
+        ("a/notes.txt", None),
+        ("Makefile.am", "make"),
+        ("tsconfig.build.json", "json"),
+        ("data.json", None),
+        ("x.YML", "yaml"),
+        (".flake8", "ini"),
+    ],
+)
+def test_how_a_file_is_read_goes_by_its_name(path: str, style: str | None) -> None:
+    assert config_style(path) == style
