@@ -48,7 +48,8 @@ class Globs:
         self.suffixes = tuple(suffixes)
         every = (*(f"**/*{suffix}" for suffix in self.suffixes), *(f"**/{name}" for name in known.files), *known.hidden)
         named = tuple(include)
-        self._by_default = not named
+        # Where a person named nothing, a hidden file is one of those that are known, or none.
+        self._by_default = bool(known.hidden) and not named
         self.include = named or every
         self.exclude = tuple(exclude)
         included = [_read(pattern, "include", source) for pattern in self.include]
@@ -58,7 +59,6 @@ class Globs:
         self._excluded_files = _any_of(one.file for one in excluded)
         self._excluded_below = _any_of(one.below for one in excluded)
         self._beside = _any_of(one.beside for one in included)
-        # Where a person named nothing, a hidden file is one of those that are known, or none.
         self._of_hidden = _any_of(_read(pattern, "include", source).file for pattern in known.hidden)
         self._named = {name for one in included for name in (*one.folded, *one.parts)}
         self._known = _any_of(glob_regex(folded(name)) for name in known.files)

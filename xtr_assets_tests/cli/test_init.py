@@ -417,3 +417,26 @@ def test_any_name_of_a_file_is_the_path_of_its_source(tmp_path: Path, name: str)
     assert found == {f"{name}.jsonl", f"{name}/{name}.jsonl"}
     assert config.queries.path == tmp_path / name / "queries.jsonl"
     assert len({one.name for one in config.sources}) == 2
+
+
+def test_what_runs_a_project_is_proposed_with_the_hidden_files_that_are_known(tmp_path: Path) -> None:
+    for path in (
+        ".github/workflows/ci.yml", ".github/CONTRIBUTING.md", ".pre-commit-config.yaml", ".hidden/a.yml", ".env.yml",
+        "CMakeLists.txt", "lib/CMakeLists.txt", "Dockerfile", "package.json", "package-lock.json", "pnpm-lock.yaml",
+        "secrets.yml", "data.json", "notes.txt", "node_modules/x/package.json", "build.gradle.kts",
+    ):  # fmt: skip
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("a: 1\n")
+    said = run(app, ["init", str(tmp_path)])
+    assert said.exit_code == 0, said.output
+    listed = {source.name: open_source(source).listing().files for source in load_config(tmp_path / "xtr.yaml").sources}
+    assert listed == {
+        "code": ["build.gradle.kts"],
+        "documents": ["notes.txt"],
+        "configuration": [
+            ".github/workflows/ci.yml", ".pre-commit-config.yaml", "CMakeLists.txt", "Dockerfile",
+            "lib/CMakeLists.txt", "package.json",
+        ],
+    }  # fmt: skip
+    assert "configuration (config): 6 files that run the project" in said.stderr
+    assert "2 .json" in said.stderr and "no suffix" not in said.stderr

@@ -68,7 +68,7 @@ def test_the_files_of_a_commit_are_read_and_those_of_the_work_tree_are_not(repos
     assert refused(source, "guide/new.md")[0][0] == "unreadable"
 
 
-@pytest.mark.parametrize("content", ["python", "text", "records", "code", "mixed"])
+@pytest.mark.parametrize("content", ["python", "text", "records", "code", "config", "mixed"])
 def test_every_kind_of_content_is_read_from_blobs_as_from_a_folder(repository: Repository, content: str) -> None:
     stream = io.BytesIO()
     pq.write_table(pa.table({"_id": ["p1"], "title": ["t"], "text": ["A parquet record."]}), stream)
@@ -79,10 +79,15 @@ def test_every_kind_of_content_is_read_from_blobs_as_from_a_folder(repository: R
         "s.js": "/** Adds. */\nfunction add(a, b) {\n  return a + b;\n}\n",
         "bad.py": "def (:\n",
         "binary.txt": b"\x00\x01\x02",
+        ".github/workflows/ci.yml": "on: push\njobs: {a: {runs-on: x}}\n",
+        ".github/CONTRIBUTING.md": "# Hidden\n\nText.\n",
+        "lib/CMakeLists.txt": "function(f)\nendfunction()\n",
+        "pnpm-lock.yaml": "a: 1\n",
     }
     repository.commit(files)
     blobs = opened(repository.path, content)
-    kinds = ("python", "text", "code") if content == "mixed" else (content,)
+    # Configuration last: CMakeLists.txt is no text where both read it.
+    kinds = ("python", "text", "code", "config") if content == "mixed" else (content,)
     of_folder: dict[str, list[Any]] = {}
     for kind in kinds:
         folder = open_source(SourceConfig.model_validate({"name": "lib", "kind": kind, "path": repository.path}))

@@ -47,7 +47,8 @@ def test_an_entry_point_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) ->
     )
     assert open_source(config("notes")).listing().files
     with pytest.raises(
-        ValueError, match="use 'asset', 'code', 'git', 'notes', 'python', 'records', 'text', or 'python:package"
+        ValueError,
+        match="use 'asset', 'code', 'config', 'git', 'notes', 'python', 'records', 'text', or 'python:package",
     ):
         config("note")
 
