@@ -5,6 +5,7 @@ that are asked for.
 """
 
 import csv
+import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO, TextIOWrapper
@@ -21,13 +22,15 @@ SUFFIXES = (".csv", ".tsv")
 # What parts the cells, with the word for it.
 DELIMITERS: Mapping[str, str] = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 # A quote that is never closed would take the rest of the file into one cell, and into memory.
-MOST_CHARS = 32 << 20
-# The widest of 80 real tables has a header of 2,700 characters.
-MOST_HEADER_CHARS = 1 << 20
+MOST_BYTES = 32 << 20
+# The widest of 80 real tables has a header of 2,700 bytes.
+MOST_HEADER_BYTES = 1 << 20
+# What Excel is told the delimiter by, in a line above the header; the header says it, too.
+_SEPARATOR = re.compile(r'"?sep=[,;\t|]"?[\r\n]*')
 UTF8 = 'save it as UTF-8 ("CSV UTF-8" in Excel)'
 
 # Of the whole process, and 131,072 by default: a cell may be a book.
-csv.field_size_limit(max(csv.field_size_limit(), MOST_CHARS))
+csv.field_size_limit(max(csv.field_size_limit(), MOST_BYTES))
 
 
 def read_csv(file: SourceFile, required: Sequence[str], optional: Sequence[str]) -> Iterator[Row | InvalidRecord]:
@@ -132,7 +135,7 @@ def _begins(stream: BinaryIO, count: int) -> bytes:
 class _Lines(Iterator[str]):
     """Lines for `csv`, which takes as many as a record has, and what there is to know of that record.
 
-    first, last : its lines, from 1. quotes, characters : of it so far. wrong : why it cannot be used, and what it is.
+    first, last : its lines, from 1. quotes, bytes : of it so far. wrong : why it cannot be used, and what it is.
     ended : whether its last line has a line end.
     """
 
@@ -142,13 +145,13 @@ class _Lines(Iterator[str]):
 
     def begin(self) -> None:
         """A record begins with the next line."""
-        self.first, self.quotes, self.characters = self.last + 1, 0, 0
+        self.first, self.quotes, self.bytes = self.last + 1, 0, 0
         self.wrong: tuple[Reason, str] | None = None
 
     def __next__(self) -> str:
         line = self.take()
-        if self.characters > MOST_CHARS:
-            raise csv.Error(f"it has more than {MOST_CHARS:,} characters")
+        if self.bytes > MOST_BYTES:
+            raise csv.Error(f"it has more than {MOST_BYTES:,} bytes")
         return line
 
     def take(self) -> str:
@@ -156,7 +159,7 @@ class _Lines(Iterator[str]):
         line = next(self._text)
         self.last += 1
         self.quotes += line.count('"')
-        self.characters += len(line)
+        self.bytes += len(line) if line.isascii() else len(line.encode("utf-8", "surrogateescape"))
         self.ended = line.endswith(("\n", "\r"))
         self.wrong = self.wrong or _wrong(line)
         return line
@@ -189,13 +192,13 @@ def _header(lines: _Lines) -> str:
     """The first record that is not blank. By which delimiter it is parted is not known yet; its quotes are even."""
     header = ""
     try:
-        while not header.strip():
+        while not header.strip() or _SEPARATOR.fullmatch(header):
             lines.begin()
             header = lines.take()
     except StopIteration:
         raise InvalidRecord(0, "no-records", "it is empty; its first line names the columns") from None
     try:
-        while lines.quotes % 2 and lines.characters <= MOST_HEADER_CHARS:
+        while lines.quotes % 2 and lines.bytes <= MOST_HEADER_BYTES:
             header += lines.take()
     except StopIteration:
         pass
@@ -220,18 +223,26 @@ def _records(lines: _Lines, delimiter: str, width: int) -> Iterator[list[str] | 
             continue
         if not any(map(str.strip, cells)):
             continue
+        # Many programs end each line with a delimiter.
+        while len(cells) > width and not cells[-1]:
+            cells.pop()
         if lines.wrong:
             yield InvalidRecord(lines.first, *lines.wrong)
         elif len(cells) < width and not lines.ended:
             detail = f"the file ends in the midst of a record ({_cells(len(cells))}, the header has {width})"
             yield InvalidRecord(lines.first, "truncated", detail)
         elif len(cells) != width:
-            detail = (
-                f"it has {_cells(len(cells))}, the header has {width}: quote a cell that holds {DELIMITERS[delimiter]}"
-            )
-            yield InvalidRecord(lines.first, "unparsable", detail)
+            yield InvalidRecord(lines.first, "unparsable", _other_width(cells, width, DELIMITERS[delimiter]))
         else:
             yield cells
+
+
+def _other_width(cells: Sequence[str], width: int, delimiter: str) -> str:
+    if any(cell.lstrip(" ").startswith('"') for cell in cells if cell.startswith(" ")):
+        remedy = "a quote opens a cell where nothing stands before it: remove the blank"
+    else:
+        remedy = f"quote a cell that holds {delimiter if len(cells) > width else 'a line break'}"
+    return f"it has {_cells(len(cells))}, the header has {width}: {remedy}"
 
 
 def _cells(count: int) -> str:
@@ -243,7 +254,7 @@ def _misquoted(lines: _Lines, error: csv.Error) -> InvalidRecord:
     where = lines.last
     if lines.to_even():
         lost = f"; lines {lines.first} to {lines.last} are lost" if lines.last > lines.first else ""
-        said = f"{error}" if lines.characters > MOST_CHARS else f"a quote in line {where} ends a cell that goes on"
+        said = f"{error}" if lines.bytes > MOST_BYTES else f"a quote in line {where} ends a cell that goes on"
         return InvalidRecord(lines.first, "unparsable", f"{said}: inside of quotes a quote is doubled{lost}")
     lost = f"lines {lines.first} to {lines.last}, the end of the file, are lost"
     return InvalidRecord(lines.first, "truncated", f"a quote is never closed: {lost}; double it where it is a letter")

@@ -74,6 +74,8 @@ def test_a_column_by_itself_has_the_delimiter_of_its_suffix(tmp_path: Path, open
         (b"1,Hello\n", "no column `_id`, `text`; the header, its first line, has 1, Hello"),
         (b"_id,text,text\n", "the column `text` stands there twice"),
         (b"_id,text,,,x,x\n", None),
+        (b'sep=;\r\n"_id";text\r\n', None),
+        (b"sep=,\n", "it is empty"),
         (b'"_id",te"xt"\n', "no column `text`"),
         (b'"_id"x,"te"xt\n', "a quote within a name"),
         (b'_id,"text\n', "a quote in its header, the first line, is never closed"),
@@ -96,6 +98,8 @@ def test_a_header_is_certain_or_refused(tmp_path: Path, opened: Opener, header: 
         ("1,a\n2\n3,b,c\n4,d\n", "14", [(3, "unparsable"), (4, "unparsable")]),
         # Blank records are none.
         ('1,a\n\n , \n,\n"",""\n,,,\n2,b', "12", []),
+        # Delimiters at the end of lines.
+        ("1,a,\n2,b,,,\n3,,c,\n", "12", [(4, "unparsable")]),
         # What ends in the midst was cut off.
         ("1,a\n2", "1", [(3, "truncated")]),
         ('1,a\n2,"b\n3,c\n', "1", [(3, "truncated")]),
@@ -121,24 +125,25 @@ def test_broken_records_are_told_by_their_first_line(
 
 
 def test_a_refusal_names_the_lines_and_what_to_do(tmp_path: Path, opened: Opener) -> None:
-    write(tmp_path, "a.csv", '_id;text\n1;a;b\n2;"a\nb" c"d"\n3;"a\nb\n')
-    first, second, third = (detail for _, _, detail in said(opened("records"), "a.csv")[:3])
-    assert first == "it has 3 cells, the header has 2: quote a cell that holds a semicolon"
-    assert (
-        second
-        == "a quote in line 4 ends a cell that goes on: inside of quotes a quote is doubled; lines 3 to 4 are lost"
-    )
-    assert third.startswith("a quote is never closed: lines 5 to 6")
+    content = '_id;text\n1;a;b\n2\n3; "a;b"\n4;"a\nb" c"d"\n5;"a\nb\n'
+    write(tmp_path, "a.csv", content)
+    assert [detail for _, _, detail in said(opened("records"), "a.csv")[:5]] == [
+        "it has 3 cells, the header has 2: quote a cell that holds a semicolon",
+        "it has 1 cell, the header has 2: quote a cell that holds a line break",
+        "it has 3 cells, the header has 2: a quote opens a cell where nothing stands before it: remove the blank",
+        "a quote in line 6 ends a cell that goes on: inside of quotes a quote is doubled; lines 5 to 6 are lost",
+        "a quote is never closed: lines 7 to 8, the end of the file, are lost; double it where it is a letter",
+    ]
 
 
 def test_a_quote_that_is_never_closed_fills_no_memory(
     tmp_path: Path, opened: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_table, "MOST_CHARS", 1000)
+    monkeypatch.setattr(csv_table, "MOST_BYTES", 1000)
     write(tmp_path, "a.csv", '_id,text\n1,a\n2,"b\n' + "3,c\n" * 500 + '"\n4,d\n')
     source = opened("records")
     ((line, reason, detail),) = said(source, "a.csv")
-    assert (line, reason) == (3, "unparsable") and "more than 1,000 characters" in detail
+    assert (line, reason) == (3, "unparsable") and "more than 1,000 bytes" in detail
     assert [one.symbol for one in source.read("a.csv") if isinstance(one, Chunk)] == ["1", "4"]
 
 

@@ -94,10 +94,7 @@ def _records_of(file: Path, config: SourceConfig) -> tuple[Records | None, Mappi
     if suffix not in table_evidence.SUFFIXES:
         return _json_lines(file), {}, True
     found = table_evidence.table_records(file, config)
-    if found is None:
-        return None, {}, True
-    ends = {line: one.last for line, one in found.items() if one.last > line}
-    return {line: one.read for line, one in found.items()}, ends, True
+    return (None, {}, True) if found is None else (*found, True)
 
 
 def _holds_none(file: Path, lines: Records, config: SourceConfig) -> bool:

@@ -15,39 +15,38 @@ from xtr_assets.config import SourceConfig
 SUFFIXES = (".csv", ".tsv")
 UNREADABLE = object()
 # A longer record is taken for one whose quote is never closed, and so is a longer header.
-MOST_CHARS, MOST_HEADER_CHARS = 33_554_432, 1_048_576
+MOST_BYTES, MOST_HEADER_BYTES = 33_554_432, 1_048_576
 _MARKS = (b",", b";", b"\t", b"|")
 _BOM, _WIDE = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 _WITHIN = re.compile(rb'[^"]*+(?:""[^"]*+)*+')
+_SEPARATOR = re.compile(rb'"?sep=[,;\t|]"?[\r\n]*')
+_SAYS = re.compile(rb"[0-9A-Za-z]")
 _BARE = {mark: re.compile(rb"[^\r\n" + re.escape(mark) + rb"]*+") for mark in _MARKS}
 
 
-@dataclass(frozen=True, slots=True)
-class TableRecord:
-    """The last line of a record, and how its values by column are read."""
-
-    last: int
-    read: Callable[[], Any]
-
-
-def table_records(file: Path, config: SourceConfig) -> dict[int, TableRecord] | None:
-    """The records of a table by their first lines; None of one that as a whole holds none."""
+def table_records(file: Path, config: SourceConfig) -> tuple[dict[int, Callable[[], Any]], dict[int, int]] | None:
+    """(the records of a table by their first lines, each read when it is asked for; the last lines of those that have
+    several); None of a table that as a whole holds none."""
     with file.open("rb") as stream:
-        header = next((one for one in _spans(stream, None) if not one.empty), None)
+        headers = ((one, _text_of(file, one.start, one.end)) for one in _spans(stream, None) if not one.empty)
+        header, said = next((held for held in headers if not _SEPARATOR.fullmatch(held[1])), (None, b""))
     if header is None or header.broken:
         return None
-    chosen = _chosen(_text_of(file, header), config, b"\t" if file.suffix.lower() == ".tsv" else b",")
+    chosen = _chosen(said, config, b"\t" if file.suffix.lower() == ".tsv" else b",")
     if chosen is None:
         return None
     mark, names = chosen
-    found: dict[int, TableRecord] = {}
+    found: dict[int, Callable[[], Any]] = {}
+    ends: dict[int, int] = {}
     with file.open("rb") as stream:
         for one in _spans(stream, mark):
-            if one.first <= header.last or (one.empty and not one.broken and _blank(_text_of(file, one), mark)):
+            where = one.start, one.end
+            if one.first <= header.last or (one.empty and not one.broken and _blank(_text_of(file, *where), mark)):
                 continue
-            read = (lambda: UNREADABLE) if one.broken else partial(_values, file, one, mark, names)
-            found[one.first] = TableRecord(one.last, read)
-    return found
+            found[one.first] = _unreadable if one.broken else partial(_values, file, *where, mark, names)
+            if one.last > one.first:
+                ends[one.first] = one.last
+    return found, ends
 
 
 @dataclass(slots=True)
@@ -79,22 +78,21 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
 def _spans(stream: BinaryIO, mark: bytes | None) -> Iterator[_Span]:
     """The records in order. Without a mark they end with the line in which quotes are even, as the header does."""
     held: _Span | None = None
-    inside, quotes, characters = False, 0, 0
+    inside, quotes = False, 0
     marks = re.compile(b'[,;\t|"]' if mark is None else b'["' + re.escape(mark) + b"]")
-    most = MOST_HEADER_CHARS if mark is None else MOST_CHARS
+    most = MOST_HEADER_BYTES if mark is None else MOST_BYTES
     for number, start, line in _lines(stream):
         if held is None:
-            held, inside, quotes, characters = _Span(number, number, start, start), False, 0, 0
+            held, inside, quotes = _Span(number, number, start, start), False, 0
         held.last, held.end = number, start + len(line)
         quotes += line.count(b'"')
-        characters += len(line.decode("utf-8", "surrogateescape"))
-        held.empty = held.empty and not marks.sub(b"", line).decode("utf-8", "surrogateescape").strip()
+        held.empty = held.empty and not _SAYS.search(line) and _is_blank(marks.sub(b"", line))
         if mark is None:
             inside = quotes % 2 == 1
-            held.broken = inside and characters > most
+            held.broken = inside and held.end - held.start > most
         elif not held.broken:
             walked = _walked(line, mark, inside=inside)
-            held.broken = walked is None or characters > most
+            held.broken = walked is None or held.end - held.start > most
             inside = walked is True
         if held.broken and mark is not None:
             inside = quotes % 2 == 1
@@ -177,23 +175,33 @@ def _chosen(header: bytes, config: SourceConfig, own: bytes) -> tuple[bytes, lis
 
 
 def _blank(text: bytes, mark: bytes) -> bool:
-    return not any(cell.decode("utf-8", "surrogateescape").strip() for cell in _cells(text, mark) or ())
+    return all(_is_blank(cell) for cell in _cells(text, mark) or ())
 
 
-def _values(file: Path, span: _Span, mark: bytes, names: list[str]) -> Mapping[str, Any] | object:
+def _is_blank(cell: bytes) -> bool:
+    return not cell.decode("utf-8", "surrogateescape").strip()
+
+
+def _unreadable() -> object:
+    return UNREADABLE
+
+
+def _values(file: Path, start: int, end: int, mark: bytes, names: list[str]) -> Mapping[str, Any] | object:
     """By column, what a cell says; None for an empty one."""
-    text = _text_of(file, span)
+    text = _text_of(file, start, end)
     cells = _cells(text, mark)
     try:
         said = [cell.decode("utf-8") for cell in cells or ()]
     except UnicodeDecodeError:
         return UNREADABLE
+    while len(said) > len(names) and said[-1] == "":
+        said.pop()
     if len(said) != len(names) or "\0" in text.decode("utf-8"):
         return UNREADABLE
     return {name: cell or None for name, cell in zip(names, said, strict=True)}
 
 
-def _text_of(file: Path, span: _Span) -> bytes:
+def _text_of(file: Path, start: int, end: int) -> bytes:
     with file.open("rb") as stream:
-        stream.seek(span.start)
-        return stream.read(span.end - span.start)
+        stream.seek(start)
+        return stream.read(end - start)

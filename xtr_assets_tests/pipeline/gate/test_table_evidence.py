@@ -65,10 +65,11 @@ def drawn(rng: random.Random) -> bytes:
     rng.shuffle(columns)
     if wild and rng.random() < 0.1:
         columns.insert(0, rng.choice(['a"b', "te,xt", "c;d", '"q"', '"e\n"', '"e']))
-    lines = [mark.join(columns)]
+    lines = [*(["sep=" + mark] if rng.random() < 0.05 else []), mark.join(columns)]
     for number in range(rng.randrange(7)):
         cells = [f"i{number}" if one == "_id" and rng.random() < 0.9 else cell() for one in columns]
         cells = cells[:-1] if wild and rng.random() < 0.08 else cells
+        cells = [*cells, ""] if rng.random() < 0.05 else cells
         lines.append(mark.join(cells) if rng.random() < 0.95 else rng.choice(["", mark, "  ", '""', mark * 9]))
     data = "".join(f"{line}{end}" for line in lines).encode("utf-8", "surrogateescape")
     data = b"\xef\xbb\xbf" + data if rng.random() < 0.2 else data
@@ -143,9 +144,9 @@ def test_what_is_lost_or_refused_for_nothing_is_found(tmp_path: Path) -> None:
 
 def test_a_bound_of_both_readers_is_one() -> None:
     assert table_evidence.SUFFIXES == csv_table.SUFFIXES
-    assert (table_evidence.MOST_CHARS, table_evidence.MOST_HEADER_CHARS) == (
-        csv_table.MOST_CHARS,
-        csv_table.MOST_HEADER_CHARS,
+    assert (table_evidence.MOST_BYTES, table_evidence.MOST_HEADER_BYTES) == (
+        csv_table.MOST_BYTES,
+        csv_table.MOST_HEADER_BYTES,
     )
 
 
