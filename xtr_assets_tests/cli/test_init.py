@@ -357,6 +357,13 @@ def test_a_table_is_proposed_with_its_ids_and_numbers(tmp_path: Path) -> None:
     ]
 
 
+def test_a_folder_of_tables_without_a_known_text_holds_files(tmp_path: Path) -> None:
+    (tmp_path / "places.csv").write_text("place,of\n1,2\n")
+    refused = run(app, ["init", str(tmp_path)])
+    said = " ".join(refused.stderr.split())
+    assert refused.exit_code == 1 and "it holds what the notes say note places.csv has no field" in said
+
+
 def test_record_files_beyond_some_are_counted(tmp_path: Path) -> None:
     """Tables come last: what was written as records is proposed before them."""
     for number in range(4):
