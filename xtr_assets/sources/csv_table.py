@@ -34,7 +34,7 @@ csv.field_size_limit(max(csv.field_size_limit(), MOST_BYTES))
 
 
 def read_csv(file: SourceFile, required: Sequence[str], optional: Sequence[str]) -> Iterator[Row | InvalidRecord]:
-    """Rows in order, each with the lines that it stands in; an empty cell is None. Raises OSError.
+    """Rows in order, each with the lines that it stands in; an empty cell is None, and a line break LF. Raises OSError.
 
     A broken record gives an InvalidRecord. Where its quotes are wrong, reading goes on behind the line in which they
     are even again; where they never are, the rest of the file is lost. Of a file whose first MOST_STRANGE records are
@@ -54,11 +54,11 @@ def read_csv(file: SourceFile, required: Sequence[str], optional: Sequence[str])
             return
         places = {name: names.index(name) for name in columns}
         strange, whole = 0, False
-        for record in _records(lines, delimiter, len(names)):
+        for record in _records(lines, delimiter, names):
             if isinstance(record, InvalidRecord):
                 yield record
             else:
-                yield Row(lines.first, {name: record[at] or None for name, at in places.items()}, lines.last)
+                yield Row(lines.first, {name: _value(record[at]) for name, at in places.items()}, lines.last)
                 whole = True
             strange += not whole
             if strange >= MOST_STRANGE:
@@ -73,7 +73,7 @@ def first_records(file: SourceFile, most: int) -> tuple[list[str], list[list[str
     with file.open() as stream:
         lines = _Lines(_text(stream))
         delimiter, names = _widest(_header(lines), file.suffix)
-        records = islice(_records(lines, delimiter, len(names)), most)
+        records = islice(_records(lines, delimiter, names), most)
         return names, [record for record in records if not isinstance(record, InvalidRecord)]
 
 
@@ -209,8 +209,11 @@ def _header(lines: _Lines) -> str:
     return header
 
 
-def _records(lines: _Lines, delimiter: str, width: int) -> Iterator[list[str] | InvalidRecord]:
-    """The cells of each record that is not blank."""
+def _records(lines: _Lines, delimiter: str, names: Sequence[str]) -> Iterator[list[str] | InvalidRecord]:
+    """The cells of each record that is not blank, one for each name."""
+    width = least = len(names)
+    while least > 1 and not names[least - 1]:
+        least -= 1
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
         lines.begin()
@@ -223,9 +226,10 @@ def _records(lines: _Lines, delimiter: str, width: int) -> Iterator[list[str] | 
             continue
         if not any(map(str.strip, cells)):
             continue
-        # Many programs end each line with a delimiter.
+        # Many programs end each line with a delimiter, or the header alone.
         while len(cells) > width and not cells[-1]:
             cells.pop()
+        cells += [""] * (width - len(cells) if len(cells) >= least else 0)
         if lines.wrong:
             yield InvalidRecord(lines.first, *lines.wrong)
         elif len(cells) < width and not lines.ended:
@@ -233,8 +237,24 @@ def _records(lines: _Lines, delimiter: str, width: int) -> Iterator[list[str] | 
             yield InvalidRecord(lines.first, "truncated", detail)
         elif len(cells) != width:
             yield InvalidRecord(lines.first, "unparsable", _other_width(cells, width, DELIMITERS[delimiter]))
+        elif delimiter == "\t" and lines.last > lines.first and any(map(_of_several_lines, cells)):
+            yield InvalidRecord(lines.first, "unparsable", f"{_SEVERAL}; lines {lines.first} to {lines.last} are lost")
         else:
             yield cells
+
+
+# Many programs part cells by tabs and know no quotes: two cells of different records that begin and end with one would
+# be a single cell.
+_SEVERAL = "a cell in quotes holds a tab and a line break, as several records do; write the tab as a blank"
+
+
+def _of_several_lines(cell: str) -> bool:
+    return "\t" in cell and ("\n" in cell or "\r" in cell)
+
+
+def _value(cell: str) -> str | None:
+    """A cell without the line ends of its file: saved with others it says the same."""
+    return (cell.replace("\r\n", "\n").replace("\r", "\n") if "\r" in cell else cell) or None
 
 
 def _other_width(cells: Sequence[str], width: int, delimiter: str) -> str:

@@ -187,18 +187,20 @@ def _unreadable() -> object:
 
 
 def _values(file: Path, start: int, end: int, mark: bytes, names: list[str]) -> Mapping[str, Any] | object:
-    """By column, what a cell says; None for an empty one."""
+    """By column, what a cell says, its lines parted by LF; None for an empty one."""
     text = _text_of(file, start, end)
     cells = _cells(text, mark)
     try:
         said = [cell.decode("utf-8") for cell in cells or ()]
     except UnicodeDecodeError:
         return UNREADABLE
-    while len(said) > len(names) and said[-1] == "":
-        said.pop()
-    if len(said) != len(names) or "\0" in text.decode("utf-8"):
+    # What stands behind the last column with a name may be missing, and what stands behind all may be there if empty.
+    named = max(number for number, name in enumerate(names, 1) if name)
+    if len(said) < named or any(said[len(names) :]) or "\0" in text.decode("utf-8"):
         return UNREADABLE
-    return {name: cell or None for name, cell in zip(names, said, strict=True)}
+    if mark == b"\t" and any(re.search("(?s)\t.*[\r\n]|[\r\n].*\t", cell) for cell in said):
+        return UNREADABLE  # Of files that know no quotes two records may stand there.
+    return {name: re.sub("\r\n?", "\n", cell) or None for name, cell in zip(names, said, strict=False)}
 
 
 def _text_of(file: Path, start: int, end: int) -> bytes:
