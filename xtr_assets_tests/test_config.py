@@ -79,6 +79,10 @@ ALIASES = "a: &a0 [1]\n" + "".join(f"k{i}: &a{i + 1} [{', '.join([f'*a{i}'] * 10
             "source s has `metadata`, which is of records, and holds text; remove",
         ),
         (
+            ONE.replace("kind: text", "kind: records").replace("path", "metadata: [a], numbers: [a, b], path"),
+            "`numbers` of source s has b, and `metadata` has not; add it there",
+        ),
+        (
             ONE + "dense: {recipe: HNSW32, target: gpu}",
             "`dense`: recipe HNSW32 cannot be cloned to a GPU .target gpu.; use",
         ),

@@ -114,7 +114,9 @@ def index_name(directory: Path) -> str:
 
 
 def _held(found: "Proposals") -> str:
-    return _counted(found.unread) if found.unread else "no files but hidden ones and those of tools"
+    if found.unread:
+        return _counted(found.unread)
+    return "what the notes say" if found.notes else "no files but hidden ones and those of tools"
 
 
 def _counted(suffixes: Mapping[str, int]) -> str:

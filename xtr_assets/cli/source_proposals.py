@@ -12,10 +12,13 @@ from typing import Any
 from xtr_assets.cli.project_walk import OWN, walk_project
 from xtr_assets.core.chunking.code_grammar import LANGUAGES
 from xtr_assets.core.json_document import read_json
+from xtr_assets.sources import csv_table
 from xtr_assets.sources.config_tree import ConfigTree
 from xtr_assets.sources.globs import Globs
 from xtr_assets.sources.jsonl import WANTED
-from xtr_assets.sources.records import TABLES
+from xtr_assets.sources.place import LocalFile
+from xtr_assets.sources.record_rows import InvalidRecord
+from xtr_assets.sources.records import WORKBOOKS
 from xtr_assets.sources.text_tree import MARKDOWN
 
 DOCUMENT_SUFFIXES = (".html", ".htm", ".xhtml", ".docx", ".pptx", ".pdf")
@@ -23,12 +26,12 @@ DOCUMENT_SUFFIXES = (".html", ".htm", ".xhtml", ".docx", ".pptx", ".pdf")
 PLAIN_SUFFIXES = (".adoc", ".asciidoc", ".org", ".tex", ".textile", ".mediawiki")
 TEXT_SUFFIXES = (*MARKDOWN, ".txt", ".rst", ".ipynb", *DOCUMENT_SUFFIXES, *PLAIN_SUFFIXES)
 PARQUET_SUFFIXES = (".parquet", ".pq")
-RECORD_SUFFIXES = (".jsonl", ".ndjson", *PARQUET_SUFFIXES)
+RECORD_SUFFIXES = (".jsonl", ".ndjson", *PARQUET_SUFFIXES, *csv_table.SUFFIXES)
 # What the extra `documents` brings.
 READERS = ("lxml", "pypdfium2", "selectolax")
 
 # A folder of a thousand JSONL files is a data lake, not a first index: the first ones are proposed, the rest counted.
-MOST_RECORD_FILES = 5
+MOST_RECORD_FILES, MOST_LOOKED = 5, 100
 # So many suffixes of configuration are told.
 MOST_SUFFIXES = 8
 # What `init` writes and configuration is read from.
@@ -40,9 +43,15 @@ MOST_LINE_CHARS = 4 << 20
 # As long as the name of a source may be.
 MOST_NAME_CHARS = 60
 
-ID_FIELDS = ("_id", "id", "doc_id", "docid", "uuid", "key")
-TEXT_FIELDS = ("text", "body", "content", "abstract", "passage", "description", "message")
-TITLE_FIELDS = ("title", "name", "headline", "subject")
+# Records of a table that are looked at: which columns name them, which hold numbers.
+SEEN_RECORDS, MOST_SHOWN = 1000, 200
+# Nothing, or a number that is written as numbers are: a code (`007`) is none.
+_NUMBER = re.compile(r"(-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?)?")
+
+# As people write them: in any case, with blanks for the underscores.
+ID_FIELDS = ("_id", "id", "doc_id", "docid", "uuid", "guid", "key", "ticket_id", "issue_key", "sku")
+TEXT_FIELDS = ("text", "body", "content", "abstract", "passage", "answer", "description", "message", "details")
+TITLE_FIELDS = ("title", "name", "headline", "subject", "question", "summary")
 
 # BEIR's names: questions to measure with. As a source each of them would find itself.
 QUERIES_NAME, JUDGMENTS = "queries.jsonl", ("qrels.tsv", "qrels/test.tsv", "qrels/dev.tsv", "qrels/train.tsv")
@@ -91,22 +100,50 @@ def propose(folder: Path) -> Proposals:
     if any(suffixes[suffix] for suffix in DOCUMENT_SUFFIXES) and any(find_spec(name) is None for name in READERS):
         notes.append("HTML, DOCX, PPTX and PDF need their readers: pip install 'xtr-assets[documents]'")
     records = [path for path in walk.files if path.suffix.lower() in RECORD_SUFFIXES]
-    records = [path for path in sorted(records) if path.name != QUERIES_NAME or not _is_queries(path)]
-    for path in records[:MOST_RECORD_FILES]:
-        proposal = _records(path, folder, {str(p.fields["name"]) for p in sources})
-        if proposal is None:
-            notes.append(_unknown(path, folder))
-        else:
-            sources.append(proposal)
-    if tables := sum(suffixes[suffix] for suffix in TABLES):
-        notes.append(f"{tables} table{'s' * (tables > 1)} ({', '.join(s for s in TABLES if suffixes[s])}): {WANTED}")
-    if len(records) > MOST_RECORD_FILES:
-        notes.append(f"{len(records) - MOST_RECORD_FILES} more record files were left out")
-    if judgments:
-        suffixes[".tsv"] -= 1
+    measures = {(folder / queries).parent / name for name in JUDGMENTS} if queries else set()
+    records = [path for path in sorted(records, key=_tables_last) if path not in measures and not _asks(path)]
+    found = _proposed(records, folder, sources)
+    notes += found.notes
+    if books := sum(suffixes[suffix] for suffix in WORKBOOKS):
+        shown = ", ".join(suffix for suffix in WORKBOOKS if suffixes[suffix])
+        notes.append(f"{books} workbook{'s' * (books > 1)} ({shown}): {WANTED}")
+    if found.left:
+        notes.append(f"{found.left} more record files were left out")
     read = {".py", *TEXT_SUFFIXES, *LANGUAGES, *RECORD_SUFFIXES}
     unread = {suffix: count for suffix, count in sorted(suffixes.items()) if suffix not in read and count}
-    return Proposals(sources, asked, unread, notes)
+    return Proposals([*sources, *found.sources], asked, unread, notes)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Sources for record files, notes about those that get none, and how many were not looked at."""
+
+    sources: list[Proposal]
+    notes: list[str]
+    left: int
+
+
+def _proposed(records: list[Path], folder: Path, others: list[Proposal]) -> _Found:
+    sources: list[Proposal] = []
+    notes: list[str] = []
+    tables: list[Path] = []
+    looked = 0
+    for path in records[:MOST_LOOKED]:
+        if len(sources) == MOST_RECORD_FILES:
+            break
+        looked += 1
+        proposal = _records(path, folder, {str(p.fields["name"]) for p in (*others, *sources)})
+        if proposal is not None:
+            sources.append(proposal)
+        elif path.suffix.lower() in csv_table.SUFFIXES:
+            tables.append(path)
+        else:
+            notes.append(_unknown(path, folder))
+    if tables:
+        # A project of code has many, as data of its tests.
+        more = f" (so it is with {len(tables) - 1} more tables)" if len(tables) > 1 else ""
+        notes.append(f"{_unknown(tables[0], folder)}{more}")
+    return _Found(sources, notes, len(records) - looked)
 
 
 def _trees(suffixes: Counter[str], config: list[Path], exclude: list[str]) -> list[Proposal]:
@@ -147,15 +184,36 @@ def _queries(files: list[Path], folder: Path) -> tuple[str, str]:
     return "", ""
 
 
+def _asks(path: Path) -> bool:
+    return path.name == QUERIES_NAME and _is_queries(path)
+
+
+def _tables_last(path: Path) -> tuple[bool, Path]:
+    """In order, but what was written as records comes before tables, which may be of anything."""
+    return path.suffix.lower() in csv_table.SUFFIXES, path
+
+
 def _is_queries(path: Path) -> bool:
     return {"_id", "text"} <= set(_columns(path))
 
 
 def _records(path: Path, folder: Path, taken: set[str]) -> Proposal | None:
     columns = _columns(path)
-    identity, text = _first(ID_FIELDS, columns), _first(TEXT_FIELDS, columns)
-    if identity is None or text is None:
+    text = _first(TEXT_FIELDS, columns)
+    if text is None:
         return None
+    seen = f"records with the fields {', '.join(columns)}"
+    identity, numbers = _first(ID_FIELDS, columns), list[str]()
+    if path.suffix.lower() in csv_table.SUFFIXES:
+        held, count = _held(path)
+        distinct = [field for field, values in held.items() if len(set(values)) == count and "" not in values]
+        numbers = [field for field, values in held.items() if any(values) and all(map(_NUMBER.fullmatch, values))]
+        if identity not in distinct:
+            identity = None
+            if shown := ", ".join(field for field in distinct if field not in (text, *numbers))[:MOST_SHOWN]:
+                seen += f"; different in each of the first {count:,}: {shown}"
+    if identity is None:
+        seen += "; without an id each is called by what it says"
     name = base = re.sub(r"[^A-Za-z0-9_.]", "_", path.stem).lstrip("_.")[:MOST_NAME_CHARS] or "records"
     number = 1
     while name in taken:
@@ -165,19 +223,22 @@ def _records(path: Path, folder: Path, taken: set[str]) -> Proposal | None:
     metadata = [c for c in columns if c not in (identity, text, title)]
     fields: dict[str, object] = {"name": name, "kind": "records", "path": f"./{path.relative_to(folder).as_posix()}"}
     fields |= {"id": identity, "title": title, "text": text, "metadata": metadata}
-    return Proposal(fields, f"records with the fields {', '.join(columns)}")
+    return Proposal(fields | {"numbers": [one for one in metadata if one in numbers]}, seen)
 
 
 def _unknown(path: Path, folder: Path) -> str:
     """What to do about a record file of which no source is proposed."""
     shown, columns = path.relative_to(folder), _columns(path)
     if not columns:
-        return f"{shown} begins with no record that can be read: a JSON object a line, in UTF-8, or Parquet"
-    lacking = [
-        f"for {what}" for what, known in (("an id", ID_FIELDS), ("a text", TEXT_FIELDS)) if not _first(known, columns)
-    ]
-    fields = ", ".join(columns)
-    return f"{shown} has no field that is known {' and '.join(lacking)}: add it by hand; its fields are {fields}"
+        return f"{shown} begins with no record that can be read: a JSON object a line or CSV, in UTF-8, or Parquet"
+    return f"{shown} has no field that is known for a text: add it by hand; its fields are {', '.join(columns)}"
+
+
+def _held(path: Path) -> tuple[dict[str, tuple[str, ...]], int]:
+    """(the cells of each column of a table in its first records, how many these are)"""
+    names, records = csv_table.first_records(LocalFile(path), SEEN_RECORDS)
+    columns = zip(*records, strict=True) if records else ()
+    return {name: cells for name, cells in zip(names, columns, strict=False) if name}, len(records)
 
 
 def _columns(path: Path) -> list[str]:
@@ -187,11 +248,14 @@ def _columns(path: Path) -> list[str]:
             from pyarrow.parquet import read_schema
 
             return [str(field.name) for field in read_schema(path) if not _holds_bytes(field.type)]
+        if path.suffix.lower() in csv_table.SUFFIXES:
+            names = csv_table.first_records(LocalFile(path), 0)[0]
+            return [name for name in names if name and names.count(name) == 1]
         # A byte order mark is no part of the first record, here as in the source.
         with path.open(encoding="utf-8-sig") as file:
             first = read_json(file.readline(MOST_LINE_CHARS))
         return list(first) if isinstance(first, dict) else []
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError, RecursionError, InvalidRecord):
         return []
 
 
@@ -209,4 +273,5 @@ def _holds_bytes(kind: Any) -> bool:
 
 
 def _first(known: tuple[str, ...], columns: list[str]) -> str | None:
-    return next((field for field in known if field in columns), None)
+    written = {re.sub(r"[ _-]+", "_", column.casefold()): column for column in reversed(columns)}
+    return next((written[field] for field in known if field in written), None)

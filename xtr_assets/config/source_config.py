@@ -31,7 +31,7 @@ STORES = ("s3://", "gs://", "gcs://", "az://", "abfs://", "abfss://", "memory://
 SOURCE_GROUP = "xtr_assets.sources"
 # What is of one kind alone.
 FIELDS_OF = {"git": ("content", "ref"), "asset": ("asset", "partitions", "definitions")}
-RECORD_FIELDS = ("id", "title", "text", "metadata")
+RECORD_FIELDS = ("id", "title", "text", "metadata", "numbers")
 # A partition that is a shard is part of the shard's name.
 Partition = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100), AfterValidator(_partition_key)
@@ -63,6 +63,9 @@ class SourceConfig(Strict):
     branch, tag or commit that is read. `names`: whether the words of path and symbol are encoded beside the text; by
     default those of code and configuration are. `settings`: what somebody's own source is called with.
 
+    `id`: the field that names a record, or nothing: each is called by what it says then. `numbers`: fields among
+    `metadata` whose text is kept as a number where it is one, as that of a CSV file may be.
+
     `asset`: the key of a Dagster asset, its parts with / between them (`kind: asset`). `partitions`: those of its
     partitions that are read, each a shard; all that are materialized where it says nothing. `definitions`: the module
     with the Dagster definitions that the asset stands in, for builds from the shell.
@@ -82,10 +85,11 @@ class SourceConfig(Strict):
     shards: Annotated[int, Field(ge=1, le=1000)] = 1
     max_chars: Annotated[int, Field(ge=200)] = DEFAULT_MAX_CHARS
     max_file_bytes: Annotated[int, Field(ge=1)] | None = None
-    id: str = "_id"
+    id: str | None = "_id"
     title: str | None = "title"
     text: str = "text"
     metadata: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
     names: bool | None = None
 
     @field_validator("kind")
@@ -126,6 +130,10 @@ class SourceConfig(Strict):
                     raise ValueError(
                         f"source {self.name} has `{field}`, which is of records, and holds {self.holds}; remove it"
                     )
+        if unknown := [field for field in self.numbers if field not in self.metadata]:
+            raise ValueError(
+                f"`numbers` of source {self.name} has {', '.join(unknown)}, and `metadata` has not; add it there"
+            )
         if self.kind in KINDS and self.settings:
             raise ValueError(f"source {self.name} has `settings`, which its kind, {self.kind}, does not take")
         if self.kind == "asset":

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -14,10 +15,11 @@ from xtr_assets.sources.reason import Reason
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A record as it was read; `line` from 1, in Parquet the row."""
+    """A record as it was read; `line` from 1, in Parquet the row. `end_line`: its last one, 0 where it has one."""
 
     line: int
     values: Mapping[str, Any]
+    end_line: int = 0
 
 
 class InvalidRecord(Exception):
@@ -26,6 +28,23 @@ class InvalidRecord(Exception):
     def __init__(self, line: int, reason: Reason, detail: str) -> None:
         self.line, self.reason, self.detail = line, reason, detail
         super().__init__(detail)
+
+
+# As JSON writes one, with zeros or a plus before it as well.
+_NUMBER = re.compile(r"[+-]?[0-9]{1,300}(?P<real>(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)")
+
+
+def number_of(value: Any) -> Any:
+    """The number that a text is, whole where it is written so; any other value as it is.
+
+    >>> number_of("12.50"), number_of(" 007"), number_of("1,5"), number_of("n/a"), number_of(True)
+    (12.5, 7, '1,5', 'n/a', True)
+    """
+    found = _NUMBER.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        return value
+    number = float(found[0]) if found["real"] else int(found[0])
+    return number if abs(number) < math.inf else value
 
 
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

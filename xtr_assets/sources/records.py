@@ -1,47 +1,53 @@
-"""Records: one JSON object a line, or the rows of a Parquet file. One record is one chunk, or several if it is long."""
+"""Records: JSON objects, one a line, or rows of CSV or Parquet. One is one chunk, or several if it is long."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from xtr_assets.config import SourceConfig
 from xtr_assets.core.chunking.text import split_text
 from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.types import Chunk, Quarantined
+from xtr_assets.sources import csv_table
 from xtr_assets.sources.base import FileSource
 from xtr_assets.sources.jsonl import WANTED, read_jsonl
 from xtr_assets.sources.parquet import read_parquet
 from xtr_assets.sources.place import SourceFile
-from xtr_assets.sources.record_rows import InvalidRecord, Row, canonical_json
+from xtr_assets.sources.record_rows import InvalidRecord, Row, canonical_json, number_of
 
 _DEFAULT_TITLE = SourceConfig.model_fields["title"].default
 
 
-# Tables that people take for records; of each line would be said that it is no JSON.
-TABLES = (".csv", ".tsv", ".xlsx", ".xls", ".ods")
+# Workbooks that people take for records; of each line would be said that it is no JSON.
+WORKBOOKS = (".xlsx", ".xls", ".ods")
 
-# Of how records are taken: 2 refuses an object, or a file of Parquet, in which a name stands twice.
-RECORDS_VERSION = 2
+# Of how records are taken: 2 refuses an object, or a file of Parquet, in which a name stands twice; 3 reads CSV.
+RECORDS_VERSION = 3
 
 
 class Records(FileSource):
-    """Kind `records`: `.parquet` and `.pq` files are Parquet, all others JSON lines; tables (TABLES) are refused.
+    """Kind `records`: `.csv` and `.tsv` files are CSV, `.parquet` and `.pq` Parquet, all others JSON lines; workbooks
+    are refused.
 
-    A chunk's symbol is the record's id and its lines are the record's line, or row from 1 in Parquet. A text longer
-    than max_chars is split at paragraphs, lines or sentences into parts of one symbol. Ids must differ within a file;
-    the path is part of the place, so two files may hold the same id.
+    A chunk's symbol is the record's id and its lines are those of the record, or its row from 1 in Parquet. A text
+    longer than max_chars is split at paragraphs, lines or sentences into parts of one symbol. Ids must differ within a
+    file; the path is part of the place, so two files may hold the same id. Without ids (`id: null`) the symbol is made
+    from title and text, with the number of the record among those that say the same behind it from the second one on.
     """
 
-    suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson", ".parquet", ".pq")
+    suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson", *csv_table.SUFFIXES, ".parquet", ".pq")
 
     def settings(self) -> dict[str, Any]:
         config = self.config
         fields = {"id": config.id, "title": config.title, "text": config.text, "metadata": list(config.metadata)}
-        return {**fields, "records": RECORDS_VERSION}
+        return {**fields, "numbers": sorted(config.numbers), "records": RECORDS_VERSION}
 
     def read_file(self, path: str, file: SourceFile) -> Iterator[Chunk | Quarantined]:
         # Ids as the chunk_ids they make: 8 bytes of content each, so that millions fit in memory.
         seen: set[int] = set()
+        again: Counter[str] = Counter()
         refused: Counter[str] = Counter()
         for row in self.rows(file):
             if isinstance(row, InvalidRecord):
@@ -56,6 +62,9 @@ class Records(FileSource):
                 _count(refused, error.detail)
                 yield self.refuse(path, error.line, error.reason, error.detail)
                 continue
+            if not self.config.id and chunks[0].chunk_id in seen:
+                again[chunks[0].symbol] += 1
+                chunks = self._called(chunks, f"{chunks[0].symbol}-{again[chunks[0].symbol] + 1}")
             if chunks[0].chunk_id in seen:
                 detail = f"`{self.config.id}` {chunks[0].symbol!r} belongs to an earlier record; the first one is kept"
                 yield self.refuse(path, row.line, "duplicate-id", detail)
@@ -67,8 +76,10 @@ class Records(FileSource):
 
     def rows(self, file: SourceFile) -> Iterator[Row | InvalidRecord]:
         """The records of a file in order, and what is none."""
-        if (suffix := file.suffix.lower()) in TABLES:
-            return iter([InvalidRecord(0, "no-records", f"a table of {suffix} is not read; {WANTED}")])
+        if (suffix := file.suffix.lower()) in WORKBOOKS:
+            return iter([InvalidRecord(0, "no-records", f"a workbook ({suffix}) is not read; {WANTED}")])
+        if suffix in csv_table.SUFFIXES:
+            return csv_table.read_csv(file, *self.columns())
         if suffix not in (".parquet", ".pq"):
             return read_jsonl(file)
         return read_parquet(file, *self.columns())
@@ -76,16 +87,20 @@ class Records(FileSource):
     def columns(self) -> tuple[list[str], list[str]]:
         """(columns that have to be there, those that may)."""
         config = self.config
-        required = [config.id, config.text, *config.metadata]
+        required = [*([config.id] if config.id else []), config.text, *config.metadata]
         # Corpora without titles are common, so the default column may be missing; one that was asked for may not.
         optional = [config.title] if config.title == _DEFAULT_TITLE and config.title else []
         if config.title and not optional:
             required.append(config.title)
         return required, optional
 
+    def _called(self, chunks: list[Chunk], symbol: str) -> list[Chunk]:
+        name, path = self.config.name, chunks[0].path
+        return [replace(one, symbol=symbol, chunk_id=chunk_id(name, path, symbol, 0, one.part)) for one in chunks]
+
     def _chunks(self, path: str, row: Row) -> Iterator[Chunk]:
         config, line = self.config, row.line
-        symbol = _identifier(row.values, config.id, line)
+        symbol = _identifier(row.values, config.id, line) if config.id else ""
         text = _string(row.values, config.text, line)
         title = _string(row.values, config.title, line) if config.title else ""
         # A record of a title alone is its title: an encoder sees the same, and no chunk is without text.
@@ -94,7 +109,9 @@ class Records(FileSource):
             raise InvalidRecord(line, "invalid-record", f"`{config.text}` is missing or empty")
         fields = {"title": title} if title else {}
         fields |= {name: row.values[name] for name in config.metadata if name in row.values}
+        fields |= {name: number_of(fields[name]) for name in config.numbers if name in fields}
         metadata = canonical_json(fields, line)
+        symbol = symbol or content_digest(title, text)
         for part, piece in enumerate(split_text(body, config.max_chars)):
             yield Chunk(
                 chunk_id=chunk_id(config.name, path, symbol, 0, part),
@@ -104,11 +121,20 @@ class Records(FileSource):
                 kind="record",
                 part=part,
                 start_line=line,
-                end_line=line,
+                end_line=row.end_line or line,
                 title=heading,
                 text=piece,
                 metadata=metadata,
             )
+
+
+def content_digest(title: str, text: str) -> str:
+    """What a record without an id is called: 8 bytes, in hexadecimal, of what it says.
+
+    >>> content_digest("Opening hours", "From nine.")
+    '0db25c903f8f691f'
+    """
+    return hashlib.blake2b(f"{title}\0{text}".encode(), digest_size=8).hexdigest()
 
 
 # Details quote values: of a file of millions that are all wrong in their own way so many are told apart.

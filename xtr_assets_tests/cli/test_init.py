@@ -325,14 +325,59 @@ def test_what_is_not_installed_is_told_where_files_need_it(tmp_path: Path, monke
     ] * 2
 
 
-def test_a_table_is_told_with_what_to_do(tmp_path: Path) -> None:
+def test_a_workbook_is_told_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("# A\n")
-    (tmp_path / "b.csv").write_text("id,text\n1,a\n")
+    (tmp_path / "b.xlsx").write_bytes(b"PK")
     said = " ".join(run(app, ["init", str(tmp_path)]).stderr.split())
-    assert "1 table (.csv): records are read from JSON lines (an object a line) and from Parquet; write it so" in said
+    assert (
+        "1 workbook (.xlsx): records are read from CSV, JSON lines (an object a line) and Parquet; write it so" in said
+    )
 
 
-NO_RECORD = "begins with no record that can be read: a JSON object a line, in UTF-8, or Parquet"
+def test_a_table_is_proposed_with_its_ids_and_numbers(tmp_path: Path) -> None:
+    """Without a column of ids records are called by what they say; a code (`007`) is no number."""
+    (tmp_path / "faq.csv").write_text(
+        "Question,Answer,Category,Price,Code,,x,x\nHours?,From nine.,a,10,007,,1,1\nOpen?,Yes.,b,,8,,1,1\n"
+    )
+    (tmp_path / "tickets.tsv").write_text("Ticket ID\tsubject\tbody\n1\ta\tOne, two.\n2\ta\tThree.\n")
+    (tmp_path / "twice.csv").write_text("id;text\n1;a\n1;b\n")
+    for name in ("places.csv", "qrels.tsv"):
+        (tmp_path / name).write_text("place,of\n1,2\n")
+    result = run(app, ["init", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    faq, tickets, twice = load_config(tmp_path / "xtr.yaml").sources
+    assert (faq.id, faq.title, faq.text) == (None, "Question", "Answer")
+    assert (faq.metadata, faq.numbers) == (("Category", "Price", "Code"), ("Price",))
+    assert (tickets.id, tickets.title, tickets.text, twice.id) == ("Ticket ID", "subject", "body", None)
+    said = " ".join(result.stderr.split())
+    assert "of the first 2: Question, Category, Code" in said.replace("in each ", "")
+    assert (
+        "places.csv has no field that is known for a text: add it by hand; its fields are place, of (so it is" in said
+    )
+    assert [one.text for one in open_source(tickets).read("tickets.tsv") if isinstance(one, Chunk)] == [
+        "One, two.",
+        "Three.",
+    ]
+
+
+def test_a_folder_of_tables_without_a_known_text_holds_files(tmp_path: Path) -> None:
+    (tmp_path / "places.csv").write_text("place,of\n1,2\n")
+    refused = run(app, ["init", str(tmp_path)])
+    said = " ".join(refused.stderr.split())
+    assert refused.exit_code == 1 and "it holds what the notes say note places.csv has no field" in said
+
+
+def test_record_files_beyond_some_are_counted(tmp_path: Path) -> None:
+    """Tables come last: what was written as records is proposed before them."""
+    for number in range(4):
+        (tmp_path / f"a{number}.csv").write_text("id,text\n1,a\n")
+        (tmp_path / f"b{number}.jsonl").write_text('{"id": 1, "text": "a"}\n')
+    found = propose(tmp_path)
+    assert [one.fields["name"] for one in found.sources] == ["b0", "b1", "b2", "b3", "a0"]
+    assert found.notes == ["3 more record files were left out"]
+
+
+NO_RECORD = "begins with no record that can be read: a JSON object a line or CSV, in UTF-8, or Parquet"
 
 
 @pytest.mark.parametrize(
@@ -342,12 +387,11 @@ NO_RECORD = "begins with no record that can be read: a JSON object a line, in UT
         (b"no json", NO_RECORD),
         (b"[1]", NO_RECORD),
         ('{"id": 1, "text": "a"}'.encode("utf-16"), NO_RECORD),
-        (b'{"n": 3}', "has no field that is known for an id and for a text: add it by hand; its fields are n"),
+        (b'{"n": 3}', "has no field that is known for a text: add it by hand; its fields are n"),
         (b'{"id": 3, "n": "a"}', "has no field that is known for a text: add it by hand; its fields are id, n"),
-        (b'{"n": 3, "text": "a"}', "has no field that is known for an id: add it by hand; its fields are n, text"),
     ],
 )
-def test_records_without_a_known_id_and_text_are_left_to_the_user(tmp_path: Path, content: bytes, said: str) -> None:
+def test_records_without_a_known_text_are_left_to_the_user(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "odd.jsonl").write_bytes(content + b"\n")
     found = propose(tmp_path)
     assert found.sources == []

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from xtr_assets.config import SourceConfig
 from xtr_assets.core.file_diff import UNREAD_SHA256
+from xtr_assets.pipeline.gate import table_evidence
 from xtr_assets.pipeline.gate.path_patterns import PathPatterns, kind_of
 from xtr_assets.pipeline.gate.python_evidence import python_text_of, tree_of
 from xtr_assets.pipeline.gate.text_evidence import text_of
@@ -277,6 +278,8 @@ def well_formed(config: SourceConfig, file: Path) -> bool:
     if kind == "records":
         if file.suffix.lower() in (".parquet", ".pq"):
             return file.read_bytes()[-4:] == b"PAR1"
+        if file.suffix.lower() in table_evidence.SUFFIXES:
+            return text_of(file.read_bytes()) is not None
         try:
             return all(isinstance(json.loads(line), dict) for line in file.read_bytes().splitlines() if line.strip())
         except (ValueError, RecursionError):

@@ -1,7 +1,10 @@
-"""A second reading of records by `json` and `pyarrow`: what `source_agrees` holds rows of records against."""
+"""A second reading of records by `json`, `pyarrow` and, of CSV, `table_evidence`: what `source_agrees` holds rows of
+records against."""
 
+import hashlib
 import json
 import math
+import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,15 +20,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xtr_assets.config import SourceConfig
+from xtr_assets.pipeline.gate import table_evidence
 from xtr_assets.pipeline.gate.text_evidence import Row, place_id, torn_faults
 
 # Chooses among so many records those to parse again.
 Choose = Callable[[Sequence[int]], Sequence[int]]
 # By line, each record, read when it is asked for.
 Records = dict[int, Callable[[], Any]]
-_UNREADABLE, _OPAQUE = object(), object()
+_UNREADABLE, _OPAQUE = table_evidence.UNREADABLE, object()
 _DAMAGED = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError)
-_PARQUET, _TABLES = (".parquet", ".pq"), (".csv", ".tsv", ".xlsx", ".xls", ".ods")
+_PARQUET, _WORKBOOKS = (".parquet", ".pq"), (".xlsx", ".xls", ".ods")
 # Where so many lines are no objects a file is something else, and no more of it is read.
 STRANGE_LINES = 1000
 # Rows before a damaged group of Parquet that may be lost with it: those of a batch.
@@ -45,7 +49,7 @@ def record_faults(
     held : the file, or its records. quarantined : lines in quarantine. Every line is counted; those that `choose` takes
     are parsed and compared.
     """
-    lines, whole = _records_of(held, config) if isinstance(held, Path) else (held, True)
+    lines, ends, whole = _records_of(held, config) if isinstance(held, Path) else (held, {}, True)
     if lines is None or not (whole or quarantined):
         # A file without rows that is in quarantine as a whole may well be no Parquet.
         if rows or 0 not in quarantined:
@@ -69,32 +73,40 @@ def record_faults(
         yield f"line {both[0]} has rows and is in quarantine"
     known = {row["symbol"]: line for line, held in by_line.items() for row in held}
     for line in choose(sorted(by_line.keys() & lines.keys())):
-        yield from _row_faults(path, line, lines[line](), by_line[line], config)
+        yield from _row_faults(path, (line, ends.get(line, line)), lines[line](), by_line[line], config)
     for line in choose(sorted(quarantined & lines.keys())):
         values = lines[line]()
         if (
             _usable(values, config)
             and not _opaque_in(values, config)
-            and known.get(str(values[config.id]), line) >= line
+            and (not config.id or known.get(str(values[config.id]), line) >= line)
         ):
             yield f"line {line} is in quarantine and can be used"
 
 
-def _records_of(file: Path, config: SourceConfig) -> tuple[Records | None, bool]:
-    """(the records, whether these are all); None of what is no Parquet."""
-    return _parquet(file, config) if file.suffix.lower() in _PARQUET else (_json_lines(file), True)
+def _records_of(file: Path, config: SourceConfig) -> tuple[Records | None, Mapping[int, int], bool]:
+    """(the records, the last lines of those that have several, whether these are all); None of what is no Parquet, and
+    of a table without the columns that are asked for."""
+    suffix = file.suffix.lower()
+    if suffix in _PARQUET:
+        records, whole = _parquet(file, config)
+        return records, {}, whole
+    if suffix not in table_evidence.SUFFIXES:
+        return _json_lines(file), {}, True
+    found = table_evidence.table_records(file, config)
+    return (None, {}, True) if found is None else (*found, True)
 
 
 def _holds_none(file: Path, lines: Records, config: SourceConfig) -> bool:
-    """Whether a file as a whole holds no record: a column that is asked for is not there; a table; UTF-16; or nothing
-    that is JSON where it begins."""
+    """Whether a file as a whole holds no record: a column that is asked for is not there; a workbook; UTF-16; or
+    nothing that is a record where it begins."""
     suffix = file.suffix.lower()
     if suffix in _PARQUET:
         # The column of titles may be missing, unless it was named.
         optional = {SourceConfig.model_fields["title"].default} - {config.id, config.text, *config.metadata}
         return not set(pq.read_schema(file).names) >= _columns(config) - optional
     with file.open("rb") as stream:
-        if suffix in _TABLES or stream.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE):
+        if suffix in _WORKBOOKS or stream.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE):
             return True
     begins = [lines[line] for line in sorted(lines)[:STRANGE_LINES]]
     return len(begins) == STRANGE_LINES and not any(isinstance(read(), dict) for read in begins)
@@ -199,9 +211,9 @@ def _opaque_in(values: Mapping[str, Any], config: SourceConfig) -> bool:
 def _usable(values: Any, config: SourceConfig) -> bool:
     if not isinstance(values, dict):
         return False
-    key, text = values.get(config.id), values.get(config.text)
+    key, text = values.get(config.id) if config.id else "", values.get(config.text)
     title = values.get(config.title) if config.title else None
-    if isinstance(key, bool) or not (isinstance(key, int) or (isinstance(key, str) and key)):
+    if config.id and (isinstance(key, bool) or not (isinstance(key, int) or (isinstance(key, str) and key))):
         return False
     if any(one is not None and not isinstance(one, str) for one in (text, title)):
         return False
@@ -214,16 +226,20 @@ def _usable(values: Any, config: SourceConfig) -> bool:
     return bool((text or "").strip() or (title or "").strip())
 
 
-def _row_faults(path: str, line: int, values: Any, rows: Sequence[Row], config: SourceConfig) -> Iterator[str]:
+def _row_faults(
+    path: str, lines: tuple[int, int], values: Any, rows: Sequence[Row], config: SourceConfig
+) -> Iterator[str]:
+    line, last = lines
     where = f"the record of line {line}"
     if not _usable(values, config):
         yield f"{where} has rows and cannot be used"
         return
-    symbol = str(values[config.id])
     text, title = values.get(config.text) or "", (values.get(config.title) if config.title else "") or ""
     body, heading = (text, title) if text.strip() else (title, "")
+    symbol = str(values[config.id]) if config.id else _unnamed(rows[0]["symbol"], title, text)
     fields = {"title": title} if title else {}
-    fields |= {name: _plain(values[name]) for name in config.metadata if name in values}
+    told = {name: _number(values[name]) if name in config.numbers else values[name] for name in values}
+    fields |= {name: _plain(told[name]) for name in config.metadata if name in told}
     rows = sorted(rows, key=lambda row: row["part"])
     if [row["part"] for row in rows] != list(range(len(rows))):
         yield f"{where} has the parts {[row['part'] for row in rows]}"
@@ -239,12 +255,30 @@ def _row_faults(path: str, line: int, values: Any, rows: Sequence[Row], config: 
     for row in rows:
         if (row["symbol"], row["kind"], row["title"]) != (symbol, "record", heading):
             yield f"{where}: symbol {row['symbol']!r}, kind {row['kind']!r}, title {row['title']!r:.80}"
-        if row["end_line"] != line:
+        if row["end_line"] != last:
             yield f"{where} ends in line {row['end_line']}"
         if not _same_fields(row["metadata"], fields):
             yield f"{where}: metadata {row['metadata']:.80}"
         if row["chunk_id"] != place_id(config.name, path, symbol, 0, row["part"]):
             yield f"{where}: chunk_id {row['chunk_id']} is another place's"
+
+
+def _unnamed(symbol: str, title: str, text: str) -> str:
+    """What a record without an id is called: 16 digits of the BLAKE2b of what it says, and behind them any number from
+    2 on, of records that say the same."""
+    digits = hashlib.blake2b(f"{title}\0{text}".encode(), digest_size=8).hexdigest()
+    return symbol if re.fullmatch(rf"{digits}-([2-9]|[1-9][0-9]+)", symbol) else digits
+
+
+def _number(value: Any) -> Any:
+    """What a text is as a number: digits, with a sign, a point or an exponent; all else as it is."""
+    text = value.strip() if isinstance(value, str) else ""
+    if not re.fullmatch(r"[+-]?\d{1,300}(\.\d+)?(e[+-]?\d+)?", text, re.ASCII | re.IGNORECASE):
+        return value
+    try:
+        return int(text)
+    except ValueError:
+        return float(text) if math.isfinite(float(text)) else value
 
 
 def _plain(value: Any) -> Any:
