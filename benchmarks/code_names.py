@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xtr_assets.core.chunking import chunk_code
-from xtr_assets.core.chunking.code_grammar import LANGUAGES
+from xtr_assets.core.chunking.code_grammar import CODE_SUFFIXES
 from xtr_assets.core.chunking.code_parser import Unparsable
 from xtr_assets.core.types import Chunk
 
@@ -61,7 +61,9 @@ def main() -> None:
         known = tags(folder)
         counts: dict[str, Count] = defaultdict(Count)
         missed: dict[str, list[str]] = defaultdict(list)
-        for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in LANGUAGES and path.is_file()):
+        for path in sorted(
+            path for path in folder.rglob("*") if path.suffix.lower() in CODE_SUFFIXES and path.is_file()
+        ):
             chunks = chunks_of(path)
             if chunks is None:
                 continue

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xtr_assets.cli.project_walk import walk_project
-from xtr_assets.core.chunking.code_grammar import LANGUAGES
+from xtr_assets.core.chunking.code_grammar import CODE_SUFFIXES
 from xtr_assets.core.json_document import read_json
 from xtr_assets.sources.jsonl import WANTED
 from xtr_assets.sources.records import TABLES
@@ -62,7 +62,7 @@ class Proposals:
 def propose(folder: Path) -> Proposals:
     """Sources for what lies in `folder`, at every level; hidden files and folders, what tools made and what git ignores
     are no part of it."""
-    walk = walk_project(folder, {".py", *TEXT_SUFFIXES, *LANGUAGES})
+    walk = walk_project(folder, {".py", *TEXT_SUFFIXES, *CODE_SUFFIXES})
     suffixes = Counter(path.suffix.lower() or "no suffix" for path in walk.files)
     queries, judgments = _queries(walk.files, folder)
     asked = {"path": queries, **({"judgments": judgments} if judgments else {})} if queries else {}
@@ -86,7 +86,7 @@ def propose(folder: Path) -> Proposals:
         notes.append(f"{len(records) - MOST_RECORD_FILES} more record files were left out")
     if judgments:
         suffixes[".tsv"] -= 1
-    read = {".py", *TEXT_SUFFIXES, *LANGUAGES, *RECORD_SUFFIXES}
+    read = {".py", *TEXT_SUFFIXES, *CODE_SUFFIXES, *RECORD_SUFFIXES}
     unread = {suffix: count for suffix, count in sorted(suffixes.items()) if suffix not in read and count}
     return Proposals(sources, asked, unread, notes)
 
@@ -98,7 +98,7 @@ def _trees(suffixes: Counter[str], exclude: list[str]) -> list[Proposal]:
         fields: dict[str, object] = {"name": "code", "kind": "python", "path": "."}
         found.append(Proposal(fields | {"exclude": ["definitions.py", *exclude]}, f"{count} Python files"))
     for name, kind, known, said in (
-        ("other_code" if found else "code", "code", LANGUAGES, "files of code in other languages"),
+        ("other_code" if found else "code", "code", CODE_SUFFIXES, "files of code in other languages"),
         ("documents", "text", TEXT_SUFFIXES, "text files"),
     ):
         held = [suffix for suffix in known if suffixes[suffix]]

@@ -13,9 +13,10 @@ from xtr_assets.core.chunking.code_parser import Unparsable
 from xtr_assets.core.types import Chunk
 from xtr_assets_tests.core.chunking.code_samples import SAMPLES as FIRST
 from xtr_assets_tests.core.chunking.further_samples import FURTHER, FURTHER_FOUND
+from xtr_assets_tests.core.chunking.other_samples import OTHER, OTHER_FOUND
 from xtr_assets_tests.long_cases import kept
 
-SAMPLES = FIRST | FURTHER
+SAMPLES = FIRST | FURTHER | OTHER
 
 
 def chunks(text: str, suffix: str, max_chars: int = 2000) -> list[Chunk]:
@@ -148,6 +149,7 @@ FOUND: dict[str, list[tuple[str, str, str, int, int]]] = {
         ("module", "<module>", "", 15, 15),
     ],
     **FURTHER_FOUND,
+    **OTHER_FOUND,
 }
 
 
@@ -429,7 +431,7 @@ def test_a_fault_late_in_a_file_leaves_the_functions_before_it() -> None:
     assert [c.symbol for c in found][:2] == ["Get-One", "Get-Two"]
 
 
-@pytest.mark.parametrize("suffix", sorted(FURTHER))
+@pytest.mark.parametrize("suffix", sorted(FURTHER | OTHER))
 def test_a_letter_has_no_definitions(suffix: str) -> None:
     found = chunks("Dear reader,\n\nthis is a letter: it has been (badly) named...\n\nGoodbye, all!\n" * 3, suffix)
     assert {c.kind for c in found} <= {"text", "module"}
