@@ -7,13 +7,15 @@ from dataclasses import dataclass
 class Language:
     """grammar : its name among the parsers. separator : between the parts of a symbol. hash_comments : whether a line
     that begins with # is a comment (and not a directive or an attribute). comments : the signs of others, beside those
-    that most languages have. closes : words that end a block, beside those of most."""
+    that most languages have. closes : words that end a block, beside those of most. apostrophes : whether strings may
+    stand between them."""
 
     grammar: str
     separator: str = "."
     hash_comments: bool = False
     comments: tuple[str, ...] = ()
     closes: tuple[str, ...] = ()
+    apostrophes: bool = True
 
 
 def _named(types: str) -> frozenset[str]:
@@ -67,27 +69,27 @@ LANGUAGES: dict[str, Language] = {
     **dict.fromkeys((".erl", ".hrl"), Language("erlang")),
     ".ml": Language("ocaml"),
     ".sol": Language("solidity"),
-    ".hs": Language("haskell", comments=_DASHES),
-    ".purs": Language("purescript", comments=_DASHES),
-    ".elm": Language("elm", comments=_DASHES),
-    **dict.fromkeys((".fs", ".fsx"), Language("fsharp", comments=("(*",))),
-    ".nix": Language("nix", hash_comments=True),
+    ".hs": Language("haskell", comments=_DASHES, apostrophes=False),
+    ".purs": Language("purescript", comments=_DASHES, apostrophes=False),
+    ".elm": Language("elm", comments=_DASHES, apostrophes=False),
+    **dict.fromkeys((".fs", ".fsx"), Language("fsharp", comments=("(*",), apostrophes=False)),
+    ".nix": Language("nix", hash_comments=True, apostrophes=False),
     **dict.fromkeys((".jsonnet", ".libsonnet"), Language("jsonnet", hash_comments=True)),
-    **dict.fromkeys((".clj", ".cljs", ".cljc"), Language("clojure", comments=_LISP)),
-    ".el": Language("elisp", comments=_LISP),
-    **dict.fromkeys((".lisp", ".lsp", ".asd"), Language("commonlisp", comments=_LISP)),
-    **dict.fromkeys((".scm", ".ss", ".sld", ".sps"), Language("scheme", comments=_LISP)),
-    ".rkt": Language("racket", comments=_LISP),
+    **dict.fromkeys((".clj", ".cljs", ".cljc"), Language("clojure", comments=_LISP, apostrophes=False)),
+    ".el": Language("elisp", comments=_LISP, apostrophes=False),
+    **dict.fromkeys((".lisp", ".lsp", ".asd"), Language("commonlisp", comments=_LISP, apostrophes=False)),
+    **dict.fromkeys((".scm", ".ss", ".sld", ".sps"), Language("scheme", comments=_LISP, apostrophes=False)),
+    ".rkt": Language("racket", comments=_LISP, apostrophes=False),
     **dict.fromkeys((".css", ".less"), Language("css")),
     ".scss": Language("scss"),
     **dict.fromkeys((".bzl", ".star", ".bazel"), Language("starlark", hash_comments=True)),
     **dict.fromkeys((".f90", ".f95", ".f03", ".f08"), Language("fortran", comments=("!",))),
     ".d": Language("d", comments=("/+",)),
-    ".nim": Language("nim", hash_comments=True),
+    ".nim": Language("nim", hash_comments=True, apostrophes=False),
     **dict.fromkeys((".pas", ".dpr", ".lpr"), Language("pascal", comments=("{", "(*"))),
-    **dict.fromkeys((".adb", ".ads"), Language("ada")),
-    **dict.fromkeys((".v", ".sv", ".vh", ".svh"), Language("verilog", closes=_VERILOG)),
-    **dict.fromkeys((".vhd", ".vhdl"), Language("vhdl")),
+    **dict.fromkeys((".adb", ".ads"), Language("ada", apostrophes=False)),
+    **dict.fromkeys((".v", ".sv", ".vh", ".svh"), Language("verilog", closes=_VERILOG, apostrophes=False)),
+    **dict.fromkeys((".vhd", ".vhdl"), Language("vhdl", apostrophes=False)),
     **dict.fromkeys((".glsl", ".vert", ".frag", ".comp", ".geom"), Language("glsl")),
     ".hlsl": Language("hlsl", "::"),
     ".wgsl": Language("wgsl"),

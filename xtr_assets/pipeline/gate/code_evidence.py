@@ -26,6 +26,12 @@ LEAST_FILES, LEAST_NAMED = 3, 0.6
 # other does not makes a difference of some; the deepest of 559 real files had 37.
 DEEP = 128
 _STRING = re.compile(r"\\[\\\"']|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'")
+# Where an apostrophe begins no string.
+_CHARACTER = re.compile(r"\\[\\\"']|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)'")
+_UNQUOTED = (
+    *(".hs", ".purs", ".elm", ".fs", ".fsx", ".nix", ".clj", ".cljs", ".cljc", ".el", ".lisp", ".lsp", ".asd", ".scm"),
+    *(".ss", ".sld", ".sps", ".rkt", ".nim", ".adb", ".ads", ".v", ".sv", ".vh", ".svh", ".vhd", ".vhdl"),
+)
 _OPENS, _CLOSES = frozenset("([{"), frozenset(")]}")
 # A name of more letters may be cut where it stands in a title.
 LONG_NAME = 100
@@ -141,23 +147,23 @@ def _stands(symbol: str, own: Sequence[str]) -> bool:
     return all(word in written for word in name.split(":"))
 
 
-def refusal_faults(text: str, lines: Collection[int], reasons: Collection[str]) -> Iterator[str]:
+def refusal_faults(path: str, text: str, lines: Collection[int], reasons: Collection[str]) -> Iterator[str]:
     """Whether a file that is text may be in quarantine. `lines` are those that it is told of: that its parser takes too
     long is told of none, and not tried again."""
     if "not-installed" in reasons:
         if find_spec("tree_sitter_language_pack"):
             yield "it is in quarantine for want of a library that is installed"
-    elif 0 not in lines and deepest(text) < DEEP:
+    elif 0 not in lines and deepest(text, _CHARACTER if path.lower().endswith(_UNQUOTED) else _STRING) < DEEP:
         yield "it is in quarantine and can be read"
 
 
-def deepest(text: str) -> int:
+def deepest(text: str, strings: re.Pattern[str] = _STRING) -> int:
     """How many brackets are open at once at most, strings of one line aside.
 
     >>> deepest("f(a[0], '((((')")
     2
     """
-    steps = ((one in _OPENS) - (one in _CLOSES) for one in _STRING.sub("", text))
+    steps = ((one in _OPENS) - (one in _CLOSES) for one in strings.sub("", text))
     return max(accumulate(steps, lambda depth, step: max(depth + step, 0), initial=0))
 
 

@@ -329,6 +329,24 @@ def test_depth(text: str, depth: int) -> None:
     assert deepest(text)[0] == depth
 
 
+@pytest.mark.parametrize(
+    ("suffix", "line"),
+    [
+        (".el", "(if (eq x 'a) 'b)"),
+        (".v", "if (rst == 1'b0) q <= 1'b0;"),
+        (".vhd", "if (clk'event) then q <= x'high;"),
+        (".hs", "open = foldl' (shut x') y"),
+        (".nix", "x = lib.foldl' (a: b') c;"),
+    ],
+)
+def test_an_apostrophe_that_begins_no_string_hides_no_bracket(suffix: str, line: str) -> None:
+    """Each such line was one bracket deeper than the last, and a file of 300 in quarantine."""
+    assert chunks(f"{line}\n" * 300, suffix)
+    assert deepest("'(' '\\'' ')", apostrophes=False)[0] == 0
+    with pytest.raises(Unparsable, match="300 brackets"):
+        chunks("(a'\n" * 300, suffix)
+
+
 def test_a_line_of_escaped_quotes_is_read_once() -> None:
     """50 KB took 8 CPU seconds, and four times that for twice as much: the 2 MiB of a file hours."""
     begun = time.thread_time()
