@@ -16,6 +16,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import islice, takewhile
+from operator import attrgetter
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -110,6 +112,7 @@ class _File:
         self._comment, self._closing = _signs(language)
         self._forms = FORMS.get(language.grammar)
         self._seen: Counter[str] = Counter()
+        self._outermost: list[Definition] | None = None
         self._of_node: dict[int, tuple[list[Node], list[int]]] = {}
 
     def chunks(self, root: Node, place: Range | None = None) -> Iterator[Chunk]:
@@ -168,7 +171,7 @@ class _File:
         """Definitions with chunks of their own: all of a class or a file, of a function those that are too long."""
         every = scope.kind in ("class", "module")
         opens, floor = code_syntax.first_line(scope.node) if scope.depth else 0, place[0] - 1
-        for found in code_syntax.definitions(scope.node, scope.kind == "class", self._forms):
+        for found in self._definitions(scope, place):
             # The line on which a scope opens is its own.
             inside = found.first > opens and found.last <= place[1]
             if inside and (every or self.lines.size(found.first, found.last) > self.max_chars):
@@ -176,6 +179,15 @@ class _File:
                 if first <= code_syntax.first_line(found.node):
                     yield Definition(first, found.last, found.name, found.kind, found.header, found.node)
                     floor = found.last
+
+    def _definitions(self, scope: _Scope, place: Range) -> Iterator[Definition]:
+        """Those of a scope that reach into the lines; of a file, whose lines may be of many scripts, kept."""
+        if scope.depth:
+            return code_syntax.definitions(scope.node, scope.kind == "class", self._forms)
+        if self._outermost is None:
+            self._outermost = list(code_syntax.definitions(scope.node, False, self._forms))
+        first = bisect_left(self._outermost, place[0], key=attrgetter("last"))
+        return takewhile(lambda one: one.first <= place[1], islice(self._outermost, first, None))
 
     def _after_closing(self, pieces: list[_Piece], run: Range | None) -> Range | None:
         """What is left of a run when lines that only close something went to the definition above them."""
