@@ -99,20 +99,21 @@ ELM = forms_of(
 
 
 def _fs_value(node: Node) -> Form | None:
-    return form_of("function", child_at(node, "function_declaration_left", "identifier"), node)
+    named = child_at(node, "function_declaration_left", "identifier")
+    return form_of("function", named, node, text_of(named).strip("`"))
 
 
 def _fs_type(node: Node) -> Form | None:
     inner = next((one for one in node.named_children if one.type.endswith("_defn")), None)
     named = None if inner is None else child_of(inner, "type_name")
-    return form_of("class", None if named is None else (child_of(named, "identifier") or named), node)
+    return form_of("class", named, node, text_of(named).split("<")[0])
 
 
 def _fs_member(node: Node) -> Form | None:
     """A property of one line is one among others."""
     named = child_at(node, "method_or_prop_defn", "name")
     method = None if named is None else (child_of(named, "method") or named)
-    return form_of("function", method, node) if spans_lines(node) else None
+    return form_of("function", method, node, text_of(method).strip("`")) if spans_lines(node) else None
 
 
 FSHARP = forms_of(

@@ -136,6 +136,14 @@ type Door(name: string) =
         member this.Dispose() =
             ()
 
+type Tree<'T> =
+    | Leaf
+    | Node of 'T
+
+[<Fact>]
+let ``opens a door`` () =
+    1
+
 [<EntryPoint>]
 let main argv =
     printfn "a"
@@ -991,7 +999,9 @@ OTHER_FOUND: dict[str, list[tuple[str, str, str, int, int]]] = {
         ("method", "Door.Make", "type Door(name: string)", 32, 33),
         ("class", "Door", "type Door(name: string)", 34, 34),
         ("method", "Door.Dispose", "type Door(name: string)", 35, 36),
-        ("function", "main", "", 38, 41),
+        ("class", "Tree", "", 38, 40),
+        ("function", "opens a door", "", 42, 44),
+        ("function", "main", "", 46, 49),
     ],
     ".nix": [
         ("module", "<module>", "", 1, 3),
