@@ -37,7 +37,9 @@ _NAMES_A_FILE = frozenset({"define-module", "defpackage", "defsystem", "default"
 
 
 def _items(node: Node) -> list[Node]:
-    return [one for one in node.named_children if "comment" not in one.type]
+    """What stands in a list. The first word of `(defvar x)` is a keyword to the grammar of Emacs Lisp."""
+    special = node.type == "special_form"
+    return [one for one in node.children[1:-1] if (one.is_named or special) and "comment" not in one.type]
 
 
 def _name(node: Node | None) -> Node | None:
@@ -52,7 +54,7 @@ def _name(node: Node | None) -> Node | None:
 
 def _list(node: Node) -> Form | None:
     items = _items(node)
-    if len(items) < 2 or items[0].type not in _SYMBOLS:
+    if len(items) < 2 or (items[0].type not in _SYMBOLS and items[0].is_named):
         return None
     head, said = text_of(items[0]), _name(items[1])
     if said is None or head in _NAMES_A_FILE:

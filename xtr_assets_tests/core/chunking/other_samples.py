@@ -256,6 +256,9 @@ local mkDoor(name) = {
 
 (defvar door--open nil)
 
+(defconst door-keys '(a b)
+  "The keys.")
+
 ;;;###autoload
 (defun door-open (door &optional key)
   "Open DOOR with KEY.
@@ -1037,14 +1040,15 @@ OTHER_FOUND: dict[str, list[tuple[str, str, str, int, int]]] = {
         ("class", "door", "", 6, 8),
         ("class", "door-width", "", 10, 12),
         ("module", "<module>", "", 14, 14),
-        ("function", "door-open", "", 16, 21),
-        ("function", "door-with", "", 23, 24),
-        ("function", "door-shut", "", 26, 28),
-        ("function", "door-lock", "", 30, 31),
-        ("class", "door", "", 33, 35),
-        ("function", "door-mode", "", 37, 40),
-        ("class", "door-face", "", 42, 44),
-        ("module", "<module>", "", 46, 47),
+        ("class", "door-keys", "", 16, 17),
+        ("function", "door-open", "", 19, 24),
+        ("function", "door-with", "", 26, 27),
+        ("function", "door-shut", "", 29, 31),
+        ("function", "door-lock", "", 33, 34),
+        ("class", "door", "", 36, 38),
+        ("function", "door-mode", "", 40, 43),
+        ("class", "door-face", "", 45, 47),
+        ("module", "<module>", "", 49, 50),
     ],
     ".lisp": [
         ("module", "<module>", "", 1, 3),
