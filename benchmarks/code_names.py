@@ -36,6 +36,8 @@ KINDS = frozenset(
         "singletonMethod",
         "generator",
         "subroutine",
+        "procedure",
+        "task",
         "message",
         "service",
     ]
@@ -91,7 +93,9 @@ def tags(folder: Path) -> dict[str, list[tuple[str, int]]]:
         tag = json.loads(line)
         name = tag.get("name", "")
         usual = (
-            re.fullmatch(r"[A-Za-z_]\w*", name) and not name.isupper() and not name.startswith(("__anon", "Anonymous"))
+            re.fullmatch(r"[A-Za-z_][\w-]*", name)
+            and not name.isupper()
+            and not name.startswith(("__anon", "Anonymous"))
         )
         if tag.get("kind") in KINDS and usual and tag.get("end") != tag["line"]:
             found[os.path.normpath(tag["path"])].append((name, tag["line"]))
@@ -113,7 +117,7 @@ def bears(chunks: list[Chunk], name: str, line: int) -> bool:
 
 
 def words(chunk: Chunk) -> Iterator[str]:
-    return iter(re.split(r"\W+", chunk.symbol.split(" after ")[0]))
+    return iter(re.split(r"[^\w-]+", chunk.symbol.split(" after ")[0]))
 
 
 if __name__ == "__main__":
