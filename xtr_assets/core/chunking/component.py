@@ -15,11 +15,13 @@ from xtr_assets.core.chunking.line_spans import Lines, Range
 SCRIPT, MARKUP, STYLE = "<script>", "<template>", "<style>"
 # The suffix of a file that would hold a script of this `lang`. Another one (CoffeeScript) is read by lines.
 _SUFFIXES = {"": ".js", "js": ".js", "ts": ".ts", "typescript": ".ts", "jsx": ".tsx", "tsx": ".tsx"}
-_OPENS = re.compile(r"^[ \t]*(?:<!--.*?(?:-->|\Z)|(?=<(script|style)[\s/>]))", re.MULTILINE | re.DOTALL | re.IGNORECASE)
+# Letters of tags are those of ASCII: no other `s` begins a script.
+_TAGS = re.MULTILINE | re.IGNORECASE | re.ASCII
+_OPENS = re.compile(r"^[ \t]*(?:(?=<!--)<!.*?(?:-->|\Z)|(?=<(script|style)[\s/>]))", _TAGS | re.DOTALL)
 # An attribute may hold what ends a tag elsewhere: `generic="T extends Map<string, U>"`.
 _TAG = re.compile(r"<\w+((?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*+)>")
 _MOST_TAG = 1000
-_ENDS = {tag: re.compile(rf"</{tag}(?=[\s/>])[^>]*+>", re.IGNORECASE) for tag in ("script", "style")}
+_ENDS = {tag: re.compile(rf"</{tag}(?=[\s/>])[^>]*+>", _TAGS) for tag in ("script", "style")}
 _LANG = re.compile(r"\blang\s*=\s*[\"']?([\w-]*)")
 # The code that an Astro component begins with, between two lines of dashes.
 _FENCED = re.compile(r"\s*^---((?:.*\n)(?:(?!---).*\n)*)---[ \t]*$", re.MULTILINE)
@@ -89,7 +91,7 @@ def _found(text: str, suffix: str) -> Iterator[tuple[str, Range, Range, str]]:
             continue
         closed = _ENDS[opened[1].lower()].search(text, tag.end())
         inner = (tag.end(), closed.start() if closed else len(text))
-        at = closed.end() if closed else len(text)
+        at = closed.end() if closed else len(text) + 1
         said = _LANG.search(tag[1])
         language = said[1].lower() if said else ("ts" if suffix == ".astro" else "")
         yield (SCRIPT if opened[1].lower() == "script" else STYLE), (tag.start(), at), inner, language

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
+from string import ascii_lowercase, ascii_uppercase
 
 from xtr_assets.pipeline.gate.text_evidence import Row
 
 SUFFIXES = (".vue", ".svelte", ".astro")
 MARKUP, STYLE, _SCRIPT = "<template>", "<style>", "script"
+_SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)
 # A longer opening tag is none.
 MOST_TAG = 1000
 # What rows of markup and of style are called.
@@ -96,7 +98,7 @@ def _closing(tag: str, lines: Sequence[str], number: int, column: int) -> int:
 def _end_of(sign: str, lines: Sequence[str], number: int, column: int) -> tuple[int, int] | None:
     """Where a sign ends that stands behind a place."""
     for place in range(number, len(lines)):
-        at = lines[place].lower().find(sign, column if place == number else 0)
+        at = lines[place].translate(_SMALL).find(sign, column if place == number else 0)
         if at >= 0:
             return place, at + len(sign)
     return None
@@ -105,4 +107,4 @@ def _end_of(sign: str, lines: Sequence[str], number: int, column: int) -> tuple[
 def _stands(tag: str, line: str, column: int) -> bool:
     """Whether a tag stands there, and no longer word."""
     end = column + len(tag)
-    return line[column:end].lower() == tag and (line[end : end + 1] or " ") in " \t\f\v/>"
+    return line[column:end].translate(_SMALL) == tag and (line[end : end + 1] or " ") in " \t\f\v/>"

@@ -68,6 +68,7 @@ SCRIPT = "function open() {\n  return 1;\n}\n"
         ('<template lang="pug">\nscript\n  | a\n</template>', "mmmm"),
         ("<scripts>\n</scripts>\n<style-guide>\n</style-guide>", "mmmm"),
         ("<script>\na\n</scripts>\n</script\n>\n<p/>", "sssssm"),
+        ("<\u017fcript>\na\n</\u017fcript>\n<script>\n\u0130</script>\n<p/>", "mmmssm"),
         ("<p><script>\na\n</script></p>", "mmm"),
         ("<script>\na", "ss"),
         ('<script lang="ts" a=\'\n</script>', "mm"),
