@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xtr_assets.core.chunking import chunk_code
-from xtr_assets.core.chunking.code_grammar import LANGUAGES
+from xtr_assets.core.chunking.code_grammar import CODE_SUFFIXES
 from xtr_assets.core.chunking.code_parser import Unparsable
 from xtr_assets.core.types import Chunk
 
@@ -36,6 +36,8 @@ KINDS = frozenset(
         "singletonMethod",
         "generator",
         "subroutine",
+        "procedure",
+        "task",
         "message",
         "service",
     ]
@@ -61,7 +63,9 @@ def main() -> None:
         known = tags(folder)
         counts: dict[str, Count] = defaultdict(Count)
         missed: dict[str, list[str]] = defaultdict(list)
-        for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in LANGUAGES and path.is_file()):
+        for path in sorted(
+            path for path in folder.rglob("*") if path.suffix.lower() in CODE_SUFFIXES and path.is_file()
+        ):
             chunks = chunks_of(path)
             if chunks is None:
                 continue
@@ -89,7 +93,9 @@ def tags(folder: Path) -> dict[str, list[tuple[str, int]]]:
         tag = json.loads(line)
         name = tag.get("name", "")
         usual = (
-            re.fullmatch(r"[A-Za-z_]\w*", name) and not name.isupper() and not name.startswith(("__anon", "Anonymous"))
+            re.fullmatch(r"[A-Za-z_][\w-]*", name)
+            and not name.isupper()
+            and not name.startswith(("__anon", "Anonymous"))
         )
         if tag.get("kind") in KINDS and usual and tag.get("end") != tag["line"]:
             found[os.path.normpath(tag["path"])].append((name, tag["line"]))
@@ -111,7 +117,7 @@ def bears(chunks: list[Chunk], name: str, line: int) -> bool:
 
 
 def words(chunk: Chunk) -> Iterator[str]:
-    return iter(re.split(r"\W+", chunk.symbol.split(" after ")[0]))
+    return iter(re.split(r"[^\w-]+", chunk.symbol.split(" after ")[0]))
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ NAMES = (
     *("bower_components", "jspm_packages", "elm-stuff", "storybook-static", "DerivedData", "cmake-build-*", "_deps"),
     *("zig-out", "zig-cache", "dist-newstyle", "buck-out", "nimcache", "_opam", "_esy"),
 )
-# Minified JavaScript, and code that generators name as theirs: of protobuf, of Dart's packages, of Visual Studio.
+# What is minified, and code that generators name as theirs: of protobuf, of Dart's packages, of Visual Studio.
 FILES = (
-    *("*.min.js", "*.min.mjs", "*.min.cjs", "*_pb2.py", "*_pb2_grpc.py", "*.pb.go", "*.pb.h", "*.pb.cc"),
+    *("*.min.js", "*.min.mjs", "*.min.cjs", "*.min.css", "*_pb2.py", "*_pb2_grpc.py", "*.pb.go", "*.pb.h", "*.pb.cc"),
     *("*.g.dart", "*.freezed.dart", "*.[Dd]esigner.cs"),
 )
 # What lies beside a `build` that a tool made: people have `internal/build` and `src/build`.

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from xtr_assets.cli.project_walk import OWN, walk_project
-from xtr_assets.core.chunking.code_grammar import LANGUAGES
+from xtr_assets.core.chunking.code_grammar import CODE_SUFFIXES
 from xtr_assets.core.json_document import read_json
 from xtr_assets.sources import csv_table
 from xtr_assets.sources.config_tree import ConfigTree
@@ -82,10 +82,10 @@ def propose(folder: Path) -> Proposals:
     globs = Globs((), (), ConfigTree.suffixes, "init", ConfigTree.names)
 
     def is_config(path: str) -> bool:
-        return globs.matches(path) and PurePosixPath(path).suffix.lower() not in (".py", *LANGUAGES)
+        return globs.matches(path) and PurePosixPath(path).suffix.lower() not in (".py", *CODE_SUFFIXES)
 
     def is_read(path: str) -> bool:
-        return PurePosixPath(path).suffix.lower() in (".py", *TEXT_SUFFIXES, *LANGUAGES) or is_config(path)
+        return PurePosixPath(path).suffix.lower() in (".py", *TEXT_SUFFIXES, *CODE_SUFFIXES) or is_config(path)
 
     walk = walk_project(folder, is_read, globs)
     config = [path for path in walk.files if is_config(path.relative_to(folder).as_posix())] + walk.hidden
@@ -109,7 +109,7 @@ def propose(folder: Path) -> Proposals:
         notes.append(f"{books} workbook{'s' * (books > 1)} ({shown}): {WANTED}")
     if found.left:
         notes.append(f"{found.left} more record files were left out")
-    read = {".py", *TEXT_SUFFIXES, *LANGUAGES, *RECORD_SUFFIXES}
+    read = {".py", *TEXT_SUFFIXES, *CODE_SUFFIXES, *RECORD_SUFFIXES}
     unread = {suffix: count for suffix, count in sorted(suffixes.items()) if suffix not in read and count}
     return Proposals([*sources, *found.sources], asked, unread, notes)
 
@@ -153,7 +153,7 @@ def _trees(suffixes: Counter[str], config: list[Path], exclude: list[str]) -> li
         fields: dict[str, object] = {"name": "code", "kind": "python", "path": "."}
         found.append(Proposal(fields | {"exclude": ["definitions.py", *exclude]}, f"{count} Python files"))
     for name, kind, known, said in (
-        ("other_code" if found else "code", "code", LANGUAGES, "files of code in other languages"),
+        ("other_code" if found else "code", "code", CODE_SUFFIXES, "files of code in other languages"),
         ("documents", "text", TEXT_SUFFIXES, "text files"),
     ):
         held = [suffix for suffix in known if suffixes[suffix]]

@@ -8,10 +8,16 @@ from collections.abc import Iterator, Sequence
 
 # Comments that have an end.
 _BLOCKS = (("/*", "*/"), ("(*", "*)"), ("<#", "#>"), ("#=", "=#"), ("--[[--", "]]"), ("--[[", "]]"))
+# What is a comment in some languages, and code in others.
+_HASKELL, _PASCAL = (".hs", ".purs", ".elm"), (".pas", ".dpr", ".lpr")
+_OWN_BLOCKS = {**dict.fromkeys(_HASKELL, ("{-", "-}")), **dict.fromkeys(_PASCAL, ("{", "}"))}
+_LISP = (".clj", ".cljs", ".cljc", ".el", ".lisp", ".lsp", ".asd", ".scm", ".ss", ".sld", ".sps", ".rkt")
+_FORTRAN = (".f90", ".f95", ".f03", ".f08")
 _LINE_COMMENT = re.compile(r"(//+!?|--+|#+'?(?=\s|$)|%+(?=\s|$))")
 # `.SYNOPSIS` of PowerShell, `=head2` of Perl.
 _RUBRIC = re.compile(r"\.[A-Z]+|=[a-z].*")
 _ELIXIR_DOC = re.compile(r"""@doc\s+(?:~[sS])?(\"\"\"|")""")
+_BANGS, _HASHES, _SEMICOLONS = re.compile("!+[<>]?"), re.compile("#+"), re.compile(";+")
 _INDENTED = re.compile(r" {4}|\t")
 
 
@@ -24,11 +30,27 @@ def doc_lines(path: str, text: str) -> Iterator[str]:
     ['Opens.']
     """
     lines = text.strip().split("\n")
-    read = _elixir(lines) if path.endswith((".ex", ".exs")) else _above(lines)
-    if path.endswith(".jl"):
+    suffix = path[path.rfind(".") :]
+    if suffix in (".ex", ".exs"):
+        read = _elixir(lines)
+    elif suffix in _LISP:
+        read = _lisp(lines)
+    elif suffix in _FORTRAN:
+        read = _signed(lines, _BANGS)
+    elif suffix == ".nim" and any(line.strip().startswith("##") for line in lines):
+        first = next(number for number, line in enumerate(lines) if line.strip().startswith("##"))
+        read = _signed(lines[first:], _HASHES)
+    elif suffix in _OWN_BLOCKS and lines[0].strip().startswith(_OWN_BLOCKS[suffix][0]):
+        opening, closing = _OWN_BLOCKS[suffix]
+        read = _until(closing, lines[0].strip().removeprefix(opening), lines[1:])
+    else:
+        read = _above(lines)
+    if suffix == ".jl":
         read = _without_signature(read)
-    elif path.endswith(".cs"):
+    elif suffix in (".cs", ".fs", ".fsx"):
         read = _summary(read)
+    elif suffix in _HASKELL:
+        read = (re.sub(r"\s*[|^]", "", line, count=1) if re.match(r"\s*[|^]", line) else line for line in read)
     for line in read:
         yield "" if _RUBRIC.fullmatch(line.strip()) else line
 
@@ -64,6 +86,25 @@ def _line_comments(lines: Sequence[str]) -> Iterator[str]:
             return
         sign = own.group()[0]
         yield stripped[own.end() :]
+
+
+def _signed(lines: Sequence[str], sign: re.Pattern[str]) -> Iterator[str]:
+    """What stands behind a sign in the lines that begin with it."""
+    for line in lines:
+        found = sign.match(line.strip())
+        if found is None:
+            return
+        yield line.strip()[found.end() :]
+
+
+def _lisp(lines: Sequence[str]) -> Iterator[str]:
+    """The string that begins one of the two lines below the first one of code; else the comments above it, but for what
+    they tell a tool (`;;;###autoload`)."""
+    code = next((number for number, line in enumerate(lines) if not line.strip().startswith(";")), len(lines))
+    for number in range(code + 1, min(code + 3, len(lines))):
+        if (stripped := lines[number].strip()).startswith('"'):
+            return _until('"', stripped[1:], lines[number + 1 :])
+    return ("" if line.startswith("###") else line for line in _signed(lines, _SEMICOLONS))
 
 
 def _elixir(lines: Sequence[str]) -> Iterator[str]:

@@ -11,12 +11,15 @@ import regex
 from xtr_assets.core.text_fold import LETTER, fold_form
 
 _SUFFIXES: Mapping[str, tuple[str, ...]] = {
+    "ada": ("adb", "ads"),
     "c": ("c",),
     "c#": ("cs", "csx"),
     "c++": ("cpp", "cc", "cxx", "hpp", "hh", "hxx", "ipp"),
     "clojure": ("clj", "cljs", "cljc"),
     "dart": ("dart",),
+    "elisp": ("el",),
     "elixir": ("ex", "exs"),
+    "elm": ("elm",),
     "erlang": ("erl", "hrl"),
     "f#": ("fs", "fsi", "fsx"),
     "fortran": ("f90", "f95", "f03", "f08"),
@@ -27,17 +30,28 @@ _SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "javascript": ("js", "jsx", "mjs", "cjs"),
     "julia": ("jl",),
     "kotlin": ("kt", "kts"),
+    "lisp": ("lisp", "lsp", "asd"),
     "lua": ("lua",),
+    "nim": ("nim",),
+    "nix": ("nix",),
     "ocaml": ("ml", "mli"),
+    "pascal": ("pas", "dpr", "lpr"),
     "perl": ("pl", "pm"),
     "php": ("php",),
+    "purescript": ("purs",),
     "python": ("py", "pyi", "pyw", "pyx"),
     "r": ("r",),
+    "racket": ("rkt",),
     "ruby": ("rb",),
     "rust": ("rs",),
     "scala": ("scala", "sc"),
+    "scheme": ("scm", "ss", "sld", "sps"),
+    "starlark": ("bzl", "star", "bazel"),
     "swift": ("swift",),
+    "tcl": ("tcl",),
     "typescript": ("ts", "tsx", "mts", "cts"),
+    "verilog": ("v", "sv", "vh", "svh"),
+    "vhdl": ("vhd", "vhdl"),
     "zig": ("zig",),
 }
 # The term of each: no word of a text begins with a dot.
@@ -59,7 +73,9 @@ _GOES = (
     "in", "inside", "into", "live", "off", "offline", "on", "online", "out", "outside", "over", "past", "straight",
     "the", "there", "through", "to", "under", "up", "upward", "via", "with", "without",
 )  # fmt: skip
-_LONG = sorted({*_SUFFIXES, *_ALSO_CALLED}.difference(_SHORT), key=len, reverse=True)
+# What a question rarely means by it (a color scheme), or asks for in two words.
+_UNNAMED = ("purescript", "scheme")
+_LONG = sorted({*_SUFFIXES, *_ALSO_CALLED}.difference(_SHORT, _UNNAMED), key=len, reverse=True)
 # Words that are no mistakes, whatever rows hold.
 LANGUAGE_WORDS = frozenset({*_LONG, "powershell", "solidity"})
 _CALLED = "|".join(map(regex.escape, _LONG))

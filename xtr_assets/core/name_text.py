@@ -20,6 +20,8 @@ MOST_WORDS = 24
 # A sentence that is longer is a paragraph; its beginning says what the thing is.
 MOST_SAID = 24
 
+# Python and Starlark.
+_DOCSTRINGS = (".py", ".pyi", ".bzl", ".star", ".bazel")
 _CODE = frozenset({"module", "class", "function", "method"})
 _BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[\W_]+")
 _STOP = re.compile(r"[.!?:](?=\s|$)|[\u3002\uff01\uff1f]")
@@ -63,7 +65,7 @@ def _said(path: str, text: str, kind: str) -> str:
     if kind not in _CODE:
         return ""
     lines: Iterator[str] = iter(())
-    if path.endswith((".py", ".pyi")):
+    if path.endswith(_DOCSTRINGS):
         lines = _docstring(text, kind)
     elif kind != "module":  # What stands above a whole file is its licence.
         lines = doc_lines(path, text)

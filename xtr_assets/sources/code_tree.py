@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from xtr_assets.core.chunking import chunk_code
-from xtr_assets.core.chunking.code_grammar import LANGUAGES
+from xtr_assets.core.chunking.code_grammar import CODE_SUFFIXES
 from xtr_assets.core.chunking.code_parser import Unparsable, require
 from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.sources.base import FileSource
@@ -17,7 +17,7 @@ class CodeTree(FileSource):
     """Kind `code`. UTF-8, or UTF-16 with a byte order mark; the language goes by the suffix. ProviderError where the
     parsers are not installed."""
 
-    suffixes: ClassVar[tuple[str, ...]] = tuple(LANGUAGES)
+    suffixes: ClassVar[tuple[str, ...]] = CODE_SUFFIXES
 
     def settings(self) -> dict[str, Any]:
         # Another release of the parsers may find other definitions in the same file.

@@ -34,6 +34,8 @@ from xtr_assets.pipeline.gate.term_truth import asked
         ("C++17 or c++0x, C++171, c++99", ["c++"]),
         ("python3.12 and python.a", ["python"]),
         ("C\u266f, F\u266f", ["c#", "f#"]),
+        ("Nix or Elm, VHDL: elisp", ["nix", "elm", "vhdl", "elisp"]),
+        ("a color scheme, PureScript, CSS", []),
         ("Go binary search", ["go"]),
         ("  C linked list in Rust", ["rust", "c"]),
         ("r data frame", ["r"]),
@@ -79,7 +81,13 @@ def test_the_language_of_a_file_is_a_term_of_its_chunks(path: str) -> None:
     assert terms.count(".python") == 1 and ".python" not in called_terms(path, "f")
 
 
-@pytest.mark.parametrize("path", ["", "py", ".py", "a.py/b", "notes.md", "a.h", "a.py/", "a.sql"])
+def test_a_language_that_no_question_names_is_a_term_of_its_files() -> None:
+    assert document_terms("a/b.scm", "f", None, "").count(".scheme") == 1 and ".scheme" not in query_terms("scheme")
+
+
+@pytest.mark.parametrize(
+    "path", ["a/Button.vue", "a.css", "", "py", ".py", "a.py/b", "notes.md", "a.h", "a.py/", "a.sql"]
+)
 def test_other_files_have_none(path: str) -> None:
     assert language_of(path) == ""
     assert not [term for term in document_terms(path, None, None, "") if term.startswith(".")]

@@ -13,6 +13,7 @@ OF_TESTS = (
     "E2E/login.ts", "llvm/unittests/ADT/x.cpp",
     "test_x.py", "x_test.go", "x-test.js", "x.test.tsx", "XTest.java", "XTests.swift", "TestX.java", "tests.rs",
     "conftest.py", "base_unittest.cc", "test_2.py", "x_spec.rb", "x.spec.ts", "XSpec.scala", "HTTPTest.kt",
+    "FooSpec.hs", "foo_test.clj", "test/foo-tests.el", "tests/modules/x.nix", "DoorTests.fs",
 )  # fmt: skip
 NOT = (
     "tests/README.md", "tests/page.html", "tests/data.json", "docs/testing/x.md", "TESTS",

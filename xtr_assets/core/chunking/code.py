@@ -14,14 +14,18 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import islice, takewhile
+from operator import attrgetter
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from xtr_assets.core.chunking import code_parser, code_syntax
 from xtr_assets.core.chunking.code_forms import FORMS
-from xtr_assets.core.chunking.code_grammar import Language
+from xtr_assets.core.chunking.code_grammar import COMPONENTS, LANGUAGES, Language
 from xtr_assets.core.chunking.code_syntax import Definition
+from xtr_assets.core.chunking.component import SCRIPT, by_indentation, component
 from xtr_assets.core.chunking.line_spans import Lines, Range, normalize_newlines, pack
 from xtr_assets.core.chunking.python import MODULE_SYMBOL
 from xtr_assets.core.chunking.text import chunk_text
@@ -35,9 +39,7 @@ if TYPE_CHECKING:
 MOST_SCOPES, MOST_STATEMENTS = 16, 64
 
 # Brackets, the words that close a block, and a comment that says which.
-_CLOSES = re.compile(r"\s*(?:[)\]};,\s]*[)\]}][)\]};,\s]*(?:(?://|/\*).*)?|(?:@?end|fi|done|esac|#\s*endif)\b.*)?")
-_COMMENT = re.compile(r"\s*(?://|/\*|\*|--|$)")
-_HASH_COMMENT = re.compile(r"\s*(?:#|//|/\*|\*|$)")
+_CLOSES = r"[)\]};,\s]*[)\]}][)\]};,\s]*(?:(?://|/\*).*)?|(?:@?end|fi|done|esac|#\s*endif)\b.*"
 
 
 def chunk_code(source: str, path: str, text: str, max_chars: int) -> Iterator[Chunk]:
@@ -46,13 +48,38 @@ def chunk_code(source: str, path: str, text: str, max_chars: int) -> Iterator[Ch
     A file that its parser makes nothing of (code_parser.parse) falls into paragraphs as plain text does. Raises
     ProviderError where the parsers are not installed, and Unparsable before any chunk.
     """
-    text = normalize_newlines(text)
-    parsed = code_parser.parse(text, PurePosixPath(path).suffix.lower())
+    text, suffix = normalize_newlines(text), PurePosixPath(path).suffix.lower()
+    if suffix in COMPONENTS:
+        yield from _component_chunks(source, path, text, suffix, max_chars)
+        return
+    parsed = code_parser.parse(text, suffix)
     if parsed is None:
         yield from chunk_text(source, path, text, max_chars, "plain")
         return
     root, language = parsed
     yield from _File(source, path, Lines(text), max_chars, language).chunks(root)
+
+
+def _component_chunks(source: str, path: str, text: str, suffix: str, max_chars: int) -> Iterator[Chunk]:
+    """Scripts as files of their language are; markup and styles in texts of their own, cut by their indentation."""
+    found = component(text, suffix)
+    parsed = code_parser.parse(found.script, found.suffix) if found.script.strip() else None
+    language = LANGUAGES[found.suffix or ".js"] if parsed is None else parsed[1]
+    closes = (*language.closes, "</script", "---")
+    file = _File(source, path, Lines(text), max_chars, replace(language, closes=closes))
+    for block in found.blocks:
+        if block.kind == SCRIPT and parsed is not None:
+            yield from file.chunks(parsed[0], block.place)
+        else:
+            yield from file.markup(MODULE_SYMBOL if block.kind == SCRIPT else block.kind, block.place)
+
+
+@cache
+def _signs(language: Language) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """How lines begin that are comments or blank, and lines that only close something, or are blank."""
+    comments = ("//", "/*", "*", "#" if language.hash_comments else "--", *language.comments)
+    closes = "|".join([_CLOSES, *(rf"{word}(?!\w).*" for word in language.closes)])
+    return re.compile(rf"\s*(?:{'|'.join(map(re.escape, comments))}|$)"), re.compile(rf"\s*(?:{closes})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +109,21 @@ class _File:
 
     def __init__(self, source: str, path: str, lines: Lines, max_chars: int, language: Language) -> None:
         self.source, self.path, self.lines, self.max_chars, self.language = source, path, lines, max_chars, language
-        self._comment = _HASH_COMMENT if language.hash_comments else _COMMENT
+        self._comment, self._closing = _signs(language)
         self._forms = FORMS.get(language.grammar)
         self._seen: Counter[str] = Counter()
+        self._outermost: list[Definition] | None = None
         self._of_node: dict[int, tuple[list[Node], list[int]]] = {}
 
-    def chunks(self, root: Node) -> Iterator[Chunk]:
-        return self._scope(_Scope(root, MODULE_SYMBOL, "module", "", "", 0), (1, len(self.lines)))
+    def chunks(self, root: Node, place: Range | None = None) -> Iterator[Chunk]:
+        """Of all lines, or those of `place`."""
+        return self._scope(_Scope(root, MODULE_SYMBOL, "module", "", "", 0), place or (1, len(self.lines)))
+
+    def markup(self, symbol: str, place: Range) -> Iterator[Chunk]:
+        """Lines that no parser reads."""
+        if trimmed := self.lines.trim(*place):
+            atoms = by_indentation(self.lines, trimmed, self.max_chars)
+            yield from self._spans(symbol, symbol, "module", atoms, ("", ""))
 
     def _scope(self, scope: _Scope, place: Range) -> Iterator[Chunk]:
         for piece in self._pieces(scope, place):
@@ -136,7 +171,7 @@ class _File:
         """Definitions with chunks of their own: all of a class or a file, of a function those that are too long."""
         every = scope.kind in ("class", "module")
         opens, floor = code_syntax.first_line(scope.node) if scope.depth else 0, place[0] - 1
-        for found in code_syntax.definitions(scope.node, scope.kind == "class", self._forms):
+        for found in self._definitions(scope, place):
             # The line on which a scope opens is its own.
             inside = found.first > opens and found.last <= place[1]
             if inside and (every or self.lines.size(found.first, found.last) > self.max_chars):
@@ -145,12 +180,21 @@ class _File:
                     yield Definition(first, found.last, found.name, found.kind, found.header, found.node)
                     floor = found.last
 
+    def _definitions(self, scope: _Scope, place: Range) -> Iterator[Definition]:
+        """Those of a scope that reach into the lines; of a file, whose lines may be of many scripts, kept."""
+        if scope.depth:
+            return code_syntax.definitions(scope.node, scope.kind == "class", self._forms)
+        if self._outermost is None:
+            self._outermost = list(code_syntax.definitions(scope.node, False, self._forms))
+        first = bisect_left(self._outermost, place[0], key=attrgetter("last"))
+        return takewhile(lambda one: one.first <= place[1], islice(self._outermost, first, None))
+
     def _after_closing(self, pieces: list[_Piece], run: Range | None) -> Range | None:
         """What is left of a run when lines that only close something went to the definition above them."""
         if run is None or not pieces or pieces[-1].definition is None:
             return run
         first, last = run
-        while first <= last and _CLOSES.fullmatch(self.lines.lines[first - 1][:200]):
+        while first <= last and self._closing.fullmatch(self.lines.lines[first - 1][:200]):
             first += 1
         if first > run[0]:
             closed = self.lines.trim(run[0], first - 1)
@@ -161,21 +205,27 @@ class _File:
         return all(self._comment.match(line) for line in self.lines.lines[run[0] - 1 : run[1]])
 
     def _run(self, scope: _Scope, named: str, place: Range, title: str) -> Iterator[Chunk]:
-        occurrence = self._seen[named]
-        self._seen[named] += 1
         whole = self.lines.size(*place) <= self.max_chars
         atoms = [place] if whole else self._atoms(scope.node, place, 0)
+        yield from self._spans(named, scope.symbol, scope.kind, atoms, (title, scope.own))
+
+    def _spans(
+        self, named: str, symbol: str, kind: str, atoms: list[Range], titles: tuple[str, str]
+    ) -> Iterator[Chunk]:
+        """`titles` : of the first chunk, and of the others."""
+        occurrence = self._seen[named]
+        self._seen[named] += 1
         for part, span in enumerate(pack(self.lines, atoms, self.max_chars)):
             yield Chunk(
                 chunk_id=chunk_id(self.source, self.path, named, occurrence, part),
                 source=self.source,
                 path=self.path,
-                symbol=scope.symbol,
-                kind=scope.kind,
+                symbol=symbol,
+                kind=kind,
                 part=part,
                 start_line=span.start,
                 end_line=span.end,
-                title=scope.own if part else title,
+                title=titles[part > 0],
                 text=span.text,
             )
 

@@ -10,12 +10,15 @@ MOST_NESTED = 256
 # Strings of one line are passed over: a list of smileys is not deep. Behind a quote that nothing closes each escaped
 # one is passed over too: as a beginning of its own it would have the rest of the line read again, 2 MiB for hours.
 _TOKEN = re.compile(r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|\\[\"'\\]|[()\[\]{}]")
+# Where an apostrophe begins no string (`'(a 'b)`, `x == 1'b0`, `foldl' f`) it may be around one character.
+_TOKEN_WITHOUT = re.compile(r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])'|\\[\"'\\]|[()\[\]{}]")
 
 
-def deepest(text: str) -> tuple[int, int]:
-    """(how many brackets are open at once at most, the line where they are)."""
+def deepest(text: str, *, apostrophes: bool = True) -> tuple[int, int]:
+    """(how many brackets are open at once at most, the line where they are). apostrophes : whether strings may stand
+    between them."""
     depth = most = place = 0
-    for found in _TOKEN.finditer(text):
+    for found in (_TOKEN if apostrophes else _TOKEN_WITHOUT).finditer(text):
         token = found.group()
         if token in "([{":
             depth += 1

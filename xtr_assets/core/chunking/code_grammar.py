@@ -6,11 +6,16 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Language:
     """grammar : its name among the parsers. separator : between the parts of a symbol. hash_comments : whether a line
-    that begins with # is a comment (and not a directive or an attribute)."""
+    that begins with # is a comment (and not a directive or an attribute). comments : the signs of others, beside those
+    that most languages have. closes : words that end a block, beside those of most. apostrophes : whether strings may
+    stand between them."""
 
     grammar: str
     separator: str = "."
     hash_comments: bool = False
+    comments: tuple[str, ...] = ()
+    closes: tuple[str, ...] = ()
+    apostrophes: bool = True
 
 
 def _named(types: str) -> frozenset[str]:
@@ -23,6 +28,10 @@ _OBJC = Language("objc")
 _JS = Language("javascript")
 _TS = Language("typescript")
 _SHELL = Language("bash", hash_comments=True)
+_LISP = (";", "#|")
+_DASHES = ("--", "{-")
+_VERILOG = tuple(f"end{one}" for one in ("module", "package", "class", "interface", "program", "function", "task"))
+
 
 # What may be C or C++, or the header of a class of Objective-C: which is told by which parses it with fewer faults.
 # Functions that a macro begins (`SYSCALL_DEFINE2(kill, ...) {`) are only known to the grammar of C++.
@@ -60,7 +69,43 @@ LANGUAGES: dict[str, Language] = {
     **dict.fromkeys((".erl", ".hrl"), Language("erlang")),
     ".ml": Language("ocaml"),
     ".sol": Language("solidity"),
+    ".hs": Language("haskell", comments=_DASHES, apostrophes=False),
+    ".purs": Language("purescript", comments=_DASHES, apostrophes=False),
+    ".elm": Language("elm", comments=_DASHES, apostrophes=False),
+    **dict.fromkeys((".fs", ".fsx"), Language("fsharp", comments=("(*",), apostrophes=False)),
+    ".nix": Language("nix", hash_comments=True, apostrophes=False),
+    **dict.fromkeys((".jsonnet", ".libsonnet"), Language("jsonnet", hash_comments=True)),
+    **dict.fromkeys((".clj", ".cljs", ".cljc"), Language("clojure", comments=_LISP, apostrophes=False)),
+    ".el": Language("elisp", comments=_LISP, apostrophes=False),
+    **dict.fromkeys((".lisp", ".lsp", ".asd"), Language("commonlisp", comments=_LISP, apostrophes=False)),
+    **dict.fromkeys((".scm", ".ss", ".sld", ".sps"), Language("scheme", comments=_LISP, apostrophes=False)),
+    ".rkt": Language("racket", comments=_LISP, apostrophes=False),
+    **dict.fromkeys((".css", ".less"), Language("css")),
+    ".scss": Language("scss"),
+    **dict.fromkeys((".bzl", ".star", ".bazel"), Language("starlark", hash_comments=True)),
+    **dict.fromkeys((".f90", ".f95", ".f03", ".f08"), Language("fortran", comments=("!",))),
+    ".d": Language("d", comments=("/+",)),
+    ".nim": Language("nim", hash_comments=True, apostrophes=False),
+    **dict.fromkeys((".pas", ".dpr", ".lpr"), Language("pascal", comments=("{", "(*"))),
+    **dict.fromkeys((".adb", ".ads"), Language("ada", apostrophes=False)),
+    **dict.fromkeys((".v", ".sv", ".vh", ".svh"), Language("verilog", closes=_VERILOG, apostrophes=False)),
+    **dict.fromkeys((".vhd", ".vhdl"), Language("vhdl", apostrophes=False)),
+    **dict.fromkeys((".glsl", ".vert", ".frag", ".comp", ".geom"), Language("glsl")),
+    ".hlsl": Language("hlsl", "::"),
+    ".wgsl": Language("wgsl"),
+    ".thrift": Language("thrift", hash_comments=True),
+    ".prisma": Language("prisma"),
+    ".tcl": Language("tcl", "::", hash_comments=True),
+    ".vim": Language("vim", comments=('"',)),
+    ".fish": Language("fish", hash_comments=True),
+    ".zsh": _SHELL,
+    ".rego": Language("rego", hash_comments=True),
+    ".gd": Language("gdscript", hash_comments=True),
 }
+# Components of one file: markup with scripts and styles in it (component).
+COMPONENTS = frozenset({".vue", ".svelte", ".astro"})
+# What kind `code` reads where no pattern says more. Compilers of C and Rust write what a file depends on into a `.d`.
+CODE_SUFFIXES = (*(one for one in LANGUAGES if one != ".d"), *sorted(COMPONENTS))
 CPP, OBJC = _CPP, _OBJC
 # Grammars of languages whose files a preprocessor reads first.
 MACROS, CONDITIONS = frozenset({"c", "cpp", "objc"}), frozenset({"c", "cpp", "objc", "csharp", "swift"})

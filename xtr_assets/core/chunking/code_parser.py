@@ -60,7 +60,7 @@ def parse(text: str, suffix: str) -> tuple[Node, Language] | None:
     language = LANGUAGES.get(suffix)
     if language is None:
         return None
-    depth, line = deepest(text)
+    depth, line = deepest(text, apostrophes=language.apostrophes)
     if depth > MOST_NESTED:
         detail = f"{depth:,} brackets stand inside each other, at most {MOST_NESTED} are parsed; exclude the file"
         raise Unparsable(line, detail)

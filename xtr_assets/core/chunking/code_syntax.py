@@ -68,7 +68,8 @@ def definitions(scope: Node, in_class: bool, forms: Forms | None = None) -> Iter
     forms : those of a language with a table of its own.
     """
     above, last = ABOVE if forms is None else ABOVE | forms.above, None
-    waiting: list[Iterator[tuple[Node, int]]] = [_with_above(scope, 0, above)]
+    offside = forms is not None and forms.offside
+    waiting: list[Iterator[tuple[Node, int]]] = [_with_above(scope, 0, above, offside=offside)]
     while waiting:
         node, begin = next(waiting[-1], (None, 0))
         if node is None:
@@ -84,7 +85,7 @@ def definitions(scope: Node, in_class: bool, forms: Forms | None = None) -> Iter
             last = found if last is None else replace(last, last=found.last)
         elif typed or _is_through(node, forms):
             inherited = begin if forms is not None or node.type in WRAPPERS else 0
-            waiting.append(_with_above(node, inherited, above, same_line=forms is not None))
+            waiting.append(_with_above(node, inherited, above, same_line=forms is not None, offside=offside))
     if last is not None:
         yield last
 
@@ -101,10 +102,10 @@ def _is_through(node: Node, forms: Forms | None) -> bool:
 
 
 def _with_above(
-    node: Node, inherited: int, types: frozenset[str], *, same_line: bool = False
+    node: Node, inherited: int, types: frozenset[str], *, same_line: bool = False, offside: bool = False
 ) -> Iterator[tuple[Node, int]]:
     """The children, each with the line where what is written above it begins; `inherited` is that of the parent, with
-    same_line only for what begins on its line."""
+    same_line only for what begins on its line. offside : what is written above one may be the end of the one before."""
     above = until = 0
     for child in node.children:
         first = first_line(child)
@@ -119,7 +120,24 @@ def _with_above(
         yield child, begin if same_line and first != first_line(node) else min(begin, inherited or begin)
         if child.is_named and child.type not in ("visibility_modifier", "modifiers"):
             inherited = 0
-        above = 0
+        above, until = _remarks_below(child, types) if offside else (0, until)
+
+
+def _remarks_below(node: Node, types: frozenset[str]) -> tuple[int, int]:
+    """The lines of comments that end a node and begin no farther right than it does; 0 where it has none."""
+    column, last = node.start_point[1], node
+    while last.child_count and last.type not in types:
+        last = last.children[-1]
+    first = until = 0
+    found: Node | None = last
+    while found is not None and found.type in types and found.start_point[1] <= column:
+        before = found.prev_sibling
+        behind_code = before is not None and before.end_point[0] == found.start_point[0] and before.end_point[1]
+        if behind_code or found.start_point[0] == node.start_point[0] or (first and last_line(found) < first - 1):
+            break
+        first, until = first_line(found), until or last_line(found)
+        found = before
+    return first, until
 
 
 def _defined(node: Node, begin: int, in_class: bool, forms: Forms | None) -> Definition | None:
@@ -130,7 +148,9 @@ def _defined(node: Node, begin: int, in_class: bool, forms: Forms | None) -> Def
     if form is None:
         return None
     kind = "method" if in_class and form.kind == "function" else form.kind
-    return Definition(begin, last_line(node), form.name, kind, _line_of(form.named, form.whole, form.name), node)
+    below = _remarks_below(node, ABOVE | forms.above)[0] if forms.offside else 0
+    last = below - 1 if below else last_line(node)
+    return Definition(begin, last, form.name, kind, _line_of(form.named, form.whole, form.name), node)
 
 
 def _line_of(named: Node, whole: Node, name: str) -> str:

@@ -30,16 +30,20 @@ Reading = Callable[["Node"], Form | None]
 @dataclass(frozen=True, slots=True)
 class Forms:
     """readings : by node type. through : what is looked into for definitions. above : what is written above one, beside
-    comments. clauses : whether definitions of one name that follow each other are one function."""
+    comments. clauses : whether definitions of one name that follow each other are one function. offside : whether
+    indentation ends a block, so that a comment below one is the last thing in it to the parser."""
 
     readings: Mapping[str, Reading]
     through: frozenset[str]
     above: frozenset[str] = frozenset()
     clauses: bool = False
+    offside: bool = False
 
 
-def forms_of(readings: Mapping[str, Reading], through: str, above: str = "", *, clauses: bool = False) -> Forms:
-    return Forms(readings, frozenset({"ERROR", *through.split()}), frozenset(above.split()), clauses)
+def forms_of(
+    readings: Mapping[str, Reading], through: str, above: str = "", *, clauses: bool = False, offside: bool = False
+) -> Forms:
+    return Forms(readings, frozenset({"ERROR", *through.split()}), frozenset(above.split()), clauses, offside)
 
 
 def text_of(node: Node | None) -> str:

@@ -7,10 +7,13 @@ from importlib.util import find_spec
 from itertools import accumulate
 from pathlib import PurePosixPath
 
+from xtr_assets.pipeline.gate.component_evidence import MARKED, component_faults
 from xtr_assets.pipeline.gate.grammar_fit import fits
 from xtr_assets.pipeline.gate.text_evidence import Row, part_faults, place_id, runs_of
 
 _MODULE = "<module>"
+# What no line says: all else is called by a name that stands in it.
+_UNSAID = frozenset({"", _MODULE, *MARKED})
 _KINDS = frozenset({"module", "class", "function", "method"})
 # Where a file has so many functions and more than this share of them open more braces than they close, they were cut
 # off. Some may hold a brace in a string, or branches of a preprocessor; in 1,810 files of headers and scripts the
@@ -23,6 +26,12 @@ LEAST_FILES, LEAST_NAMED = 3, 0.6
 # other does not makes a difference of some; the deepest of 559 real files had 37.
 DEEP = 128
 _STRING = re.compile(r"\\[\\\"']|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'")
+# Where an apostrophe begins no string.
+_CHARACTER = re.compile(r"\\[\\\"']|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)'")
+_UNQUOTED = (
+    *(".hs", ".purs", ".elm", ".fs", ".fsx", ".nix", ".clj", ".cljs", ".cljc", ".el", ".lisp", ".lsp", ".asd", ".scm"),
+    *(".ss", ".sld", ".sps", ".rkt", ".nim", ".adb", ".ads", ".v", ".sv", ".vh", ".svh", ".vhd", ".vhdl"),
+)
 _OPENS, _CLOSES = frozenset("([{"), frozenset(")]}")
 # A name of more letters may be cut where it stands in a title.
 LONG_NAME = 100
@@ -34,6 +43,28 @@ _DEFINES = re.compile(
     rf"(?:(?:{_WORDS_BEFORE})\s+)*(?:function|def|func|fn|fun|sub|class|interface|struct|trait)\s+"
     r"([A-Za-z_]\w*)\s*(?:[(<{:]|$|(?:extends|implements)\b)"
 )
+
+# What surely defines something in a language that says it otherwise.
+_BEGINS = {
+    ".clj .cljs .cljc": r"\((?:defn-?|defmacro|defprotocol|defrecord)\s+([A-Za-z][\w*!?<>=+-]*)(?:\s|$)",
+    ".el": r"\((?:defun|defmacro|cl-defun|defsubst)\s+([A-Za-z][\w-]*)\s",
+    ".lisp .lsp .asd": r"\((?:defun|defmacro|defclass)\s+([A-Za-z][\w-]*)\s",
+    ".scm .ss .sld .sps .rkt": r"\(define\s+\(([A-Za-z][\w-]*)[\s)]",
+    ".hs .purs": r"([a-z]\w*)\s+::\s.*->",
+    ".elm": r"([a-z]\w*)\s+:\s.*->",
+    ".f90 .f95 .f03 .f08": r"(?i)\s*(?:pure |elemental |recursive )?(?:subroutine|function)\s+(\w+)\s*\(",
+    ".nim": r"(?:proc|func)\s+(\w+)\*?\s*\(.*=\s*$",
+    ".pas .dpr .lpr": r"(?i)(?:procedure|function|constructor)\s+\w+\.(\w+)",
+    ".adb": r"(?i)\s*(?:procedure|function)\s+(\w+)(?:\s*\(.*\))?(?:\s+return\s+[\w.]+)?\s+is\s*$",
+    ".tcl": r"proc\s+(\w+)\s+\{",
+    ".v .sv": r"module\s+(\w+)\s*[(#]",
+    ".vhd .vhdl": r"(?i)entity\s+(\w+)\s+is\b",
+    ".fish": r"function\s+([\w-]+)(?:\s|$)",
+    ".vim": r"fu(?:nction|nc)?!?\s+(?:s:)?([A-Za-z][\w#]*)\s*\(",
+    ".scss": r"@(?:mixin|function)\s+([\w-]+)",
+    ".prisma": r"(?:model|enum)\s+(\w+)\s*\{",
+}  # fmt: skip
+_DEFINES_IN = {suffix: re.compile(said) for many, said in _BEGINS.items() for suffix in many.split()}
 
 # Suffixes that two languages share, and how lines begin that are of the one which no parser of the suffix reads: MATLAB
 # beside Objective-C, Raku and the classes of newer Perl beside Perl. Such a file is plain text, and its definitions are
@@ -57,6 +88,7 @@ def code_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iterato
         reach[row["symbol"]] = max(reach[row["symbol"]], row["end_line"])
     symbols = set(reach)
     yield from part_faults(runs)
+    yield from component_faults(path, lines, rows)
     for run in runs:
         symbol, start = run[0]["symbol"], run[0]["start_line"]
         if plain and symbol:
@@ -67,7 +99,7 @@ def code_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iterato
             continue
         occurrence = seen[named]
         seen[named] += 1
-        if named == symbol and symbol not in ("", _MODULE) and not _stands(symbol, lines[start - 1 : reach[symbol]]):
+        if named == symbol and symbol not in _UNSAID and not _stands(symbol, lines[start - 1 : reach[symbol]]):
             yield f"the name of {symbol!r} does not stand in lines {start} to {reach[symbol]}"
         for row in run:
             where = f"{symbol!r} part {row['part']}"
@@ -101,7 +133,7 @@ def _titled(row: Row, named: str, symbols: set[str]) -> bool:
     """Whether a title names what the row stands in: its own scope, or for the first part of one what that stands in."""
     symbol, title = row["symbol"], row["title"]
     if row["part"] or named != symbol:
-        return symbol == title == "" or (_stands(symbol, [title]) if symbol not in ("", _MODULE) else not title)
+        return symbol == title == "" or (_stands(symbol, [title]) if symbol not in _UNSAID else not title)
     parts = re.split(r"(::|\.)", symbol)
     above = ["".join(parts[:count]) for count in range(len(parts) - 2, 0, -2)]
     return not title or any(one in symbols and _stands(one, [title]) for one in above)
@@ -115,23 +147,23 @@ def _stands(symbol: str, own: Sequence[str]) -> bool:
     return all(word in written for word in name.split(":"))
 
 
-def refusal_faults(text: str, lines: Collection[int], reasons: Collection[str]) -> Iterator[str]:
+def refusal_faults(path: str, text: str, lines: Collection[int], reasons: Collection[str]) -> Iterator[str]:
     """Whether a file that is text may be in quarantine. `lines` are those that it is told of: that its parser takes too
     long is told of none, and not tried again."""
     if "not-installed" in reasons:
         if find_spec("tree_sitter_language_pack"):
             yield "it is in quarantine for want of a library that is installed"
-    elif 0 not in lines and deepest(text) < DEEP:
+    elif 0 not in lines and deepest(text, _CHARACTER if path.lower().endswith(_UNQUOTED) else _STRING) < DEEP:
         yield "it is in quarantine and can be read"
 
 
-def deepest(text: str) -> int:
+def deepest(text: str, strings: re.Pattern[str] = _STRING) -> int:
     """How many brackets are open at once at most, strings of one line aside.
 
     >>> deepest("f(a[0], '((((')")
     2
     """
-    steps = ((one in _OPENS) - (one in _CLOSES) for one in _STRING.sub("", text))
+    steps = ((one in _OPENS) - (one in _CLOSES) for one in strings.sub("", text))
     return max(accumulate(steps, lambda depth, step: max(depth + step, 0), initial=0))
 
 
@@ -162,6 +194,9 @@ class NamedFiles:
             for number, line in enumerate(lines, 1)
             if (found := _DEFINES.match(line)) and not _WITHOUT_BODY.match(line)
         ]
+        if suffix in _DEFINES_IN:
+            said = _DEFINES_IN[suffix]
+            begun = [(number, found[1]) for number, line in enumerate(lines, 1) if (found := said.match(line))]
         own = sum(number in owner and _stands(name, [owner[number]["symbol"]]) for number, name in begun)
         if len(begun) < LEAST_FUNCTIONS:
             return

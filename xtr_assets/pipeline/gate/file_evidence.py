@@ -158,7 +158,7 @@ class FileEvidence:
             reasons = self._reasons.get(place, set())
             self.named.end(path, reached="unparsable" not in reasons or 0 not in quarantined)
             if quarantined and not rows:
-                yield from code_evidence.refusal_faults(text, quarantined, reasons)
+                yield from code_evidence.refusal_faults(path, text, quarantined, reasons)
                 return
         if text is None or quarantined:
             yield from self._refused(text, kind, rows, quarantined)

@@ -11,9 +11,15 @@ ENDINGS = {
     "python": "py pyi pyw pyx", "javascript": "js jsx mjs cjs", "typescript": "ts tsx mts cts", "rust": "rs",
     "ruby": "rb", "kotlin": "kt kts", "c++": "cpp cc cxx hpp hh hxx ipp", "c#": "cs csx", "f#": "fs fsi fsx",
     "haskell": "hs lhs", "perl": "pl pm", "elixir": "ex exs", "erlang": "erl hrl", "julia": "jl", "ocaml": "ml mli",
+    "ada": "adb ads", "elisp": "el", "lisp": "lisp lsp asd", "pascal": "pas dpr lpr", "purescript": "purs",
+    "racket": "rkt", "scheme": "scm ss sld sps", "starlark": "bzl star bazel", "verilog": "v sv vh svh",
+    "vhdl": "vhd vhdl",
     "clojure": "clj cljs cljc", "fortran": "f90 f95 f03 f08", "scala": "scala sc",
-    **{one: one for one in ("c", "dart", "go", "groovy", "java", "lua", "php", "r", "swift", "zig")},
+    **{one: one for one in ("c", "dart", "elm", "go", "groovy", "java", "lua", "nim", "nix", "php", "r", "swift")},
+    **{one: one for one in ("tcl", "zig")},
 }  # fmt: skip
+# No question names these.
+UNNAMED = ("purescript", "scheme")
 # The term of a chunk of tests.
 MARK = ".test"
 # What a row loses that is of tests where nobody asks for them.

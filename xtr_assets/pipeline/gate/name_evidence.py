@@ -17,6 +17,8 @@ from xtr_assets.storage.segment import Segment
 # Of all rows that differ so many are told.
 SHOWN = 5
 _NAMELESS = bytes(16)
+# Languages that say it below the name.
+_PARENTHESES = ("clj", "cljs", "cljc", "el", "lisp", "lsp", "asd", "scm", "ss", "sld", "sps", "rkt")
 
 
 def expected_name(path: str, symbol: str, text: str, kind: str) -> str:
@@ -111,17 +113,34 @@ def expected_names(segment: Segment) -> Iterator[str]:
 
 def _documentation(path: str, text: str, kind: str) -> Sequence[str]:
     """Lines of a docstring, or of what stands above a definition."""
-    if path.endswith((".py", ".pyi")):
+    if path.endswith((".py", ".pyi", ".bzl", ".star", ".bazel")):
         return _docstring(text, inside=kind != "module")
     text = text.strip()
     if kind == "module" or not text:
         return ()
     _, _, suffix = path.rpartition(".")
-    said = _attribute(text) if suffix in ("ex", "exs") else _opening(text)
+    if suffix in ("ex", "exs"):
+        said = _attribute(text)
+    elif suffix in _PARENTHESES:
+        said = _below(text.split("\n"))
+    elif suffix in ("f90", "f95", "f03", "f08"):
+        said = [line.lstrip("!") for line in _begun(text.split("\n"), "!")]
+        said = [line[1:] if line[:1] in ("<", ">") else line for line in said]
+    else:
+        said = _opening(text)
+    if suffix == "nim":
+        lines = [line.strip() for line in text.split("\n")]
+        numbers = [number for number, line in enumerate(lines) if line[:2] == "##"]
+        said = [line.lstrip("#") for line in _begun(lines[numbers[0] :], "#")] if numbers else said
+    for suffixes, opening, closing in (("hs purs elm", "{-", "-}"), ("pas dpr lpr", "{", "}")):
+        if suffix in suffixes.split() and text.startswith(opening):
+            said = text[len(opening) :].split(closing)[0].split("\n")
+    if suffix in ("hs", "purs", "elm"):
+        said = [line.lstrip()[1:] if line.lstrip()[:1] in ("|", "^") else line for line in said]
     if suffix == "jl":
         while said and (not said[0].strip() or said[0].startswith(("    ", "\t"))):
             said = said[1:]
-    if suffix == "cs":
+    if suffix in ("cs", "fs", "fsx"):
         inside = "\n".join(said).split("</summary>")[0].split("\n")
         said = [_untagged(line) for line in inside]
     return ["" if _is_rubric(line.strip()) else line for line in said]
@@ -145,6 +164,21 @@ def _opening(text: str) -> Sequence[str]:
 def _commented(lines: Sequence[str]) -> Sequence[str]:
     read = [_uncommented(line.strip()) for line in lines]
     return [rest for sign, rest in takewhile(lambda one: one[0] and one[0] == read[0][0], read)]
+
+
+def _begun(lines: Sequence[str], sign: str) -> Sequence[str]:
+    return list(takewhile(lambda line: line[:1] == sign, (line.strip() for line in lines)))
+
+
+def _below(lines: Sequence[str]) -> Sequence[str]:
+    """Of a Lisp the string below the first line of code, or the comments above it."""
+    above = _begun(lines, ";")
+    for number in (len(above) + 1, len(above) + 2):
+        line = lines[number].strip() if number < len(lines) else ""
+        if line[:1] == '"':
+            return "\n".join([line[1:], *lines[number + 1 :]]).split('"')[0].split("\n")
+    said = [line.lstrip(";") for line in above]
+    return ["" if line[:3] == "###" else line for line in said]
 
 
 def _attribute(text: str) -> Sequence[str]:

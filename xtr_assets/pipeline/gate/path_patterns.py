@@ -15,7 +15,12 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
         *(".cpp", ".cxx", ".hh", ".hpp", ".hxx", ".cs", ".rb", ".php", ".kt", ".kts", ".swift", ".scala", ".sh"),
         *(".bash", ".sql", ".ipp", ".tcc", ".inl", ".cu", ".cuh", ".lua", ".dart", ".r", ".ex", ".exs"),
         *(".m", ".mm", ".jl", ".pl", ".pm", ".zig", ".proto", ".graphql", ".gql", ".tf", ".hcl", ".ps1", ".psm1"),
-        *(".erl", ".hrl", ".ml", ".sol"),
+        *(".erl", ".hrl", ".ml", ".sol", ".hs", ".purs", ".elm", ".fs", ".fsx", ".nix", ".jsonnet", ".libsonnet"),
+        *(".clj", ".cljs", ".cljc", ".el", ".lisp", ".lsp", ".asd", ".scm", ".ss", ".sld", ".sps", ".rkt"),
+        *(".css", ".less", ".scss", ".bzl", ".star", ".bazel", ".f90", ".f95", ".f03", ".f08", ".nim"),
+        *(".pas", ".dpr", ".lpr", ".adb", ".ads", ".v", ".sv", ".vh", ".svh", ".vhd", ".vhdl", ".glsl", ".vert"),
+        *(".frag", ".comp", ".geom", ".hlsl", ".wgsl", ".thrift", ".prisma", ".tcl", ".vim", ".fish", ".zsh"),
+        *(".rego", ".gd", ".vue", ".svelte", ".astro"),
     ),
     "text": (
         *(".md", ".markdown", ".mdx", ".qmd", ".rmd", ".txt", ".rst", ".ipynb"),

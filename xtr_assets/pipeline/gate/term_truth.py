@@ -12,7 +12,7 @@ from itertools import dropwhile, pairwise, takewhile
 
 from snowballstemmer import stemmer
 
-from xtr_assets.pipeline.gate.file_truth import ENDINGS, MARK, of_tests, written_in
+from xtr_assets.pipeline.gate.file_truth import ENDINGS, MARK, UNNAMED, of_tests, written_in
 from xtr_assets.pipeline.gate.place_truth import bare
 
 # A word of more characters is read as several, a name of more words likewise; of a word of more parts the whole counts.
@@ -30,7 +30,7 @@ WHERE_TO = (
 )  # fmt: skip
 # What a language is called.
 NAMES = {
-    **{one: one for one in ENDINGS if one not in SHORT},
+    **{one: one for one in ENDINGS if one not in (*SHORT, *UNNAMED)},
     "golang": "go", "python2": "python", "python3": "python", "cpp": "c++", "csharp": "c#", "fsharp": "f#",
     "c♯": "c#", "f♯": "f#", "c++98": "c++", "c++03": "c++", "c++0x": "c++", "c++11": "c++", "c++14": "c++",
     "c++17": "c++", "c++20": "c++", "c++23": "c++", "c++26": "c++",

@@ -13,9 +13,10 @@ from xtr_assets.core.chunking.code_parser import Unparsable
 from xtr_assets.core.types import Chunk
 from xtr_assets_tests.core.chunking.code_samples import SAMPLES as FIRST
 from xtr_assets_tests.core.chunking.further_samples import FURTHER, FURTHER_FOUND
+from xtr_assets_tests.core.chunking.other_samples import OTHER, OTHER_FOUND
 from xtr_assets_tests.long_cases import kept
 
-SAMPLES = FIRST | FURTHER
+SAMPLES = FIRST | FURTHER | OTHER
 
 
 def chunks(text: str, suffix: str, max_chars: int = 2000) -> list[Chunk]:
@@ -148,6 +149,7 @@ FOUND: dict[str, list[tuple[str, str, str, int, int]]] = {
         ("module", "<module>", "", 15, 15),
     ],
     **FURTHER_FOUND,
+    **OTHER_FOUND,
 }
 
 
@@ -327,6 +329,24 @@ def test_depth(text: str, depth: int) -> None:
     assert deepest(text)[0] == depth
 
 
+@pytest.mark.parametrize(
+    ("suffix", "line"),
+    [
+        (".el", "(if (eq x 'a) 'b)"),
+        (".v", "if (rst == 1'b0) q <= 1'b0;"),
+        (".vhd", "if (clk'event) then q <= x'high;"),
+        (".hs", "open = foldl' (shut x') y"),
+        (".nix", "x = lib.foldl' (a: b') c;"),
+    ],
+)
+def test_an_apostrophe_that_begins_no_string_hides_no_bracket(suffix: str, line: str) -> None:
+    """Each such line was one bracket deeper than the last, and a file of 300 in quarantine."""
+    assert chunks(f"{line}\n" * 300, suffix)
+    assert deepest("'(' '\\'' ')", apostrophes=False)[0] == 0
+    with pytest.raises(Unparsable, match="300 brackets"):
+        chunks("(a'\n" * 300, suffix)
+
+
 def test_a_line_of_escaped_quotes_is_read_once() -> None:
     """50 KB took 8 CPU seconds, and four times that for twice as much: the 2 MiB of a file hours."""
     begun = time.thread_time()
@@ -429,7 +449,7 @@ def test_a_fault_late_in_a_file_leaves_the_functions_before_it() -> None:
     assert [c.symbol for c in found][:2] == ["Get-One", "Get-Two"]
 
 
-@pytest.mark.parametrize("suffix", sorted(FURTHER))
+@pytest.mark.parametrize("suffix", sorted(FURTHER | OTHER))
 def test_a_letter_has_no_definitions(suffix: str) -> None:
     found = chunks("Dear reader,\n\nthis is a letter: it has been (badly) named...\n\nGoodbye, all!\n" * 3, suffix)
     assert {c.kind for c in found} <= {"text", "module"}

@@ -10,11 +10,13 @@ from xtr_assets.core.types import Chunk
 from xtr_assets.pipeline.gate.source_agrees import check
 from xtr_assets_tests.core.chunking.code_oddities import ODDITIES
 from xtr_assets_tests.core.chunking.code_samples import SAMPLES as FIRST
+from xtr_assets_tests.core.chunking.component_samples import COMPONENTS
 from xtr_assets_tests.core.chunking.further_samples import FURTHER
+from xtr_assets_tests.core.chunking.other_samples import OTHER
 from xtr_assets_tests.pipeline.gate.conftest import Plant, World
 from xtr_assets_tests.pipeline.gate.test_source_agrees import FAULTS, Change, in_file
 
-SAMPLES = FIRST | FURTHER
+SAMPLES = FIRST | FURTHER | OTHER | COMPONENTS
 NAMES = ("parse", "load", "store", "merge", "walk", "close")
 FUNCTION = """\
 /** Does NAME of what it is given. */
@@ -100,6 +102,33 @@ def test_a_fault_of_the_chunker_that_keeps_every_line_is_found(coded: World, pla
     plant(in_file("a.js", fault))
     found = check(coded.build())
     assert not found.passed and "a.js" in found.summary
+
+
+def called_otherwise(held: list[Chunk]) -> list[Chunk]:
+    """Style by the symbol of markup, placed by it."""
+    place = chunk_id("scripts", "sample.vue", "<template>", 3)
+    style = [dataclasses.replace(one, symbol="<template>", chunk_id=place) for one in held if one.symbol == "<style>"]
+    return [one for one in held if one.symbol != "<style>"] + style
+
+
+def torn_elsewhere(held: list[Chunk]) -> list[Chunk]:
+    """The first line of the style with the markup above it."""
+    found = []
+    for one in held:
+        lines = one.text.split("\n")
+        if one.start_line == 27:
+            one = dataclasses.replace(one, text=f'{one.text}\n\n<style scoped lang="scss">', end_line=36)
+        elif one.symbol == "<style>":
+            one = dataclasses.replace(one, text="\n".join(lines[1:]), start_line=37)
+        found.append(one)
+    return found
+
+
+@pytest.mark.parametrize("fault", [called_otherwise, torn_elsewhere])
+def test_markup_style_and_script_of_a_component_are_told_apart(coded: World, plant: Plant, fault: Change) -> None:
+    plant(in_file("sample.vue", fault))
+    found = check(coded.build())
+    assert not found.passed and "sample.vue" in found.summary and " are " in str(found.details["faults"])
 
 
 def test_code_in_quarantine_that_can_be_read_is_found(coded: World, plant: Plant) -> None:

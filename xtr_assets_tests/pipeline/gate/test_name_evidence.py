@@ -15,10 +15,11 @@ from xtr_assets.sources import open_source
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.core.chunking.code_samples import SAMPLES as FIRST
 from xtr_assets_tests.core.chunking.further_samples import FURTHER
+from xtr_assets_tests.core.chunking.other_samples import OTHER
 from xtr_assets_tests.fixtures import drafted, make_chunk, write_shard
 from xtr_assets_tests.long_cases import more
 
-SAMPLES = FIRST | FURTHER
+SAMPLES = FIRST | FURTHER | OTHER
 # What either wording takes apart.
 PIECES = (
     *('"""', "'''", "r", "U", "def f():", "class A(", "):", ":", "\n", "\n\n", "    ", "\t", "\x0b", "\u2028", "\r"),
@@ -54,6 +55,7 @@ PIECES = (
         "\u0e01\u0e33",
         "e.g.",
     ),
+    *(";", ";;; ", ";;;###autoload", "(defn f", "{-", "{-|", "-}", "{", "}", "| ", "^", "!", "!> ", "!<"),
     *("1", "\u00b2", "\u0663", "\u2460", "x" * 40, "one two three four five six seven eight ", "?", "\uff01"),
 )
 TEXTS = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=3)), max_size=24).map("".join)
@@ -61,7 +63,9 @@ PARTS = st.one_of(
     st.sampled_from(["src", "lib", "__init__.py", "a.b.py", ".py", "..", ".", "", "HTTPServer.java", "x.pyi"]),
     st.text(max_size=12).map(lambda text: text.replace("/", "")),
 )
-SUFFIXES = st.sampled_from(["", "", ".py", ".ex", ".jl", ".cs", ".r", ".lua"])
+SUFFIXES = st.sampled_from(
+    ["", "", ".py", ".ex", ".jl", ".cs", ".r", ".lua", ".el", ".clj", ".hs", ".f90", ".nim", ".pas", ".fs", ".bzl"]
+)
 PATHS = st.tuples(st.lists(PARTS, min_size=1, max_size=6).map("/".join), SUFFIXES).map("".join)
 KINDS = st.sampled_from(["module", "class", "function", "method", "section", "record", ""])
 
@@ -86,6 +90,20 @@ SAID = {
     ".cpp": "/**\n * \\brief Opens it\n * \\param x y\n */\nint open(int x) {\n}",
     ".sol": "/// @notice Opens it. Now.\n/// @param x y\nfunction open(uint x) {\n}",
     ".ps1": "<#\n.SYNOPSIS\nOpens it. Now.\n#>\nfunction Open-It {\n}",
+    ".hs": "-- | Opens it. Now.\nopen :: Int -> Int\nopen x =\n  x",
+    ".elm": "{-| Opens\nit. Now.\n-}\nopen : Int -> Int\nopen x =\n    x",
+    ".fs": "/// <summary>\n/// Opens <b>it</b>\n/// </summary>\nlet open x =\n    x",
+    ".clj": ';; Not this.\n(defn open\n  "Opens\n  it. Now."\n  [x]\n  x)',
+    ".el": ';;;###autoload\n(defun open (x)\n  "Opens it. \\"Now\\"."\n  x)',
+    ".scm": ";;; Opens it. Now.\n(define (open x)\n  x)",
+    ".rkt": ';; Opens it.\n(define (open x)\n  (display x)\n  (display\n   "text"))',
+    ".bzl": '# Not this.\ndef open(x):\n    """Opens it.\n\n    Args:\n      x: y\n    """\n    return x',
+    ".f90": "!> Opens it. Now.\n!! More\nsubroutine open(x)\nend subroutine",
+    ".nim": "# Not this.\nproc open(x: int) =\n  ## Opens it. Now.\n  echo x",
+    ".pas": "{ Opens it. Now. }\nprocedure Open(X: Integer);\nbegin\nend;",
+    ".nix": "/**\n  Opens it. Now.\n*/\nopen = x:\n  x;",
+    ".vim": '" Opens it. Now.\nfunction! Open(x)\nendfunction',
+    ".vhd": "-- Opens it. Now.\nentity open is\nend open;",
     ".pl": "=head2 open\n\nOpens it. Now.\n\n=cut\n\nsub open {\n}",
 }
 
@@ -126,7 +144,7 @@ def test_other_languages_are_named_alike(tmp_path: Path) -> None:
     for suffix, text in SAMPLES.items():
         (tmp_path / f"sample{suffix}").write_text(text)
     names = {}
-    for one in chunks_of("code", tmp_path):
+    for one in chunks_of("code", tmp_path, ("**", "**/*.d")):
         names[one.path, one.symbol] = name_text(one.path, one.symbol, one.text, one.kind)
         assert (names[one.path, one.symbol] or "") == expected_name(one.path, one.symbol, one.text, one.kind)
     assert len({path for path, _ in names}) == len(SAMPLES)

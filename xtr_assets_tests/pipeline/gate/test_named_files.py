@@ -1,12 +1,14 @@
 """Code whose parser finds nothing: each line is there, and no chunk has the name of what it defines."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from xtr_assets.config import SourceConfig
-from xtr_assets.core.chunking import code_parser, code_syntax
+from xtr_assets.core.chunking import chunk_code, code_parser, code_syntax
+from xtr_assets.pipeline.gate.code_evidence import NamedFiles
 from xtr_assets.pipeline.gate.source_agrees import check
 from xtr_assets_tests.pipeline.gate.conftest import World
 
@@ -47,6 +49,44 @@ def test_definitions_that_a_parser_loses(
     fault(monkeypatch)
     found = check(scripts.build(full=True))
     assert not found.passed and "4 of 4 files of .js have definitions" in str(found.details["faults"]), found.summary
+
+
+# Of further languages a definition, with a letter for what it is called by.
+DEFINITIONS = {
+    ".clj": "(defn open-{}\n  [x]\n  x)\n",
+    ".el": "(defun open-{} (x)\n  x)\n",
+    ".lisp": "(defun open-{} (x)\n  x)\n",
+    ".rkt": "(define (open-{} x)\n  x)\n",
+    ".hs": "open_{} :: Int -> Int\nopen_{} x = x\n",
+    ".elm": "open_{} : Int -> Int\nopen_{} x =\n    x\n",
+    ".f90": "subroutine open_{}(x)\n  x = 1\nend subroutine\n",
+    ".nim": "proc open{}*(x: int): int =\n  x\n",
+    ".pas": "procedure TDoor.Open{};\nbegin\nend;\n",
+    ".adb": "procedure Open_{} is\nbegin\n   null;\nend Open_{};\n",
+    ".tcl": "proc open_{} {{x}} {{\n  return $x\n}}\n",
+    ".v": "module open_{} (x);\n  input x;\nendmodule\n",
+    ".vhd": "entity open_{} is\nend entity;\n",
+    ".fish": "function open-{}\n  echo 1\nend\n",
+    ".vim": "function! s:open_{}(x)\n  echo 1\nendfunction\n",
+    ".scss": "@mixin open-{} {{\n  color: red;\n}}\n",
+    ".prisma": "model Open{} {{\n  id Int @id\n}}\n",
+    ".bzl": "def open_{}(x):\n    return x\n",
+    ".thrift": "struct Open{} {{\n  1: i32 a\n}}\n",
+    ".wgsl": "fn open_{}() {{\n  a();\n}}\n",
+}
+
+
+@pytest.mark.parametrize("suffix", DEFINITIONS)
+def test_of_further_languages_definitions_are_found_by_another_reading(suffix: str) -> None:
+    text = "\n".join(DEFINITIONS[suffix].format(*[one] * 2) for one in "abcdef")
+    begin, end = {".pas": ("unit a;\nimplementation\n", "end.\n")}.get(suffix, ("", ""))
+    found = [dataclasses.asdict(one) for one in chunk_code("s", f"a{suffix}", f"{begin}{text}{end}", 2000)]
+    lines = f"{begin}{text}{end}".split("\n")
+    for rows, faults in ((found, 0), ([{**one, "symbol": "<module>", "kind": "module"} for one in found], 1)):
+        files = NamedFiles()
+        for number in range(3):
+            files.count(f"a{number}{suffix}", lines, rows)
+        assert len(list(files.faults())) == faults == len(set(files.nameless)) // 3
 
 
 def test_code_that_no_parser_reads_is_in_quarantine_and_the_gate_agrees(
