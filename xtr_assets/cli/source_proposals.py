@@ -13,12 +13,12 @@ from xtr_assets.core.chunking.code_grammar import LANGUAGES
 from xtr_assets.core.json_document import read_json
 from xtr_assets.sources.jsonl import WANTED
 from xtr_assets.sources.records import TABLES
-from xtr_assets.sources.text_tree import MARKDOWN
+from xtr_assets.sources.text_tree import STYLES
 
 DOCUMENT_SUFFIXES = (".html", ".htm", ".xhtml", ".docx", ".pptx", ".pdf")
 # Markup that a source reads as plain text, where a pattern of it names the suffix.
-PLAIN_SUFFIXES = (".adoc", ".asciidoc", ".org", ".tex", ".textile", ".mediawiki")
-TEXT_SUFFIXES = (*MARKDOWN, ".txt", ".rst", ".ipynb", *DOCUMENT_SUFFIXES, *PLAIN_SUFFIXES)
+PLAIN_SUFFIXES = (".textile", ".mediawiki")
+TEXT_SUFFIXES = (*STYLES, ".txt", ".ipynb", *DOCUMENT_SUFFIXES, *PLAIN_SUFFIXES)
 PARQUET_SUFFIXES = (".parquet", ".pq")
 RECORD_SUFFIXES = (".jsonl", ".ndjson", *PARQUET_SUFFIXES)
 # What the extra `documents` brings.

@@ -153,8 +153,8 @@ def test_what_builders_and_package_managers_made_is_left_out(tmp_path: Path) -> 
 def test_what_generators_write_is_left_out_and_markup_is_proposed(tmp_path: Path) -> None:
     made = ("jquery.min.js", "web/app.min.mjs", "api_pb2.py", "api.pb.go", "user.g.dart", "Form1.Designer.cs")
     mine = ("web/admin.js", "api.py", "api.go", "user.dart", "Form1.cs")
-    prose = ("book.adoc", "notes.org", "paper.tex", "guide.mdx")
-    for path in (*made, *mine, *prose, "ch01.asc"):
+    prose = ("ch01.asc", "notes.org", "paper.tex", "page.textile", "guide.mdx")
+    for path in (*made, *mine, *prose, "ch01.wiki"):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text("x\n")
     said = " ".join(run(app, ["init", str(tmp_path)]).stderr.split())
@@ -166,7 +166,7 @@ def test_what_generators_write_is_left_out_and_markup_is_proposed(tmp_path: Path
     sources = [open_source(source) for source in load_config(tmp_path / "xtr.yaml").sources]
     assert {"api.kt", "guide.rst"} < {path for source in sources for path in source.listing().files}
     assert "left out, as tools made it: **/*.[Dd]esigner.cs, **/*.g.dart, **/*.min.js, **/*.min.mjs" in said
-    assert "no source reads 1 .asc; what of that is text a source of kind text reads where its `include`" in said
+    assert "no source reads 1 .wiki; what of that is text a source of kind text reads where its `include`" in said
     assert '["**", "**/*.SUFFIX"]' in said
 
 

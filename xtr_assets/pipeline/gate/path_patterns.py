@@ -19,6 +19,7 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
     ),
     "text": (
         *(".md", ".markdown", ".mdx", ".qmd", ".rmd", ".txt", ".rst", ".ipynb"),
+        *(".adoc", ".asciidoc", ".asc", ".org", ".tex", ".latex"),
         *(".html", ".htm", ".xhtml", ".docx", ".pptx", ".pdf"),
     ),
     "records": (".jsonl", ".ndjson", ".parquet", ".pq"),
