@@ -1,5 +1,5 @@
-"""Markdown, reStructuredText, AsciiDoc, Org, LaTeX, plain text, notebooks, HTML, DOCX, PPTX and PDF: sections,
-paragraphs, cells, slides and pages."""
+"""Markdown, reStructuredText, AsciiDoc, Org, LaTeX, plain text, notebooks, HTML, DOCX, ODT, PPTX, EPUB and PDF:
+sections, paragraphs, cells, slides and pages."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +36,11 @@ STYLES: dict[str, TextStyle] = {
 # What keys and signatures of PGP begin with, whose suffix is that of AsciiDoc, too.
 _ARMOR = "-----BEGIN PGP "
 # Documents that are no text, and what makes chunks of their blocks.
-_BINARY = {".docx": chunk_blocks, ".pptx": chunk_slides, ".pdf": chunk_pages}
+_BINARY = {
+    **dict.fromkeys((".docx", ".odt", ".epub"), chunk_blocks),
+    ".pptx": chunk_slides,
+    ".pdf": chunk_pages,
+}
 
 
 class TextTree(FileSource):

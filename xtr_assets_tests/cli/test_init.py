@@ -368,12 +368,12 @@ def test_every_file_of_records_that_a_source_reads_is_proposed_and_gives_its_chu
 
 
 def test_documents_are_proposed_as_text(tmp_path: Path) -> None:
-    for name in ("a.html", "b.PDF", "c.docx", "d.odt", "e.pptx"):
+    for name in ("a.html", "b.PDF", "c.docx", "d.odp", "e.pptx", "f.epub", "g.odt"):
         (tmp_path / name).write_text("x\n")
     found = propose(tmp_path)
     (source,) = found.sources
-    assert (source.fields["kind"], source.seen) == ("text", "4 text files (.html, .docx, .pptx, .pdf)")
-    assert found.unread == {".odt": 1}
+    assert (source.fields["kind"], source.seen) == ("text", "6 text files (.html, .docx, .odt, .pptx, .epub, .pdf)")
+    assert found.unread == {".odp": 1}
     assert not found.notes
 
 

@@ -20,7 +20,7 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
     "text": (
         *(".md", ".markdown", ".mdx", ".qmd", ".rmd", ".txt", ".rst", ".ipynb"),
         *(".adoc", ".asciidoc", ".asc", ".org", ".tex", ".latex"),
-        *(".html", ".htm", ".xhtml", ".docx", ".pptx", ".pdf"),
+        *(".html", ".htm", ".xhtml", ".docx", ".odt", ".pptx", ".epub", ".pdf"),
     ),
     "records": (".jsonl", ".ndjson", ".parquet", ".pq"),
 }
