@@ -19,12 +19,12 @@ from xtr_assets.sources.jsonl import WANTED
 from xtr_assets.sources.place import LocalFile
 from xtr_assets.sources.record_rows import InvalidRecord
 from xtr_assets.sources.records import WORKBOOKS
-from xtr_assets.sources.text_tree import MARKDOWN
+from xtr_assets.sources.text_tree import STYLES
 
-DOCUMENT_SUFFIXES = (".html", ".htm", ".xhtml", ".docx", ".pptx", ".pdf")
+DOCUMENT_SUFFIXES = (".html", ".htm", ".xhtml", ".docx", ".odt", ".pptx", ".epub", ".pdf")
 # Markup that a source reads as plain text, where a pattern of it names the suffix.
-PLAIN_SUFFIXES = (".adoc", ".asciidoc", ".org", ".tex", ".textile", ".mediawiki")
-TEXT_SUFFIXES = (*MARKDOWN, ".txt", ".rst", ".ipynb", *DOCUMENT_SUFFIXES, *PLAIN_SUFFIXES)
+PLAIN_SUFFIXES = (".textile", ".mediawiki")
+TEXT_SUFFIXES = (*STYLES, ".txt", ".ipynb", *DOCUMENT_SUFFIXES, *PLAIN_SUFFIXES)
 PARQUET_SUFFIXES = (".parquet", ".pq")
 RECORD_SUFFIXES = (".jsonl", ".ndjson", *PARQUET_SUFFIXES, *csv_table.SUFFIXES)
 # What the extra `documents` brings.
@@ -98,7 +98,7 @@ def propose(folder: Path) -> Proposals:
     if any(one.fields["kind"] == "code" for one in sources) and find_spec("tree_sitter_language_pack") is None:
         notes.append("kind `code` needs its parsers: pip install 'xtr-assets[code]'")
     if any(suffixes[suffix] for suffix in DOCUMENT_SUFFIXES) and any(find_spec(name) is None for name in READERS):
-        notes.append("HTML, DOCX, PPTX and PDF need their readers: pip install 'xtr-assets[documents]'")
+        notes.append("HTML, DOCX, ODT, PPTX, EPUB and PDF need their readers: pip install 'xtr-assets[documents]'")
     records = [path for path in walk.files if path.suffix.lower() in RECORD_SUFFIXES]
     measures = {(folder / queries).parent / name for name in JUDGMENTS} if queries else set()
     records = [path for path in sorted(records, key=_tables_last) if path not in measures and not _asks(path)]

@@ -20,7 +20,7 @@ TITLES = "docutils"
 _HTML: tuple[str, ...] = ("lxml", "selectolax")
 LIBRARIES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys((".html", ".htm", ".xhtml"), _HTML),
-    **dict.fromkeys((".docx", ".pptx"), ("lxml",)),
+    **dict.fromkeys((".docx", ".odt", ".pptx", ".epub"), ("lxml",)),
     ".pdf": ("pypdf", "pypdfium2"),
 }
 INSTALL = "pip install 'xtr-assets[documents]'"

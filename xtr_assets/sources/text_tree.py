@@ -1,5 +1,5 @@
-"""Markdown, reStructuredText, plain text, notebooks, HTML, DOCX, PPTX and PDF: sections, paragraphs, cells, slides and
-pages."""
+"""Markdown, reStructuredText, AsciiDoc, Org, LaTeX, plain text, notebooks, HTML, DOCX, ODT, PPTX, EPUB and PDF:
+sections, paragraphs, cells, slides and pages."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,20 +21,32 @@ from xtr_assets.sources.text_decoder import declared_encoding, decode, page_enco
 # Of what documents are read to say: 2 reads notes, headers and footers of DOCX, and no PDF whose letters are guessed; 3
 # finds the headings of Markdown by other suffixes, and takes a pointer of Git LFS for no text; 4 reads DOCX behind a
 # comment inside a text, and none whose parts have a document type; 5 reads DOCX of which nothing but text is whole, and
-# categories of charts of several levels.
-DOCUMENTS_VERSION = 5
+# categories of charts of several levels; 6 finds the sections of AsciiDoc, Org and LaTeX.
+DOCUMENTS_VERSION = 6
 # Markdown with JSX (MDX), and with cells of code (Quarto, R Markdown).
 MARKDOWN = (".md", ".markdown", ".mdx", ".qmd", ".rmd")
-# A suffix that is not here, brought in by an include pattern of its own, is plain text.
-_STYLES: dict[str, TextStyle] = {**dict.fromkeys(MARKDOWN, "markdown"), ".rst": "rst"}
+# By suffix, of text with headings. A suffix that is not here, brought in by an include pattern of its own, is plain.
+STYLES: dict[str, TextStyle] = {
+    **dict.fromkeys(MARKDOWN, "markdown"),
+    ".rst": "rst",
+    **dict.fromkeys((".adoc", ".asciidoc", ".asc"), "asciidoc"),
+    ".org": "org",
+    **dict.fromkeys((".tex", ".latex"), "latex"),
+}
+# What keys and signatures of PGP begin with, whose suffix is that of AsciiDoc, too.
+_ARMOR = "-----BEGIN PGP "
 # Documents that are no text, and what makes chunks of their blocks.
-_BINARY = {".docx": chunk_blocks, ".pptx": chunk_slides, ".pdf": chunk_pages}
+_BINARY = {
+    **dict.fromkeys((".docx", ".odt", ".epub"), chunk_blocks),
+    ".pptx": chunk_slides,
+    ".pdf": chunk_pages,
+}
 
 
 class TextTree(FileSource):
     """Kind `text`. UTF-8, or UTF-16 with a byte order mark; HTML also in the encoding that it declares."""
 
-    suffixes: ClassVar[tuple[str, ...]] = (*MARKDOWN, ".txt", ".rst", ".ipynb", *LIBRARIES)
+    suffixes: ClassVar[tuple[str, ...]] = (*STYLES, ".txt", ".ipynb", *LIBRARIES)
 
     def settings(self) -> dict[str, Any]:
         # Another release may read another text; and what was refused for want of a library comes up when it is there.
@@ -56,7 +68,11 @@ class TextTree(FileSource):
         if suffix == ".ipynb":
             yield from self._notebook(path, text)
             return
-        style = _STYLES.get(suffix, "plain")
+        style = STYLES.get(suffix, "plain")
+        if suffix == ".asc" and text.startswith(_ARMOR):
+            detail = "a key or a signature of PGP, which .asc calls as well as AsciiDoc; exclude the file"
+            yield self.refuse(path, 0, "unparsable", detail)
+            return
         headings = self._titles(text) if style == "rst" else None
         yield from chunk_text(self.config.name, path, text, self.config.max_chars, style, headings)
 

@@ -162,8 +162,8 @@ def test_what_generators_write_is_left_out_and_markup_is_proposed(tmp_path: Path
         "Form1.Designer.cs",
     )
     mine = ("web/admin.js", "web/site.css", "web/Door.vue", "Main.hs", "api.py", "api.go", "user.dart", "Form1.cs")
-    prose = ("book.adoc", "notes.org", "paper.tex", "guide.mdx")
-    for path in (*made, *mine, *prose, "ch01.asc"):
+    prose = ("ch01.asc", "notes.org", "paper.tex", "page.textile", "guide.mdx")
+    for path in (*made, *mine, *prose, "ch01.wiki"):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text("x\n")
     said = " ".join(run(app, ["init", str(tmp_path)]).stderr.split())
@@ -177,7 +177,7 @@ def test_what_generators_write_is_left_out_and_markup_is_proposed(tmp_path: Path
     assert (
         "left out, as tools made it: **/*.[Dd]esigner.cs, **/*.g.dart, **/*.min.css, **/*.min.js, **/*.min.mjs" in said
     )
-    assert "no source reads 1 .asc; what of that is text a source of kind text reads where its `include`" in said
+    assert "no source reads 1 .wiki; what of that is text a source of kind text reads where its `include`" in said
     assert '["**", "**/*.SUFFIX"]' in said
 
 
@@ -425,12 +425,12 @@ def test_every_file_of_records_that_a_source_reads_is_proposed_and_gives_its_chu
 
 
 def test_documents_are_proposed_as_text(tmp_path: Path) -> None:
-    for name in ("a.html", "b.PDF", "c.docx", "d.odt", "e.pptx"):
+    for name in ("a.html", "b.PDF", "c.docx", "d.odp", "e.pptx", "f.epub", "g.odt"):
         (tmp_path / name).write_text("x\n")
     found = propose(tmp_path)
     (source,) = found.sources
-    assert (source.fields["kind"], source.seen) == ("text", "4 text files (.html, .docx, .pptx, .pdf)")
-    assert found.unread == {".odt": 1}
+    assert (source.fields["kind"], source.seen) == ("text", "6 text files (.html, .docx, .odt, .pptx, .epub, .pdf)")
+    assert found.unread == {".odp": 1}
     assert not found.notes
 
 

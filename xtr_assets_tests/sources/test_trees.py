@@ -57,7 +57,7 @@ def test_text_is_read_by_suffix_and_byte_order_mark(tmp_path: Path, opened: Open
     write(tmp_path, "a.md", "\ufeff# Head\r\n\r\ntext\r\n".encode())
     write(tmp_path, "b.txt", "# no héad".encode("utf-16"))
     write(tmp_path, "c.rst", "Head\n====\n\ntext")
-    write(tmp_path, "d.adoc", "= plain")
+    write(tmp_path, "d.wiki", "= plain")
     for name in ("e.mdx", "f.qmd", "g.Rmd"):
         write(tmp_path, name, "import Tabs from './tabs'\n\n# Head\n\n<Tabs>\n\ntext\n\n</Tabs>\n")
     source = opened("text")
@@ -67,7 +67,7 @@ def test_text_is_read_by_suffix_and_byte_order_mark(tmp_path: Path, opened: Open
     assert [(c.symbol, c.text) for c in chunks(source, "a.md")] == [("Head", "# Head\n\ntext")]
     assert [(c.symbol, c.text) for c in chunks(source, "b.txt")] == [("", "# no héad")]
     assert [(c.symbol, c.text) for c in chunks(source, "c.rst")] == [("Head", "Head\n====\n\ntext")]
-    assert chunks(opened("text", include=("*.adoc",)), "d.adoc")[0].kind == "text"
+    assert chunks(opened("text", include=("*.wiki",)), "d.wiki")[0].kind == "text"
 
 
 def test_text_that_is_none_is_quarantined(tmp_path: Path, opened: Opener) -> None:
@@ -169,3 +169,15 @@ def test_a_listing_that_failed_is_asked_for_again(tmp_path: Path, opened: Opener
             source.scan(source.shards()[0], {})
         write(tmp_path, "a.md", "mounted again")
         assert sum(len(source.scan(shard, {})) for shard in source.shards()) == 1
+
+
+def test_sections_of_other_markup_and_no_key_of_pgp(tmp_path: Path, opened: Opener) -> None:
+    write(tmp_path, "a.asc", "= Guide\n\n== Use\n\ntext")
+    write(tmp_path, "b.org", "* Use\ntext")
+    write(tmp_path, "c.tex", "\\section{Use}\ntext")
+    write(tmp_path, "d.asc", "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nabc")
+    source = opened("text")
+    assert list(source.scan("lib", {})) == ["a.asc", "b.org", "c.tex", "d.asc"]
+    assert [chunks(source, path)[0].symbol for path in ("a.asc", "b.org", "c.tex")] == ["Guide > Use", "Use", "Use"]
+    (refused,) = source.read("d.asc")
+    assert isinstance(refused, Quarantined) and "PGP" in refused.detail

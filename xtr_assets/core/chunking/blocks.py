@@ -1,5 +1,5 @@
-"""Documents without lines of text (HTML, DOCX, PPTX, PDF) into chunks: blocks that were read, packed under their
-headings."""
+"""Documents without lines of text (HTML, DOCX, ODT, PPTX, EPUB, PDF) into chunks: blocks that were read, packed under
+their headings."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,10 @@ from xtr_assets.core.types import Chunk
 @dataclass(frozen=True, slots=True)
 class Block:
     """A paragraph, row of a table or heading (level 1 to 9, else 0) at places first..last of its document: lines of
-    HTML, paragraphs of DOCX, slides of PPTX, pages of PDF."""
+    HTML, paragraphs of DOCX and ODT, slides of PPTX, pages of PDF, chapters of EPUB.
+
+    A level below 0 is that of a name which a table of contents gives to what follows, and which is no text of it.
+    """
 
     first: int
     last: int
@@ -108,11 +111,16 @@ def _sections(blocks: Iterable[Block]) -> Iterator[tuple[str, list[Block]]]:
     above: list[tuple[int, str]] = []
     placed: list[tuple[int, str, Block]] = []
     number = 0
+    path = ""
     bare: Block | None = None  # The heading that nothing but headings has followed yet.
     for block in blocks:
         if block.level:
-            above = [*(one for one in above if one[0] < block.level), (block.level, titled(block.text))]
+            level = abs(block.level)
+            above = [*(one for one in above if one[0] < level), (level, titled(block.text))]
             path = PATH_SEPARATOR.join(title for _, title in above if title)
+            if block.level < 0:
+                number, bare = number + 1, None
+                continue
             if bare is not None and block.level > bare.level:
                 # Those that wait, the last ones, move down with it.
                 first = len(placed)
@@ -123,7 +131,6 @@ def _sections(blocks: Iterable[Block]) -> Iterator[tuple[str, list[Block]]]:
                 number += 1
             bare = block
         else:
-            path = placed[-1][1] if placed else ""
             bare = None
         placed.append((number, path, block))
     for (_, symbol), held in groupby(placed, lambda one: one[:2]):

@@ -1,7 +1,8 @@
 """A process that reads documents for another one: `python -m xtr_assets.core.chunking.document_reader`.
 
-Parsers of HTML, DOCX, PPTX and PDF are written in C or meet files that were made to stop them. What may never happen to
-a build (a hang, a crash, memory without end) happens to this process alone, which its owner then replaces.
+Parsers of HTML, office documents, EPUB and PDF are written in C or meet files that were made to stop them. What may
+never happen to a build (a hang, a crash, memory without end) happens to this process alone, which its owner then
+replaces.
 
 It reads requests from its standard input: a line of JSON `{"number", "suffix", "bytes", "seconds", "memory"}` and so
 many bytes. It answers each with a line of JSON that has its number and either `"blocks": [[first, last, level, text],
@@ -36,6 +37,18 @@ def _pptx(data: bytes) -> list[Block]:
     return pptx_slides(data)
 
 
+def _epub(data: bytes) -> list[Block]:
+    from xtr_assets.core.chunking.epub_chapters import epub_chapters
+
+    return epub_chapters(data)
+
+
+def _odt(data: bytes) -> list[Block]:
+    from xtr_assets.core.chunking.odt_body import odt_blocks
+
+    return odt_blocks(data)
+
+
 def _pdf(data: bytes) -> list[Block]:
     from xtr_assets.core.chunking.pdf_pages import pdf_pages
 
@@ -56,6 +69,8 @@ READERS: dict[str, Callable[[bytes], list[Block]]] = {
     ".docx": _docx,
     ".pptx": _pptx,
     ".pdf": _pdf,
+    ".epub": _epub,
+    ".odt": _odt,
     ".rst": _rst,
 }
 

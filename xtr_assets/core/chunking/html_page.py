@@ -4,7 +4,7 @@ libxml2 2.14 splits a page into tags as HTML5 says, in time linear in its size b
 told to go down to MAX_DEPTH elements; what a page has below that is not cut off: the page is refused.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import replace
 
 from lxml import etree
@@ -22,7 +22,7 @@ def _named(tags: str) -> frozenset[str]:
 
 
 # What holds no text of the page: code, drawings, choices of forms, what stands in for media, and lists of links.
-_SILENT = _named(
+SILENT = _named(
     "script style template noscript svg math iframe select datalist nav object audio video canvas noframes noembed"
 )
 # Tags that go on with the line they stand in; any other one ends a paragraph.
@@ -37,8 +37,9 @@ _LEVELS = {f"h{level}": level for level in range(1, 7)}
 _LAST_LINE = 65535
 
 
-def html_blocks(text: str) -> list[Block]:
-    """The blocks of a page, newlines normalized. Raises DocumentRefused where it is nested too deeply."""
+def html_blocks(text: str, silent: Set[str] = SILENT) -> list[Block]:
+    """The blocks of a page, newlines normalized; the tags in `silent` hold no text of it. Raises DocumentRefused where
+    it is nested too deeply."""
     # libxml2 drops the blanks after </html>: who ends a page there would be given their lines.
     text = text.rstrip(BLANKS)
     parser = etree.HTMLParser(encoding="utf-8", huge_tree=True, no_network=True)
@@ -59,7 +60,7 @@ def html_blocks(text: str) -> list[Block]:
         raise DocumentRefused("unparsable", f"libxml2 gave it up: {'; '.join(fatal.values())}; save it anew")
     if root is None:
         return []
-    reader = _Reader(text.count("\n") + 1)
+    reader = _Reader(text.count("\n") + 1, silent)
     # What stands after </html> libxml2 puts beside it, browsers into its body.
     for top in (root, *(one for one in root.itersiblings() if isinstance(one.tag, str))):
         for event, element in etree.iterwalk(top, events=("start", "end", "comment", "pi")):
@@ -70,7 +71,8 @@ def html_blocks(text: str) -> list[Block]:
 class _Reader:
     """One pass over the elements. `line` is where the parser stands: exact at each tag, counted in between."""
 
-    def __init__(self, lines: int) -> None:
+    def __init__(self, lines: int, silent: Set[str]) -> None:
+        self._unspoken = silent
         self.blocks: list[Block] = []
         self.lines = lines
         self._line = 1
@@ -118,7 +120,7 @@ class _Reader:
             self._ended = None
 
     def _open(self, tag: str) -> None:
-        self._silent += tag in _SILENT
+        self._silent += tag in self._unspoken
         if self._silent:
             return
         if tag in ("td", "th"):
@@ -140,7 +142,7 @@ class _Reader:
 
     def _close(self, tag: str) -> None:
         if self._silent:
-            self._silent -= tag in _SILENT
+            self._silent -= tag in self._unspoken
         elif tag in ("td", "th"):
             self._cells -= 1
             self._pieces.append(" ")

@@ -1,10 +1,11 @@
-"""The package that a Word document or a presentation is: a ZIP archive of parts that refer to each other."""
+"""The package that a Word document, a presentation, a text of OpenDocument or a book is: a ZIP archive of parts that
+refer to each other."""
 
 import io
 import posixpath
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 
 from lxml import etree
 
@@ -45,7 +46,7 @@ def read_package(
 def weigh(data: bytes, document: str, suffix: str) -> None:
     """Refuse what is no package, is encrypted, or unpacks to too much, before a part of it is unpacked. Raises
     DocumentRefused."""
-    if data.startswith(_COMPOUND):
+    if data.startswith(_COMPOUND) and suffix in ("DOCX", "PPTX"):
         old = suffix[:-1].lower()
         detail = f"encrypted, or a .{old} of 1997 under another name; save it as {suffix} without a password"
         raise DocumentRefused("encrypted", detail)
@@ -85,9 +86,17 @@ class Package:
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
 
+    def raw(self, name: str) -> bytes:
+        """A part as it is."""
+        return self._archive.read(name)
+
+    @property
+    def names(self) -> Set[str]:
+        return self._archive.NameToInfo.keys()
+
     def part(self, name: str) -> etree._Element:
         """The root of a part of XML. Raises ValueError for one with a document type."""
-        return parsed(self._archive.read(name))
+        return parsed(self.raw(name))
 
     def related(self, name: str) -> Mapping[str, tuple[str, str]]:
         """By id what a part refers to inside the package: (the last word of its type, the name of the part). The

@@ -1,4 +1,5 @@
-"""Markdown, reStructuredText and plain text into chunks: sections by headings, paragraphs packed up to max_chars.
+"""Markdown, reStructuredText, AsciiDoc, Org, LaTeX and plain text into chunks: sections by headings, paragraphs packed
+up to max_chars.
 
 Ids: a chunk's place is its heading path, which of the sections with this path it lies in, and its part within the
 section. So a change in one section changes no id in another. Plain text has no sections: a paragraph put in at the top
@@ -7,17 +8,20 @@ moves the parts below it.
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from xtr_assets.core.chunking.asciidoc import asciidoc_outline
 from xtr_assets.core.chunking.headings import Heading, Outline, rst_outline
+from xtr_assets.core.chunking.latex import latex_outline
 from xtr_assets.core.chunking.line_spans import Lines, Range, normalize_newlines, pack
 from xtr_assets.core.chunking.markdown import markdown_outline
+from xtr_assets.core.chunking.org import org_outline
 from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.types import Chunk
 
-TextStyle = Literal["markdown", "rst", "plain"]
+TextStyle = Literal["markdown", "rst", "asciidoc", "org", "latex", "plain"]
 PATH_SEPARATOR = " > "
 # Of YAML or TOML front matter in a file that holds nothing else.
 FRONT_SYMBOL = "<front matter>"
@@ -73,10 +77,17 @@ def split_text(text: str, max_chars: int) -> list[str]:
     return [span.text for span in pack(lines, _paragraphs(lines, (1, len(lines)), ()), max_chars)]
 
 
+_OUTLINES: Mapping[TextStyle, Callable[[Lines], Outline]] = {
+    "markdown": markdown_outline,
+    "rst": rst_outline,
+    "asciidoc": asciidoc_outline,
+    "org": org_outline,
+    "latex": latex_outline,
+}
+
+
 def _outline(lines: Lines, style: TextStyle) -> Outline:
-    if style == "markdown":
-        return markdown_outline(lines)
-    return rst_outline(lines) if style == "rst" else Outline(())
+    return Outline(()) if style == "plain" else _OUTLINES[style](lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,28 +1,34 @@
-"""A second reading of HTML, DOCX, PPTX and PDF: HTML by lexbor and by the raw lines, DOCX and PPTX by `zipfile` and
-expat (pptx_evidence.py), PDF by PDFium (pdf_evidence.py). Nothing of what made the rows is called."""
+"""A second reading of HTML, DOCX, ODT, PPTX, EPUB and PDF: HTML by lexbor and by the raw lines, packages by `zipfile`
+and expat (docx_, odt_, pptx_ and epub_evidence.py), PDF by PDFium (pdf_evidence.py). Nothing of what made the rows is
+called."""
 
 import html
 import importlib.util
 import io
 import re
 import zipfile
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import PurePosixPath
 
+from xtr_assets.pipeline.gate.document_letters import LONG_HEADING, headed, headings_in, squeezed
 from xtr_assets.pipeline.gate.docx_evidence import paragraphs_of, whole
-from xtr_assets.pipeline.gate.docx_headings import Paragraph, headings_above
+from xtr_assets.pipeline.gate.epub_evidence import Book, book_of
+from xtr_assets.pipeline.gate.odt_evidence import is_encrypted, odt_paragraphs
 from xtr_assets.pipeline.gate.page_text import headings_of, nests, page_source_of, spoken
+from xtr_assets.pipeline.gate.paragraph_evidence import heading_faults, paragraph_faults
 from xtr_assets.pipeline.gate.pdf_evidence import page_faults, pdf_faults
 from xtr_assets.pipeline.gate.pptx_evidence import slide_faults, slides_of
-from xtr_assets.pipeline.gate.text_evidence import Row, place_id, runs_of
+from xtr_assets.pipeline.gate.text_evidence import Row, place_id
 
 HTML, DOCX, PPTX, PDF = frozenset({".html", ".htm", ".xhtml"}), ".docx", ".pptx", ".pdf"
-SUFFIXES = HTML | {DOCX, PPTX, PDF}
+ODT, EPUB = ".odt", ".epub"
+SUFFIXES = HTML | {DOCX, ODT, PPTX, EPUB, PDF}
 # What reads each kind, in the build or here.
 _MODULES: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(HTML, ("lxml", "selectolax")), DOCX: ("lxml",), PPTX: ("lxml",), PDF: ("pypdf", "pypdfium2"),
+    **dict.fromkeys(HTML, ("lxml", "selectolax")), **dict.fromkeys((DOCX, ODT, PPTX, EPUB), ("lxml",)),
+    PDF: ("pypdf", "pypdfium2"),
 }  # fmt: skip
 # Pages of PDF that are read again in one check, and of one file: 3 to 45 ms each; one of each file is, whatever their
 # number. Of the others ids, columns and numbers are compared.
@@ -30,21 +36,12 @@ PDF_PAGES, PAGES_OF_FILE = 400, 100
 # Sections of one line that are tried at a place, in all: a page of a megabyte on one line has some hundred.
 PROBES = 1_000_000
 _TAG, _ENTITY = re.compile(r"<[^<>]*>"), re.compile(r"&#?\w+;?")
-# Each reader has its own idea of what a control character is; white space goes anyway.
-_CONTROLS = dict.fromkeys([*range(9), *range(14, 28), *range(127, 133), *range(134, 160)])
-# A longer heading is cut where it names a section.
-_LONG_HEADING = 150
 
 
 def kind_of(path: str) -> str:
     """The suffix of a document that this module judges; "" for other files."""
     suffix = PurePosixPath(path).suffix.lower()
     return suffix if suffix in SUFFIXES else ""
-
-
-def squeezed(text: str) -> str:
-    """A text without white space and without what a chunk cannot hold."""
-    return "".join(text.translate(_CONTROLS).encode("utf-8", "ignore").decode().split())
 
 
 def document_faults(path: str, data: bytes, rows: Sequence[Row], pages: int) -> Iterator[str]:
@@ -58,14 +55,17 @@ def document_faults(path: str, data: bytes, rows: Sequence[Row], pages: int) -> 
         yield from slide_faults(path, data, rows)
         return
     sections = _sections(path, rows)
+    if suffix == EPUB:
+        yield from _epub_faults(data, sections)
+        return
     yield from _section_faults(sections)
-    if suffix == DOCX:
-        paragraphs = paragraphs_of(data)
+    if suffix in (DOCX, ODT):
+        paragraphs = paragraphs_of(data) if suffix == DOCX else odt_paragraphs(data)
         if paragraphs is None:
             yield "it has rows, and is no document"
         else:
-            yield from _docx_faults([one.text for one in paragraphs], rows)
-            yield from _heading_faults(paragraphs, sections)
+            yield from paragraph_faults([one.text for one in paragraphs], rows, sections)
+            yield from heading_faults(paragraphs, sections)
     else:
         yield from _html_faults(data, sections)
 
@@ -82,6 +82,11 @@ def refusal_faults(path: str, data: bytes, reasons: set[str]) -> Iterator[str]:
     suffix = kind_of(path)
     if "unparsable" in reasons and suffix == DOCX and paragraphs_of(data) and whole(data):
         yield "it is in quarantine and can be read"
+    if "unparsable" in reasons and suffix == ODT and odt_paragraphs(data):
+        yield "it is in quarantine and can be read"
+    book = book_of(data, squeezed) if suffix == EPUB and reasons & {"unparsable", "no-text"} else None
+    if book is not None and book.exact and book.said:
+        yield "it is in quarantine and can be read"
     slides = slides_of(data) if suffix == PPTX and reasons & {"unparsable", "no-text"} else None
     if slides and ("no-text" in reasons or whole(data)) and any(squeezed(slide.text) for slide in slides):
         yield "it is in quarantine and can be read"
@@ -89,8 +94,14 @@ def refusal_faults(path: str, data: bytes, reasons: set[str]) -> Iterator[str]:
         yield "it is in quarantine and can be read"
     if "unparsable" in reasons and suffix in HTML:
         yield "it is in quarantine, and any text is HTML"
-    if "encrypted" in reasons and (b"/Encrypt" not in data if suffix == PDF else zipfile.is_zipfile(io.BytesIO(data))):
+    if "encrypted" in reasons and not _may_be_encrypted(suffix, data):
         yield "it is in quarantine as encrypted, and is not"
+
+
+def _may_be_encrypted(suffix: str, data: bytes) -> bool:
+    if suffix == PDF:
+        return b"/Encrypt" in data
+    return is_encrypted(data) if suffix in (ODT, EPUB) else not zipfile.is_zipfile(io.BytesIO(data))
 
 
 def _sections(path: str, rows: Sequence[Row]) -> dict[tuple[str, int], list[Row]]:
@@ -110,8 +121,9 @@ def _sections(path: str, rows: Sequence[Row]) -> dict[tuple[str, int], list[Row]
     return found
 
 
-def _section_faults(sections: Mapping[tuple[str, int], Sequence[Row]]) -> Iterator[str]:
-    """Kinds, titles, metadata and ids of chunks under headings; parts of each section count up."""
+def _section_faults(sections: Mapping[tuple[str, int], Sequence[Row]], unsaid: Set[str] = frozenset()) -> Iterator[str]:
+    """Kinds, titles, metadata and ids of chunks under headings; parts of each section count up. `unsaid` are names that
+    need not stand in a text."""
     numbers: dict[str, list[int]] = defaultdict(list)
     for (symbol, occurrence), held in sections.items():
         numbers[symbol].append(occurrence)
@@ -123,15 +135,12 @@ def _section_faults(sections: Mapping[tuple[str, int], Sequence[Row]]) -> Iterat
                 yield f"{where}: chunk_id {row['chunk_id']} is another place's"
         if [row["part"] for row in held] != list(range(len(held))):
             yield f"parts {[row['part'] for row in held]} of {symbol!r} do not count up"
-        if symbol and _headings(symbol)[-1] not in "".join(squeezed(row["text"]) for row in held):
+        named = headings_in(symbol)[-1] if symbol else ""
+        if named not in unsaid and named not in "".join(squeezed(row["text"]) for row in held):
             yield f"the heading {symbol!r} does not stand in its section"
     for symbol, found in numbers.items():
         if sorted(found) != list(range(len(found))):
             yield f"sections {sorted(found)} of {symbol!r} do not count up"
-
-
-def _headings(symbol: str) -> list[str]:
-    return [squeezed(heading) for heading in symbol.split(" > ") if heading]
 
 
 def _html_faults(data: bytes, sections: Mapping[tuple[str, int], Sequence[Row]]) -> Iterator[str]:
@@ -163,11 +172,11 @@ def _html_faults(data: bytes, sections: Mapping[tuple[str, int], Sequence[Row]])
 
 def _unnamed(headings: Sequence[str], sections: Mapping[tuple[str, int], Sequence[Row]]) -> Iterator[str]:
     """Headings of a page that name no section: whatever stands below them is said to be of another one."""
-    named = {name for symbol, _ in sections for name in _headings(symbol)}
+    named = {name for symbol, _ in sections for name in headings_in(symbol)}
     for heading in headings:
         # Headings are parted by " > ", which may stand in one; a long one is cut.
         text = squeezed(heading)
-        if text and ">" not in text and len(heading) <= _LONG_HEADING and text not in named:
+        if text and ">" not in text and len(heading) <= LONG_HEADING and text not in named:
             yield f"no section is named by the heading {heading.strip()!r}"
 
 
@@ -200,12 +209,15 @@ def _in_order(letters: str, among: str) -> bool:
     return True
 
 
-def _order_faults(said: str, sections: Mapping[tuple[str, int], Sequence[Row]]) -> Iterator[str]:
+def _order_faults(
+    said: str, sections: Mapping[tuple[str, int], Sequence[Row]], book: Book | None = None
+) -> Iterator[str]:
     """Whether the sections, in order of lines, are the page from end to end, each under headings that stand above.
 
     Sections that begin on one line may come in any order there; of those that say the same it is the one whose headings
     stand nearest above, and the order of their occurrence.
     """
+    one: Sequence[Row]
     by_line: dict[int, dict[str, list[Sequence[Row]]]] = defaultdict(lambda: defaultdict(list))
     for _, held in sorted(sections.items(), key=lambda one: one[0][1]):
         by_line[held[0]["start_line"]]["".join(squeezed(row["text"]) for row in held)].append(held)
@@ -223,70 +235,50 @@ def _order_faults(said: str, sections: Mapping[tuple[str, int], Sequence[Row]]) 
             probes += len(waiting[text])
             end = at + len(text)
             one = max(waiting[text], key=lambda held: _last_above(held[0], said, end))
+            if book is not None:
+                names = book.names_at(end)
+                one = next((held for held in waiting[text] if not any(_misnamed(held[-1], names))), one)
             waiting[text].remove(one)
             for row in one:
-                at += len(squeezed(row["text"]))
-                yield from _headed(row, said, at)
+                start, at = at, at + len(squeezed(row["text"]))
+                yield from () if book is None else _chaptered(row, book, start, at)
+            if book is None:
+                yield from headed(one[-1], said, at)
+            elif book.sure:
+                yield from _misnamed(one[-1], book.names_at(at))
             if not waiting[text]:
                 del waiting[text]
 
 
+def _epub_faults(data: bytes, sections: Mapping[tuple[str, int], Sequence[Row]]) -> Iterator[str]:
+    """Whether the rows are the letters of a book, in its order and its chapters, each under its headings."""
+    book = book_of(data, squeezed)
+    if book is None:
+        yield "it has rows, and is no book"
+        return
+    yield from _section_faults(sections, {squeezed(mark.text) for mark in book.marks if not mark.spoken})
+    if not book.exact:
+        return
+    held = "".join(squeezed(row["text"]) for rows in sections.values() for row in rows)
+    if Counter(held) != Counter(book.said):
+        yield f"the rows say {len(held)} letters, the book {len(book.said)} or others"
+        return
+    yield from _order_faults(book.said, sections, book)
+
+
+def _chaptered(row: Row, book: Book, start: int, end: int) -> Iterator[str]:
+    """Whether a row of these letters has the numbers of their chapters. One that was cut has those of its paragraph."""
+    first, last = bisect_right(book.ends, start) + 1, bisect_left(book.ends, end) + 1
+    if (row["start_line"], row["end_line"]) != (first, last):
+        yield f"{row['symbol']!r} part {row['part']} is in chapters {first} to {last}, and not where it says"
+
+
+def _misnamed(row: Row, names: Sequence[str]) -> Iterator[str]:
+    true, said = (squeezed(" ".join(one)).replace(">", "") for one in (names, [row["symbol"]]))
+    if true != said and all(len(one) <= LONG_HEADING for one in names):
+        yield f"{row['symbol']!r} stands under {' > '.join(names)!r}"
+
+
 def _last_above(row: Row, said: str, end: int) -> list[int]:
     """Where the headings of a row stand last, from the one above its own up; -1 for one that does not."""
-    return [said.rfind(heading, 0, end) for heading in reversed(_headings(row["symbol"])[:-1])]
-
-
-def _headed(row: Row, said: str, end: int) -> Iterator[str]:
-    """Whether the headings of a row stand at or above its end, in their order."""
-    if any(len(heading) > _LONG_HEADING for heading in row["symbol"].split(" > ")):
-        return  # Longer than a chunk may be: its parts end within it, or before it.
-    at = 0
-    for heading in _headings(row["symbol"]):
-        at = said.find(heading, at, end)
-        if at < 0:
-            yield f"no heading {row['symbol']!r} stands at or above place {row['end_line']}"
-            return
-        at += len(heading)
-
-
-def _docx_faults(paragraphs: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
-    """Whether each paragraph lies in just one place, and the rows of a place say what its paragraphs say."""
-    texts = ["", *(squeezed(text) for text in paragraphs)]
-    places: dict[tuple[int, int], list[Row]] = defaultdict(list)
-    for row in rows:
-        places[row["start_line"], row["end_line"]].append(row)
-    reached = 0
-    for (start, end), held in sorted(places.items()):
-        if not reached < start <= end < len(texts):
-            yield f"paragraphs {start} to {end} after {reached}, of a document of {len(paragraphs)}"
-            continue
-        if any(texts[reached + 1 : start]):
-            yield f"a paragraph between {reached} and {start} has no row"
-        pieces = "".join(squeezed(row["text"]) for row in sorted(held, key=lambda row: int(row["part"])))
-        if pieces != "".join(texts[start : end + 1]):
-            yield f"the text at paragraphs {start} to {end} is not theirs"
-        reached = end
-    if any(texts[reached + 1 :]):
-        yield f"a paragraph below {reached} has no row"
-    if any(len({row["symbol"] for row in run}) > 1 for run in runs_of(rows)):
-        yield "parts of one section have several symbols"
-    whole, ends = "".join(texts), list(accumulate(len(text) for text in texts))
-    for row in rows:
-        if row["end_line"] < len(texts):
-            yield from _headed(row, whole, ends[row["end_line"]])
-
-
-def _heading_faults(
-    paragraphs: Sequence[Paragraph], sections: Mapping[tuple[str, int], Sequence[Row]]
-) -> Iterator[str]:
-    """Whether each section ends under the headings that it is named by, and none between. A heading without a text of
-    its own stands in the section of the one below it, so that the last row tells."""
-    above = headings_above(paragraphs)
-    for (symbol, _), held in sections.items():
-        end = max(row["end_line"] for row in held)
-        if not 1 <= end <= len(above) or any(len(one) > _LONG_HEADING for one in above[end - 1]):
-            continue
-        # " > " parts headings, and may stand in one.
-        true, said = (squeezed(" ".join(one)).replace(">", "") for one in (above[end - 1], [symbol]))
-        if true != said:
-            yield f"paragraph {end} stands under {' > '.join(above[end - 1])!r}, its section is called {symbol!r}"
+    return [said.rfind(heading, 0, end) for heading in reversed(headings_in(row["symbol"])[:-1])]

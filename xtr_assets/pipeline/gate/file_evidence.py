@@ -19,6 +19,7 @@ from xtr_assets.pipeline.gate import (
     document_evidence,
     folder_evidence,
     heading_order,
+    markup_order,
     notebook_evidence,
     python_evidence,
     record_evidence,
@@ -160,6 +161,8 @@ class FileEvidence:
             if quarantined and not rows:
                 yield from code_evidence.refusal_faults(path, text, quarantined, reasons)
                 return
+        if kind == "text" and text is not None and text_evidence.is_armor(path, text):
+            text = None
         if text is None or quarantined:
             yield from self._refused(text, kind, rows, quarantined)
             return
@@ -170,6 +173,7 @@ class FileEvidence:
             yield from text_evidence.section_faults(path, lines, rows)
             if path.lower().endswith(text_evidence.MARKDOWN):
                 yield from heading_order.order_faults(lines, text_evidence.runs_of(rows))
+            yield from markup_order.markup_faults(path, lines, text_evidence.runs_of(rows))
         elif kind == "code":
             yield from code_evidence.code_faults(path, lines, rows)
             self.named.count(path, lines, rows)

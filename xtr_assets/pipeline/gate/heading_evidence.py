@@ -6,8 +6,10 @@ has to be in the path, in order; what tells a renderer (where a link goes, a tag
 
 import html
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from itertools import islice
 
 _SEPARATOR = " > "
@@ -29,7 +31,7 @@ _PLAIN_ATX = re.compile(r"#{1,6} [A-Za-z][A-Za-z ]*")
 _PLAIN_TITLE = re.compile(r"[A-Za-z][A-Za-z ]*[A-Za-z]")
 
 
-class _Sight(Enum):
+class Sight(Enum):
     """Whether a reader sees a letter: in some places that depends on more than its line."""
 
     SEEN = 0
@@ -63,13 +65,23 @@ _STRONG = re.compile(r"(?:[^*`\\<\[]*\s)?\*\*\w+\*\*(?:\s[^*`\\<\[]*)?")
 _RST_CODE = re.compile(r"(?<!\S)(?::[\w:]+:)?(`{1,2})(?=\S)[^`\\]*[^`\\\s]\1(?!\S)")
 
 
-def leading_headings(lines: Sequence[str], rst: bool) -> Iterator[str]:
-    """The headings that a section begins with, raw: those without a text of their own, and its own."""
-    return (raw for _, raw in leading_places(lines, rst))
+@dataclass(frozen=True, slots=True)
+class Markup:
+    """How headings are written.
+
+    leading : of the lines of a section (the place of its first line, the heading, raw) of each heading that it begins
+    with: those without a text of their own, and its own. letters : (place, letter, sight) of a raw heading. marked :
+    whether marks that no reader sees were left in the last name of a path, which a raw heading spells. fold : what of
+    the letters of a path is compared.
+    """
+
+    leading: Callable[[Sequence[str]], Iterator[tuple[int, str]]]
+    letters: Callable[[str], Iterator[tuple[int, str, Sight]]]
+    marked: Callable[[str, str], bool]
+    fold: Callable[[str], str] = str
 
 
-def leading_places(lines: Sequence[str], rst: bool) -> Iterator[tuple[int, str]]:
-    """(the place of its first line, the heading) of each of these."""
+def _leading(rst: bool, lines: Sequence[str]) -> Iterator[tuple[int, str]]:
     at = 0
     while at < len(lines):
         blank = not lines[at].strip()
@@ -139,13 +151,14 @@ def _rst_heading(lines: Sequence[str], at: int) -> tuple[str, int] | None:
 class Paths:
     """The heading paths of a file, as its sections come."""
 
-    def __init__(self, rst: bool = False) -> None:
-        self._rst = rst
+    def __init__(self, markup: Markup) -> None:
+        self._markup = markup
         self._known: set[int] = set()
 
     def spelled(self, path: str, headings: Iterable[str], *, optional: bool = False) -> bool:
         """Whether a path is what was known before and these raw headings behind it, from the first on, up to any of
         them; `optional` ones may be passed over."""
+        path = self._markup.fold(path)
         ends = [found.start() for found in re.finditer(f"(?={_SEPARATOR})", path)] + [len(path)]
         letters = [one for one in path if one.isalnum()]
         counted = [sum(map(str.isalnum, path[a:b])) for a, b in zip([0, *ends], ends, strict=False)]
@@ -157,9 +170,9 @@ class Paths:
         done, places = 1 << len(letters), _places(letters)
         found = optional and bool(reached & done) and (not path or hash(path) in self._known)
         for raw in headings:
-            passed = _followed(reached, raw, places, borders, self._rst)
+            passed = _followed(reached, raw, places, borders, self._markup)
             reached = reached | passed if optional else passed
-            if passed & done and not _marked(path, raw, self._rst):
+            if passed & done and not self._markup.marked(path, raw):
                 found = True
                 break
         if found:
@@ -198,29 +211,29 @@ def _places(letters: Sequence[str]) -> dict[str, int]:
     return places
 
 
-def _followed(reached: int, raw: str, places: dict[str, int], borders: Sequence[int], rst: bool) -> int:
+def _followed(reached: int, raw: str, places: dict[str, int], borders: Sequence[int], markup: Markup) -> int:
     """The ends of what these letters of a path spell, from each of its `reached` places (bits) on."""
     cut = 0
     ends = sum(1 << border for border in set(borders))
-    for at, letter, sight in _letters(raw[:MOST_FOLLOWED], rst):
+    for at, letter, sight in markup.letters(raw[:MOST_FOLLOWED]):
         if at > CUT_FROM // 4 and len(raw) > CUT_FROM:
             cut |= reached & ends
-        if sight is _Sight.HIDDEN:
+        if sight is Sight.HIDDEN:
             continue
         moved = (reached & places.get(letter, 0)) << 1
-        reached = moved if sight is _Sight.SEEN else reached | moved
+        reached = moved if sight is Sight.SEEN else reached | moved
     return reached | cut
 
 
-def _letters(raw: str, rst: bool) -> Iterator[tuple[int, str, _Sight]]:
+def _letters(rst: bool, raw: str) -> Iterator[tuple[int, str, Sight]]:
     """(place, letter) of the letters and digits of a heading, and whether a reader sees them."""
-    sights = [_Sight.SEEN] * len(raw)
+    sights = [Sight.SEEN] * len(raw)
     for found in (one for form in (_RST if rst else _MARKDOWN) for one in form.finditer(raw)):
-        sights[found.start() : found.end()] = [_Sight.PERHAPS] * (found.end() - found.start())
+        sights[found.start() : found.end()] = [Sight.PERHAPS] * (found.end() - found.start())
     if not rst and not re.search(r"[`\\]", raw):
         for other, hidden in (("<", _LINK), ("[", _TAG)):
             for found in hidden.finditer(raw) if other not in raw else ():
-                sights[found.start(1) : found.end(1)] = [_Sight.HIDDEN] * (found.end(1) - found.start(1))
+                sights[found.start(1) : found.end(1)] = [Sight.HIDDEN] * (found.end(1) - found.start(1))
     entities = {} if rst else {found.start(): found for found in _ENTITY.finditer(raw)}
     at = 0
     while at < len(raw):
@@ -228,7 +241,7 @@ def _letters(raw: str, rst: bool) -> Iterator[tuple[int, str, _Sight]]:
         if entity is not None:
             stands = html.unescape(entity.group())
             # In a code span it stands as it is written.
-            yield from ((at, one, _Sight.PERHAPS) for one in (*stands, *entity.group()) if one.isalnum())
+            yield from ((at, one, Sight.PERHAPS) for one in (*stands, *entity.group()) if one.isalnum())
             at = entity.end()
             continue
         if raw[at].isalnum():
@@ -236,10 +249,14 @@ def _letters(raw: str, rst: bool) -> Iterator[tuple[int, str, _Sight]]:
         at += 1
 
 
-def _marked(path: str, raw: str, rst: bool) -> bool:
+def _marked(rst: bool, path: str, raw: str) -> bool:
     """Whether marks that no reader sees were left in a path's last heading."""
     last = path.rpartition(_SEPARATOR)[2]
     if rst:
         return "`" in last and "`" in raw and not re.search(r"[`\\*|]", _RST_CODE.sub("", raw))
     code = "`" in last and "``" not in raw and _CODE.fullmatch(raw)
     return bool(code or ("**" in last and _STRONG.fullmatch(raw)))
+
+
+MARKDOWN = Markup(partial(_leading, False), partial(_letters, False), partial(_marked, False))
+RST = Markup(partial(_leading, True), partial(_letters, True), partial(_marked, True))

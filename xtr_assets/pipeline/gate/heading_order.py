@@ -12,9 +12,9 @@ from xtr_assets.pipeline.gate.heading_evidence import (
     BLANKS,
     CLOSES,
     CUT_FROM,
+    MARKDOWN,
     begins_at,
     is_plain_heading,
-    leading_places,
     readings,
 )
 from xtr_assets.pipeline.gate.text_evidence import Row
@@ -142,21 +142,33 @@ def order_faults(lines: Sequence[str], runs: Sequence[Sequence[Row]]) -> Iterato
     runs : the parts of each section, in order of lines.
     """
     read = _Reading(lines)
-    leading: dict[int, tuple[Sequence[Row], bool]] = {}
+    leading: Leading = {}
     for run in runs:
         last = int(run[-1]["end_line"])
         for start in readings(lines, begins_at(lines, int(run[0]["start_line"])), last)[::-1]:
-            places = list(leading_places(lines[start - 1 : last], rst=False))
+            places = list(MARKDOWN.leading(lines[start - 1 : last]))
             leading |= {start + at: (run, number == len(places)) for number, (at, _) in enumerate(places, 1)}
-    inner = [one.number for one in read.headings if one.words is not None and one.number not in leading]
+    yield from named_faults(read.headings, read.until, leading)
+
+
+# By the line of each heading that a section begins with: the section, and whether the heading is its own.
+Leading = dict[int, tuple[Sequence[Row], bool]]
+
+
+def named_faults(headings: Sequence[Line], until: int, leading: Leading) -> Iterator[str]:
+    """Whether each heading of plain words begins a section, which is named by those that it stands under.
+
+    until : the last line up to which there surely are no others.
+    """
+    inner = [one.number for one in headings if one.words is not None and one.number not in leading]
     if inner:
         yield f"{len(inner)} headings begin no section, the first in line {inner[0]}"
     above: list[Line] = []
-    for one in read.headings:
+    for one in headings:
         above = [*(other for other in above if other.level < one.level), one]
         run, own = leading.get(one.number, ((), False))
         names = [other.words for other in above]
-        if not own or one.number > read.until or None in names:
+        if not own or one.number > until or None in names:
             continue
         named = [name for name in names if name]
         path = _SEPARATOR.join(named)

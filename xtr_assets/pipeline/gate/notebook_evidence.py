@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from xtr_assets.pipeline.gate.heading_evidence import Paths, every_heading
+from xtr_assets.pipeline.gate.heading_evidence import MARKDOWN, Paths, every_heading
 from xtr_assets.pipeline.gate.text_evidence import Row, lines_of, part_faults, place_id, text_of
 
 
@@ -32,7 +32,7 @@ def notebook_faults(path: str, cells: Sequence[str], rows: Sequence[Row], max_ch
         if row["start_line"] != row["end_line"] or not 1 <= row["start_line"] <= len(cells):
             yield f"cells {row['start_line']} to {row['end_line']} of a notebook of {len(cells)}"
     seen: Counter[str] = Counter()
-    paths = Paths()
+    paths = Paths(MARKDOWN)
     # Headings of the last cell that was not blank: those that it does not begin with stand above the next one.
     above: list[str] = []
     for number, text in enumerate(cells, 1):

@@ -24,7 +24,8 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
     ),
     "text": (
         *(".md", ".markdown", ".mdx", ".qmd", ".rmd", ".txt", ".rst", ".ipynb"),
-        *(".html", ".htm", ".xhtml", ".docx", ".pptx", ".pdf"),
+        *(".adoc", ".asciidoc", ".asc", ".org", ".tex", ".latex"),
+        *(".html", ".htm", ".xhtml", ".docx", ".odt", ".pptx", ".epub", ".pdf"),
     ),
     "config": (
         *(".yml", ".yaml", ".toml", ".ini", ".cfg", ".conf", ".properties", ".dockerfile", ".mk", ".cmake", ".gradle"),

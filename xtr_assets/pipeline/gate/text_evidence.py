@@ -10,21 +10,23 @@ from itertools import islice, pairwise
 from pathlib import PurePosixPath
 from typing import Any
 
+from xtr_assets.pipeline.gate import heading_evidence
 from xtr_assets.pipeline.gate.heading_evidence import (
+    CLOSES,
     Paths,
     begins_at,
     is_plain_heading,
-    leading_headings,
     plain_titles,
     readings,
 )
+from xtr_assets.pipeline.gate.markup_evidence import ASCIIDOC, LATEX, ORG, markup_of
 from xtr_assets.pipeline.gate.page_title import is_plain_front, page_faults
 
 # A row of a file: the chunk columns by name, lines as they are served.
 Row = Mapping[str, Any]
 
 MARKDOWN = (".md", ".markdown", ".mdx", ".qmd", ".rmd")
-_SECTIONED = frozenset({*MARKDOWN, ".rst"})
+_SECTIONED = frozenset({*MARKDOWN, ".rst", *ASCIIDOC, *ORG, *LATEX})
 _FRONT = "<front matter>"
 # Chunks that a text of n times the longest one is cut into, for each of n + 1: parts of about half are common, and what
 # a chunk must not tear apart makes smaller ones.
@@ -53,6 +55,11 @@ def is_of_hosts(encoding: str) -> bool:
         return codecs.lookup(encoding).name in ("punycode", "idna")
     except (LookupError, ValueError):
         return False
+
+
+def is_armor(path: str, text: str) -> bool:
+    """Whether a file is a key or a signature of PGP, and no AsciiDoc."""
+    return path.lower().endswith(".asc") and text[:15] == "-----BEGIN PGP "
 
 
 def lines_of(text: str) -> list[str]:
@@ -171,8 +178,12 @@ def section_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iter
     """Symbols, titles, kinds and ids of a document: headings that stand in it, in the order in which they come."""
     sections = PurePosixPath(path).suffix.lower() in _SECTIONED
     rst = path.lower().endswith(".rst")
-    markdown = sections and not rst
-    paths = Paths(rst)
+    known = markup_of(path)
+    markdown = sections and not rst and known is None
+    markup = known or (heading_evidence.RST if rst else heading_evidence.MARKDOWN)
+    # What the document is called may stand above: page_title.py and markup_order.py look at that.
+    paged = markdown or known is not None
+    paths = Paths(markup)
     seen: Counter[str] = Counter()
     runs = runs_of(rows)
     yield from part_faults(runs)
@@ -183,20 +194,25 @@ def section_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iter
         occurrence = seen[symbol]
         seen[symbol] += 1
         start, last = run[0]["start_line"], run[-1]["end_line"]
-        starts = readings(lines, begins_at(lines, start), last) if markdown else [start]
+        starts = [start]
+        if markdown or (known and start == 1):
+            starts = readings(lines, begins_at(lines, start) if markdown else start, last)
         own = lines[starts[0] - 1 : last] if len(starts) == 1 or is_plain_front(lines) else []
         opening = next((line for line in own if line.strip()), "")
         if symbol and not sections:
             yield f"no heading {symbol!r} stands in the file"
         elif symbol == _FRONT:
-            if run[0]["start_line"] != 1 or lines[0].rstrip() not in ("---", "+++"):
+            settings = path.lower().endswith(ORG) and opening.lstrip().startswith(("#", ":"))
+            if not settings and (start != 1 or lines[0].rstrip() not in CLOSES):
                 yield f"front matter at line {run[0]['start_line']}, which opens with none"
             elif len(runs) > 1:
                 yield "front matter by itself, though something stands below it"
         elif (
             sections
             and symbol
-            and not any(paths.spelled(symbol, leading_headings(lines[at - 1 : last], rst)) for at in starts)
+            and not any(
+                paths.spelled(symbol, (raw for _, raw in markup.leading(lines[at - 1 : last]))) for at in starts
+            )
         ):
             yield f"the heading {symbol!r} does not stand in lines {run[0]['start_line']} to {run[-1]['end_line']}"
         elif markdown and not symbol and is_plain_heading(opening):
@@ -205,7 +221,7 @@ def section_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iter
             where = f"{symbol!r} part {row['part']}"
             if row["kind"] != ("section" if sections else "text"):
                 yield f"{where}: its kind is {row['kind']!r}"
-            if row["title"] != ("" if symbol == _FRONT else symbol) and not (markdown and symbol != _FRONT):
+            if row["title"] != ("" if symbol == _FRONT else symbol) and not (paged and symbol != _FRONT):
                 yield f"{where}: its title is {row['title']!r}"
             if row["metadata"] != "{}":
                 yield f"{where}: metadata {row['metadata']}"
