@@ -145,16 +145,16 @@ def test_an_emptied_source_is_refused_until_somebody_accepts_it_with_who_and_why
 def test_build_and_status_tell_what_was_left_out_before_anything_is_published(project: Path, change: Command) -> None:
     shutil.rmtree(project / "warehouse")
     (project / "guide" / "away.md").symlink_to("nowhere.md")
-    (project / "guide" / "manual.odt").write_text("x")
+    (project / "guide" / "manual.rtf").write_text("x")
     (project / "xtr.yaml").write_text((project / "xtr.yaml").read_text().replace("{queries: 20}", "{dense: 1.01}"))
     built = change("build")
     assert built.exit_code == 1 and "refused" in built.output
     assert "stale: 1 file could not be read" in built.output and "away.md" in built.output
-    assert "skipped: no source reads 1 .odt" in built.output
+    assert "skipped: no source reads 1 .rtf" in built.output
     document = json.loads(change("status", "--json").stdout)
     assert document["generation"] is None
     assert [entry["path"] for entry in document["quarantine"]] == ["broken.py"]
-    assert [entry["path"] for entry in document["stale"]] == ["away.md"] and document["skipped"] == {".odt": 1}
+    assert [entry["path"] for entry in document["stale"]] == ["away.md"] and document["skipped"] == {".rtf": 1}
     shown = change("status").output
     assert "broken.py" in shown and "away.md" in shown and "1 .odt" in shown
 
