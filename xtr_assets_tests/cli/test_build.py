@@ -156,7 +156,7 @@ def test_build_and_status_tell_what_was_left_out_before_anything_is_published(pr
     assert [entry["path"] for entry in document["quarantine"]] == ["broken.py"]
     assert [entry["path"] for entry in document["stale"]] == ["away.md"] and document["skipped"] == {".rtf": 1}
     shown = change("status").output
-    assert "broken.py" in shown and "away.md" in shown and "1 .odt" in shown
+    assert "broken.py" in shown and "away.md" in shown and "1 .rtf" in shown
 
 
 def test_a_build_that_followed_a_refusal_says_so(capsys: pytest.CaptureFixture[str]) -> None:
