@@ -22,6 +22,7 @@ from xtr_assets.pipeline.gate import (
     python_evidence,
     record_evidence,
     text_evidence,
+    workbook_evidence,
 )
 from xtr_assets.pipeline.gate.asset_evidence import AssetValues
 from xtr_assets.pipeline.gate.folder_evidence import Folder, Held
@@ -131,6 +132,9 @@ class FileEvidence:
         if kind == "own":
             yield from own_faults(file, rows, quarantined)
             return
+        if kind == "records" and path.lower().endswith(workbook_evidence.SUFFIX):
+            yield from self._workbook(place, file, rows, source)
+            return
         if kind == "records":
             listed = self.listed[source.name]
             held = listed.records if isinstance(listed, AssetValues) else file
@@ -178,6 +182,16 @@ class FileEvidence:
                 yield "it has rows, and Python does not parse it"
             else:
                 yield from python_evidence.symbol_faults(path, tree, lines, rows)
+
+    def _workbook(self, place: Place, file: Path, rows: Sequence[Row], source: SourceConfig) -> Iterator[str]:
+        _, path = place
+        self.documents += 1
+        yield from document_evidence.want_faults(path, self._reasons.get(place, set()))
+        quarantined = self._quarantine.get(place, set())
+        try:
+            yield from self.reader.workbook_faults(path, file.read_bytes(), rows, quarantined, source)
+        except Unread as error:
+            self.unread.append(f"{source.name}/{path}: {error}")
 
     def _document(self, place: Place, data: bytes, rows: Sequence[Row]) -> Iterator[str]:
         if reasons := self._reasons.get(place):

@@ -21,7 +21,7 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
         *(".md", ".markdown", ".mdx", ".qmd", ".rmd", ".txt", ".rst", ".ipynb"),
         *(".html", ".htm", ".xhtml", ".docx", ".pptx", ".pdf"),
     ),
-    "records": (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".pq"),
+    "records": (".jsonl", ".ndjson", ".csv", ".tsv", ".xlsx", ".parquet", ".pq"),
 }
 SUFFIXES["mixed"] = (*SUFFIXES["python"], *SUFFIXES["code"], *SUFFIXES["text"])
 # The largest file of each kind that is read where no setting says another.
