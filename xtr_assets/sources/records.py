@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Any, ClassVar
 
 from xtr_assets.config import SourceConfig
@@ -49,9 +50,13 @@ class Records(FileSource):
             "metadata": list(config.metadata),
             "numbers": sorted(config.numbers),
             # What was refused for want of a library comes up when it is there; another release of it reads the same.
-            "workbooks": reads_workbooks(),
+            **({"workbooks": reads_workbooks()} if self._may_hold_workbooks() else {}),
             "records": RECORDS_VERSION,
         }
+
+    def _may_hold_workbooks(self) -> bool:
+        """Unless it is one file of another suffix."""
+        return PurePath(str(self.config.path)).suffix.lower() not in set(self.suffixes) - {WORKBOOK}
 
     def read_file(self, path: str, file: SourceFile) -> Iterator[Chunk | Quarantined]:
         # Ids as the chunk_ids they make: 8 bytes of content each, so that millions fit in memory.

@@ -68,6 +68,28 @@ def test_a_sheet_gives_one_chunk_a_record(tmp_path: Path, opened: Opener) -> Non
     assert faults(source, file, items[1:]) == ["1 records have no row, the first in line 4"]
 
 
+def test_rows_of_one_of_two_sheets_are_found(tmp_path: Path, opened: Opener) -> None:
+    file, source = write(tmp_path, "a.xlsx", workbook({"A": ROWS})), opened("records", **FIELDS)
+    items = list(source.read("a.xlsx"))
+    assert not faults(source, file, items)
+    file.write_bytes(workbook({"A": ROWS, "B": ROWS}))
+    assert faults(source, file, items) == ["2 of its sheets have the columns, and it has rows"]
+    file.write_bytes(workbook({"A": ROWS[:2]}))
+    assert faults(source, file, items) == ["none of its sheets has the columns, and it has rows"]
+
+
+def test_a_date_names_no_column_and_a_year_does(tmp_path: Path, opened: Opener) -> None:
+    sheets: dict[str, Rows] = {
+        "A": [["_id", "text", 2024, date(2024, 5, 1)], [1, "a", 7, 8]],
+        "B": [[date(2024, 5, 1)]],
+    }
+    file = write(tmp_path, "a.xlsx", workbook(sheets))
+    source = opened("records", metadata=("2024",))
+    found = chunks(source, "a.xlsx")
+    assert [one.metadata for one in found] == ['{"2024":7}']
+    assert not faults(source, file, [*found])
+
+
 @pytest.mark.parametrize(
     ("sheets", "detail"),
     [
@@ -114,3 +136,13 @@ def test_a_library_that_is_missing_is_told_with_its_command(
         ".xlsx files need lxml and python-calamine: pip install 'xtr-assets[documents]'",
     )
     assert source.fingerprint() != before
+
+
+def test_a_source_that_holds_no_workbook_is_not_read_anew_for_their_library(
+    tmp_path: Path, opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [tmp_path, tmp_path / "a.xlsx", tmp_path / "a.csv", tmp_path / "a.jsonl"]
+    before = [opened("records", path=path).fingerprint() for path in paths]
+    monkeypatch.setattr(document_worker, "_version", lambda name: "")
+    after = [opened("records", path=path).fingerprint() for path in paths]
+    assert [one != other for one, other in zip(before, after, strict=True)] == [True, True, False, False]

@@ -132,11 +132,11 @@ class FileEvidence:
         if kind == "own":
             yield from own_faults(file, rows, quarantined)
             return
-        if kind == "records" and path.lower().endswith(workbook_evidence.SUFFIX):
-            yield from self._workbook(place, file, rows, source)
-            return
         if kind == "records":
             listed = self.listed[source.name]
+            if path.lower().endswith(workbook_evidence.SUFFIX) and not isinstance(listed, AssetValues):
+                yield from self._workbook(place, file, rows, source)
+                return
             held = listed.records if isinstance(listed, AssetValues) else file
             yield from record_evidence.record_faults(path, held, rows, quarantined, source, self._records)
             return

@@ -40,24 +40,29 @@ def workbook_faults(
     looked into: its library may fail where this reading does not."""
     if not rows and 0 in quarantined:
         return
-    found = [records for cells in _sheets(data) if (records := _records(cells, config)) is not None]
-    if len(found) != 1:
+    sheets = list(_sheets(data))
+    found = [records for cells in sheets if (records := _records(cells, config)) is not None]
+    if len(found) > 1:
         yield f"{len(found)} of its sheets have the columns, and it has rows"
         return
-    yield from record_faults(path, found[0], rows, quarantined, config, _some)
+    # A number with a format may name a column, or be a date and name none.
+    found += [records for cells in sheets if (records := _records(cells, config, styled=True)) is not None]
+    faults = [list(record_faults(path, records, rows, quarantined, config, _some)) for records in found]
+    yield from min(faults, key=len, default=["none of its sheets has the columns, and it has rows"])
 
 
 def _some(lines: Sequence[int]) -> Sequence[int]:
     return lines if len(lines) <= RECORDS else sorted(random.Random(0).sample(lines, RECORDS))
 
 
-def _records(sheet: Mapping[int, Cells], config: SourceConfig) -> Records | None:
-    """By row, the record; None of a sheet without the columns."""
+def _records(sheet: Mapping[int, Cells], config: SourceConfig, *, styled: bool = False) -> Records | None:
+    """By row, the record; None of a sheet without the columns. styled : whether numbers with a format name some."""
     needed = {name for name in (config.id, config.text, *config.metadata) if name}
     if config.title and config.title != SourceConfig.model_fields["title"].default:
         needed.add(config.title)
     for number in sorted(sheet)[:HEADER_ROWS]:
-        names = {_name(value): column for column, value in reversed(sheet[number].items())}
+        told = [(column, one) for column, one in sheet[number].items() if styled or not isinstance(one, _Styled)]
+        names = {_name(value): column for column, value in reversed(told)}
         if needed <= names.keys():
             below = {row: cells for row, cells in sheet.items() if row > number}
             return {row: _reader(cells, names, config) for row, cells in below.items()}
@@ -66,7 +71,7 @@ def _records(sheet: Mapping[int, Cells], config: SourceConfig) -> Records | None
 
 @dataclass(frozen=True, slots=True)
 class _Styled:
-    """A number that may be a date to whoever reads it: beside the name of a column, only that it is there is known."""
+    """A number that may be a date to whoever reads it: of a value it is known that it is there, and no more."""
 
     number: Any
 
