@@ -1,5 +1,7 @@
 """Excel workbooks as records: the one visible sheet that has the columns, whatever stands above its header."""
 
+import io
+import zipfile
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
@@ -25,6 +27,14 @@ ROWS: list[list[Any]] = [
     ["c-3", "three", "n/a", "", None, "beside"],
 ]
 FIELDS: dict[str, Any] = {"id": "id", "metadata": ("price", "when", "open")}
+
+
+def damaged(data: bytes) -> bytes:
+    """The checksum of its sheet is another one."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        place = archive.getinfo("xl/worksheets/sheet1.xml")
+    sums = place.CRC.to_bytes(4, "little")
+    return data.replace(sums, bytes(255 - byte for byte in sums))
 
 
 def faults(source: Source, file: Path, items: list[Chunk | Quarantined]) -> list[str]:
@@ -116,6 +126,7 @@ def test_a_workbook_is_certain_or_refused(tmp_path: Path, opened: Opener, sheets
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "encrypted, or a .xls of 1997"),
         (workbook({"A": ROWS})[:-40], "no workbook: "),
         (b"", "no workbook: "),
+        (damaged(workbook({"A": ROWS})), "no workbook: a part of it is damaged (xl/worksheets/sheet1.xml)"),
     ],
 )
 def test_what_is_no_workbook_is_refused_as_a_whole(tmp_path: Path, opened: Opener, data: bytes, detail: str) -> None:

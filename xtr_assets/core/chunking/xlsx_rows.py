@@ -2,6 +2,8 @@
 
 import io
 import json
+import zipfile
+import zlib
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -18,6 +20,7 @@ def xlsx_rows(data: bytes) -> list[Block]:
     """A block of level 1 for each visible sheet, of its name, and behind it one of level 0 for each row that is not
     blank: its number, from 1, and its cells as a list of JSON. Raises DocumentRefused."""
     weigh(data, "workbook", "XLSX")
+    _check_sums(data)
     blocks: list[Block] = []
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(data))
@@ -33,6 +36,17 @@ def xlsx_rows(data: bytes) -> list[Block]:
         detail = f"no workbook: {error!s:.200}; open it in a spreadsheet program and save it again as XLSX"
         raise DocumentRefused("unparsable", detail) from error
     return blocks
+
+
+def _check_sums(data: bytes) -> None:
+    """Refuse a damaged part: calamine reads what is left of it."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError) as error:
+        damaged = f"{error!s:.200}"
+    if damaged is not None:
+        raise DocumentRefused("unparsable", f"no workbook: a part of it is damaged ({damaged}); copy or save it again")
 
 
 def _plain(cell: Any) -> Any:
