@@ -12,13 +12,14 @@ from typing import Any
 from xtr_assets.cli.project_walk import OWN, walk_project
 from xtr_assets.core.chunking.code_grammar import CODE_SUFFIXES
 from xtr_assets.core.json_document import read_json
-from xtr_assets.sources import csv_table
+from xtr_assets.sources import csv_table, xlsx_table
 from xtr_assets.sources.config_tree import ConfigTree
 from xtr_assets.sources.globs import Globs
+from xtr_assets.sources.document_worker import WORKBOOK
 from xtr_assets.sources.jsonl import WANTED
 from xtr_assets.sources.place import LocalFile
 from xtr_assets.sources.record_rows import InvalidRecord
-from xtr_assets.sources.records import WORKBOOKS
+from xtr_assets.sources.records import OTHER_WORKBOOKS
 from xtr_assets.sources.text_tree import STYLES
 
 DOCUMENT_SUFFIXES = (".html", ".htm", ".xhtml", ".docx", ".odt", ".pptx", ".epub", ".pdf")
@@ -26,7 +27,9 @@ DOCUMENT_SUFFIXES = (".html", ".htm", ".xhtml", ".docx", ".odt", ".pptx", ".epub
 PLAIN_SUFFIXES = (".textile", ".mediawiki")
 TEXT_SUFFIXES = (*STYLES, ".txt", ".ipynb", *DOCUMENT_SUFFIXES, *PLAIN_SUFFIXES)
 PARQUET_SUFFIXES = (".parquet", ".pq")
-RECORD_SUFFIXES = (".jsonl", ".ndjson", *PARQUET_SUFFIXES, *csv_table.SUFFIXES)
+# Tables may be of anything; what was written as records comes before them.
+TABLE_SUFFIXES = (*csv_table.SUFFIXES, WORKBOOK)
+RECORD_SUFFIXES = (".jsonl", ".ndjson", *PARQUET_SUFFIXES, *TABLE_SUFFIXES)
 # What the extra `documents` brings.
 READERS = ("lxml", "pypdfium2", "selectolax")
 
@@ -104,8 +107,8 @@ def propose(folder: Path) -> Proposals:
     records = [path for path in sorted(records, key=_tables_last) if path not in measures and not _asks(path)]
     found = _proposed(records, folder, sources)
     notes += found.notes
-    if books := sum(suffixes[suffix] for suffix in WORKBOOKS):
-        shown = ", ".join(suffix for suffix in WORKBOOKS if suffixes[suffix])
+    if books := sum(suffixes[suffix] for suffix in OTHER_WORKBOOKS):
+        shown = ", ".join(suffix for suffix in OTHER_WORKBOOKS if suffixes[suffix])
         notes.append(f"{books} workbook{'s' * (books > 1)} ({shown}): {WANTED}")
     if found.left:
         notes.append(f"{found.left} more record files were left out")
@@ -135,7 +138,7 @@ def _proposed(records: list[Path], folder: Path, others: list[Proposal]) -> _Fou
         proposal = _records(path, folder, {str(p.fields["name"]) for p in (*others, *sources)})
         if proposal is not None:
             sources.append(proposal)
-        elif path.suffix.lower() in csv_table.SUFFIXES:
+        elif path.suffix.lower() in TABLE_SUFFIXES:
             tables.append(path)
         else:
             notes.append(_unknown(path, folder))
@@ -190,7 +193,7 @@ def _asks(path: Path) -> bool:
 
 def _tables_last(path: Path) -> tuple[bool, Path]:
     """In order, but what was written as records comes before tables, which may be of anything."""
-    return path.suffix.lower() in csv_table.SUFFIXES, path
+    return path.suffix.lower() in TABLE_SUFFIXES, path
 
 
 def _is_queries(path: Path) -> bool:
@@ -251,12 +254,23 @@ def _columns(path: Path) -> list[str]:
         if path.suffix.lower() in csv_table.SUFFIXES:
             names = csv_table.first_records(LocalFile(path), 0)[0]
             return [name for name in names if name and names.count(name) == 1]
+        if path.suffix.lower() == WORKBOOK:
+            return _sheet_columns(path)
         # A byte order mark is no part of the first record, here as in the source.
         with path.open(encoding="utf-8-sig") as file:
             first = read_json(file.readline(MOST_LINE_CHARS))
         return list(first) if isinstance(first, dict) else []
     except (OSError, ValueError, RecursionError, InvalidRecord):
         return []
+
+
+def _sheet_columns(path: Path) -> list[str]:
+    """The names in a row of a workbook that a text is known by, else in the first row of several."""
+    sheets = xlsx_table.sheets_of(path.read_bytes()).values()
+    rows = [xlsx_table.names_of(cells) for sheet in sheets for _, cells in sheet[: xlsx_table.HEADER_ROWS]]
+    rows = [[name for name in row if name and row.count(name) == 1] for row in rows]
+    named = (row for row in rows if _first(TEXT_FIELDS, row))
+    return next(named, next((row for row in rows if len(row) > 1), []))
 
 
 def _holds_bytes(kind: Any) -> bool:

@@ -37,6 +37,9 @@ class AssetRecords(Records):
         by_path = {self.asset.path(name): shard for name, shard in zip(partitions, shards, strict=True)}
         return by_path[path]
 
+    def _may_hold_workbooks(self) -> bool:
+        return False
+
     def settings(self) -> dict[str, Any]:
         return {**super().settings(), "asset": self.config.asset}
 

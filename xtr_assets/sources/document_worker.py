@@ -23,6 +23,8 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys((".docx", ".odt", ".pptx", ".epub"), ("lxml",)),
     ".pdf": ("pypdf", "pypdfium2"),
 }
+# Of records, and so none of the kind `text`.
+WORKBOOK, WORKBOOK_LIBRARIES = ".xlsx", ("lxml", "python-calamine")
 INSTALL = "pip install 'xtr-assets[documents]'"
 
 # Of one document. A PDF of 1,000 pages takes 5 to 50 s, the largest page of HTML that is read (32 MiB) 7, as much
@@ -37,6 +39,11 @@ MEMORY_BYTES = 4 << 30
 def versions() -> dict[str, str]:
     """The installed version of each library; "" where it is not installed."""
     return {name: _version(name) for name in sorted({TITLES, *(one for names in LIBRARIES.values() for one in names)})}
+
+
+def reads_workbooks() -> bool:
+    """Whether the libraries are installed."""
+    return all(map(_version, WORKBOOK_LIBRARIES))
 
 
 def _version(name: str) -> str:
@@ -56,7 +63,8 @@ class DocumentWorker:
 
     def read(self, suffix: str, data: bytes) -> list[Block]:
         """The blocks of a document. Raises DocumentRefused for what cannot be used, or reaches beyond a limit."""
-        if missing := [name for name in LIBRARIES.get(suffix, (TITLES,)) if not _version(name)]:
+        needed = WORKBOOK_LIBRARIES if suffix == WORKBOOK else LIBRARIES.get(suffix, (TITLES,))
+        if missing := [name for name in needed if not _version(name)]:
             raise DocumentRefused("not-installed", f"{suffix} files need {' and '.join(missing)}: {INSTALL}")
         with self._lock:
             said = self._ask(suffix, data)

@@ -8,7 +8,7 @@ from xtr_assets.sources.place import SourceFile
 from xtr_assets.sources.record_rows import InvalidRecord, Row
 
 MOST_STRANGE = 1000
-WANTED = "records are read from CSV, JSON lines (an object a line) and Parquet; write it so"
+WANTED = "records are read from CSV, XLSX, JSON lines (an object a line) and Parquet; write it so"
 
 
 def read_jsonl(file: SourceFile) -> Iterator[Row | InvalidRecord]:

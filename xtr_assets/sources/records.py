@@ -1,17 +1,19 @@
-"""Records: JSON objects, one a line, or rows of CSV or Parquet. One is one chunk, or several if it is long."""
+"""Records: JSON objects, one a line, or rows of CSV, XLSX or Parquet. One is one chunk, or several if it is long."""
 
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Any, ClassVar
 
 from xtr_assets.config import SourceConfig
 from xtr_assets.core.chunking.text import split_text
 from xtr_assets.core.ids import chunk_id
 from xtr_assets.core.types import Chunk, Quarantined
-from xtr_assets.sources import csv_table
+from xtr_assets.sources import csv_table, xlsx_table
 from xtr_assets.sources.base import FileSource
+from xtr_assets.sources.document_worker import WORKBOOK, reads_workbooks
 from xtr_assets.sources.jsonl import WANTED, read_jsonl
 from xtr_assets.sources.parquet import read_parquet
 from xtr_assets.sources.place import SourceFile
@@ -21,28 +23,40 @@ _DEFAULT_TITLE = SourceConfig.model_fields["title"].default
 
 
 # Workbooks that people take for records; of each line would be said that it is no JSON.
-WORKBOOKS = (".xlsx", ".xls", ".ods")
+OTHER_WORKBOOKS = (".xls", ".xlsm", ".xlsb", ".ods")
 
 # Of how records are taken: 2 refuses an object, or a file of Parquet, in which a name stands twice; 3 reads CSV.
 RECORDS_VERSION = 3
 
 
 class Records(FileSource):
-    """Kind `records`: `.csv` and `.tsv` files are CSV, `.parquet` and `.pq` Parquet, all others JSON lines; workbooks
-    are refused.
+    """Kind `records`: `.csv` and `.tsv` are CSV, `.xlsx` workbooks, `.parquet` and `.pq` Parquet, all others JSON
+    lines; other workbooks are refused.
 
-    A chunk's symbol is the record's id and its lines are those of the record, or its row from 1 in Parquet. A text
-    longer than max_chars is split at paragraphs, lines or sentences into parts of one symbol. Ids must differ within a
-    file; the path is part of the place, so two files may hold the same id. Without ids (`id: null`) the symbol is made
-    from title and text, with the number of the record among those that say the same behind it from the second one on.
+    A chunk's symbol is the record's id and its lines are those of the record, or its row from 1 in XLSX and Parquet. A
+    text longer than max_chars is split at paragraphs, lines or sentences into parts of one symbol. Ids must differ
+    within a file; the path is part of the place, so two files may hold the same id. Without ids (`id: null`) the symbol
+    is made from title and text; from the second on of records that say the same the number among them stands behind it.
     """
 
-    suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson", *csv_table.SUFFIXES, ".parquet", ".pq")
+    suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson", *csv_table.SUFFIXES, WORKBOOK, ".parquet", ".pq")
 
     def settings(self) -> dict[str, Any]:
         config = self.config
-        fields = {"id": config.id, "title": config.title, "text": config.text, "metadata": list(config.metadata)}
-        return {**fields, "numbers": sorted(config.numbers), "records": RECORDS_VERSION}
+        return {
+            "id": config.id,
+            "title": config.title,
+            "text": config.text,
+            "metadata": list(config.metadata),
+            "numbers": sorted(config.numbers),
+            # What was refused for want of a library comes up when it is there; another release of it reads the same.
+            **({"workbooks": reads_workbooks()} if self._may_hold_workbooks() else {}),
+            "records": RECORDS_VERSION,
+        }
+
+    def _may_hold_workbooks(self) -> bool:
+        """Unless it is one file of another suffix."""
+        return PurePath(str(self.config.path)).suffix.lower() not in set(self.suffixes) - {WORKBOOK}
 
     def read_file(self, path: str, file: SourceFile) -> Iterator[Chunk | Quarantined]:
         # Ids as the chunk_ids they make: 8 bytes of content each, so that millions fit in memory.
@@ -53,7 +67,7 @@ class Records(FileSource):
             if isinstance(row, InvalidRecord):
                 _count(refused, row.detail)
                 yield self.refuse(path, row.line, row.reason, row.detail)
-                if row.reason == "no-records":
+                if not row.line:
                     return
                 continue
             try:
@@ -76,8 +90,11 @@ class Records(FileSource):
 
     def rows(self, file: SourceFile) -> Iterator[Row | InvalidRecord]:
         """The records of a file in order, and what is none."""
-        if (suffix := file.suffix.lower()) in WORKBOOKS:
+        if (suffix := file.suffix.lower()) in OTHER_WORKBOOKS:
             return iter([InvalidRecord(0, "no-records", f"a workbook ({suffix}) is not read; {WANTED}")])
+        if suffix == WORKBOOK:
+            texts = {name for name in (self.config.id, self.config.title, self.config.text) if name}
+            return xlsx_table.read_xlsx(file, *self.columns(), texts)
         if suffix in csv_table.SUFFIXES:
             return csv_table.read_csv(file, *self.columns())
         if suffix not in (".parquet", ".pq"):

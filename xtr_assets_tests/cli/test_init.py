@@ -18,6 +18,7 @@ from xtr_assets.core.types import Chunk
 from xtr_assets.sources import open_source
 from xtr_assets.sources.globs import Globs
 from xtr_assets.storage.warehouse import Warehouse
+from xtr_assets_tests.workbooks import workbook
 
 run = CliRunner().invoke
 WRITTEN = ("xtr.yaml", "definitions.py", "workspace.yaml", "dagster.yaml")
@@ -337,10 +338,11 @@ def test_what_is_not_installed_is_told_where_files_need_it(tmp_path: Path, monke
 
 def test_a_workbook_is_told_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("# A\n")
-    (tmp_path / "b.xlsx").write_bytes(b"PK")
+    (tmp_path / "b.ods").write_bytes(b"PK")
     said = " ".join(run(app, ["init", str(tmp_path)]).stderr.split())
     assert (
-        "1 workbook (.xlsx): records are read from CSV, JSON lines (an object a line) and Parquet; write it so" in said
+        "1 workbook (.ods): records are read from CSV, XLSX, JSON lines (an object a line) and Parquet; write it so"
+        in said
     )
 
 
@@ -351,14 +353,18 @@ def test_a_table_is_proposed_with_its_ids_and_numbers(tmp_path: Path) -> None:
     )
     (tmp_path / "tickets.tsv").write_text("Ticket ID\tsubject\tbody\n1\ta\tOne, two.\n2\ta\tThree.\n")
     (tmp_path / "twice.csv").write_text("id;text\n1;a\n1;b\n")
+    (tmp_path / "wide.xlsx").write_bytes(
+        workbook({"About": [["what"]], "A": [["2024"], ["Key", "Body", "n"], ["k", "a"]]})
+    )
     for name in ("places.csv", "qrels.tsv"):
         (tmp_path / name).write_text("place,of\n1,2\n")
     result = run(app, ["init", str(tmp_path)])
     assert result.exit_code == 0, result.output
-    faq, tickets, twice = load_config(tmp_path / "xtr.yaml").sources
+    faq, tickets, twice, wide = load_config(tmp_path / "xtr.yaml").sources
     assert (faq.id, faq.title, faq.text) == (None, "Question", "Answer")
     assert (faq.metadata, faq.numbers) == (("Category", "Price", "Code"), ("Price",))
     assert (tickets.id, tickets.title, tickets.text, twice.id) == ("Ticket ID", "subject", "body", None)
+    assert (wide.id, wide.text, wide.metadata, wide.numbers) == ("Key", "Body", ("n",), ())
     said = " ".join(result.stderr.split())
     assert "of the first 2: Question, Category, Code" in said.replace("in each ", "")
     assert (

@@ -345,15 +345,13 @@ def test_a_column_twice_is_refused_and_one_that_nobody_asked_for_is_not(tmp_path
 
 def test_a_file_that_is_something_else_is_said_once_and_not_read_to_its_end(tmp_path: Path, opened: Opener) -> None:
     """A log of two million lines took minutes, and as many entries in the quarantine."""
-    (tmp_path / "t.xlsx").write_bytes(b"PK\3\4" + b"1,a\n" * 5000)
+    (tmp_path / "t.ods").write_bytes(b"PK\3\4" + b"1,a\n" * 5000)
     (tmp_path / "t.log").write_text("12:00 it began\n" * 5000)
     (tmp_path / "late.jsonl").write_text("# about\n" * 900 + '{"_id": "1", "text": "a"}\n' + "no json\n" * 1500)
-    said = {
-        name: list(opened("records", path=tmp_path / name).read(name)) for name in ("t.xlsx", "t.log", "late.jsonl")
-    }
-    (table,) = said["t.xlsx"]
+    said = {name: list(opened("records", path=tmp_path / name).read(name)) for name in ("t.ods", "t.log", "late.jsonl")}
+    (table,) = said["t.ods"]
     assert isinstance(table, Quarantined) and table.reason == "no-records"
-    assert table.detail.startswith("a workbook (.xlsx) is not read; records are read from CSV, JSON lines")
+    assert table.detail.startswith("a workbook (.ods) is not read; records are read from CSV, XLSX, JSON lines")
     assert len(said["t.log"]) == 1001 and isinstance(said["t.log"][-1], Quarantined)
     assert said["t.log"][-1].detail.startswith("none of its first 1,000 lines is a JSON object; records are read from")
     assert len(said["late.jsonl"]) == 2401 and [one.text for one in said["late.jsonl"] if isinstance(one, Chunk)] == [

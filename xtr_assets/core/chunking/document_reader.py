@@ -1,8 +1,7 @@
 """A process that reads documents for another one: `python -m xtr_assets.core.chunking.document_reader`.
 
-Parsers of HTML, office documents, EPUB and PDF are written in C or meet files that were made to stop them. What may
-never happen to a build (a hang, a crash, memory without end) happens to this process alone, which its owner then
-replaces.
+Parsers of documents and workbooks are written in C or Rust, or meet files that were made to stop them. What may never
+happen to a build (a hang, a crash, memory without end) happens to this process alone, which its owner then replaces.
 
 It reads requests from its standard input: a line of JSON `{"number", "suffix", "bytes", "seconds", "memory"}` and so
 many bytes. It answers each with a line of JSON that has its number and either `"blocks": [[first, last, level, text],
@@ -55,6 +54,12 @@ def _pdf(data: bytes) -> list[Block]:
     return pdf_pages(data)
 
 
+def _xlsx(data: bytes) -> list[Block]:
+    from xtr_assets.core.chunking.xlsx_rows import xlsx_rows
+
+    return xlsx_rows(data)
+
+
 def _rst(data: bytes) -> list[Block]:
     from xtr_assets.core.chunking.rst_titles import rst_titles
 
@@ -71,6 +76,7 @@ READERS: dict[str, Callable[[bytes], list[Block]]] = {
     ".pdf": _pdf,
     ".epub": _epub,
     ".odt": _odt,
+    ".xlsx": _xlsx,
     ".rst": _rst,
 }
 

@@ -29,6 +29,7 @@ SUFFIXES = HTML | {DOCX, ODT, PPTX, EPUB, PDF}
 _MODULES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(HTML, ("lxml", "selectolax")), **dict.fromkeys((DOCX, ODT, PPTX, EPUB), ("lxml",)),
     PDF: ("pypdf", "pypdfium2"),
+    ".xlsx": ("lxml", "python_calamine"),
 }  # fmt: skip
 # Pages of PDF that are read again in one check, and of one file: 3 to 45 ms each; one of each file is, whatever their
 # number. Of the others ids, columns and numbers are compared.
@@ -72,7 +73,9 @@ def document_faults(path: str, data: bytes, rows: Sequence[Row], pages: int) -> 
 
 def want_faults(path: str, reasons: set[str]) -> Iterator[str]:
     """Whether a document that is in quarantine for want of a library may be there."""
-    if "not-installed" in reasons and all(importlib.util.find_spec(name) for name in _MODULES[kind_of(path)]):
+    if "not-installed" in reasons and all(
+        importlib.util.find_spec(name) for name in _MODULES[PurePosixPath(path).suffix.lower()]
+    ):
         yield "it is in quarantine for want of a library that is installed"
 
 

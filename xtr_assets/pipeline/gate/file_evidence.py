@@ -24,6 +24,7 @@ from xtr_assets.pipeline.gate import (
     python_evidence,
     record_evidence,
     text_evidence,
+    workbook_evidence,
 )
 from xtr_assets.pipeline.gate.asset_evidence import AssetValues
 from xtr_assets.pipeline.gate.folder_evidence import Folder, Held
@@ -136,6 +137,9 @@ class FileEvidence:
             return
         if kind == "records":
             listed = self.listed[source.name]
+            if path.lower().endswith(workbook_evidence.SUFFIX) and not isinstance(listed, AssetValues):
+                yield from self._workbook(place, file, rows, source)
+                return
             held = listed.records if isinstance(listed, AssetValues) else file
             yield from record_evidence.record_faults(path, held, rows, quarantined, source, self._records)
             return
@@ -187,6 +191,16 @@ class FileEvidence:
                 yield "it has rows, and Python does not parse it"
             else:
                 yield from python_evidence.symbol_faults(path, tree, lines, rows)
+
+    def _workbook(self, place: Place, file: Path, rows: Sequence[Row], source: SourceConfig) -> Iterator[str]:
+        _, path = place
+        self.documents += 1
+        yield from document_evidence.want_faults(path, self._reasons.get(place, set()))
+        quarantined = self._quarantine.get(place, set())
+        try:
+            yield from self.reader.workbook_faults(path, file.read_bytes(), rows, quarantined, source)
+        except Unread as error:
+            self.unread.append(f"{source.name}/{path}: {error}")
 
     def _document(self, place: Place, data: bytes, rows: Sequence[Row]) -> Iterator[str]:
         if reasons := self._reasons.get(place):

@@ -30,7 +30,7 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
     "config": (
         *(".yml", ".yaml", ".toml", ".ini", ".cfg", ".conf", ".properties", ".dockerfile", ".mk", ".cmake", ".gradle"),
     ),
-    "records": (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".pq"),
+    "records": (".jsonl", ".ndjson", ".csv", ".tsv", ".xlsx", ".parquet", ".pq"),
 }
 SUFFIXES["mixed"] = (*SUFFIXES["python"], *SUFFIXES["code"], *SUFFIXES["config"], *SUFFIXES["text"])
 # Files of configuration by their whole names; hidden ones by where they lie, where no pattern says more; and what is

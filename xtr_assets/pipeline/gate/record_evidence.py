@@ -27,9 +27,10 @@ from xtr_assets.pipeline.gate.text_evidence import Row, place_id, torn_faults
 Choose = Callable[[Sequence[int]], Sequence[int]]
 # By line, each record, read when it is asked for.
 Records = dict[int, Callable[[], Any]]
-_UNREADABLE, _OPAQUE = table_evidence.UNREADABLE, object()
+# A value that JSON can hold and this reading cannot, or does not know.
+_UNREADABLE, OPAQUE = table_evidence.UNREADABLE, object()
 _DAMAGED = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError)
-_PARQUET, _WORKBOOKS = (".parquet", ".pq"), (".xlsx", ".xls", ".ods")
+_PARQUET, _WORKBOOKS = (".parquet", ".pq"), (".xls", ".xlsm", ".xlsb", ".ods")
 # Where so many lines are no objects a file is something else, and no more of it is read.
 STRANGE_LINES = 1000
 # Rows before a damaged group of Parquet that may be lost with it: those of a batch.
@@ -184,17 +185,17 @@ def _before_damage(file: Path, names: Sequence[str]) -> pa.Table:
 
 
 def cell(scalar: Any) -> Any:
-    """The value; _OPAQUE for one that Python cannot hold (nanoseconds, far years) and JSON can."""
+    """The value; OPAQUE for one that Python cannot hold (nanoseconds, far years) and JSON can."""
     try:
         return scalar.as_py()
     except Exception:
-        return _OPAQUE
+        return OPAQUE
 
 
 def _same_fields(stored: str, fields: Mapping[str, Any]) -> bool:
     """Whether metadata says what the record says; of opaque values, that there is a value."""
     found = json.loads(stored)
-    opaque = {name for name, value in fields.items() if value is _OPAQUE}
+    opaque = {name for name, value in fields.items() if value is OPAQUE}
     if found.keys() != fields.keys() or any(found[name] in (None, "") for name in opaque):
         return False
     known = {name: value for name, value in fields.items() if name not in opaque}
@@ -205,7 +206,7 @@ def _same_fields(stored: str, fields: Mapping[str, Any]) -> bool:
 
 def _opaque_in(values: Mapping[str, Any], config: SourceConfig) -> bool:
     """Whether a value is one of which it is not known whether JSON can hold it."""
-    return any(values.get(name) is _OPAQUE for name in config.metadata)
+    return any(values.get(name) is OPAQUE for name in config.metadata)
 
 
 def _usable(values: Any, config: SourceConfig) -> bool:
@@ -218,7 +219,7 @@ def _usable(values: Any, config: SourceConfig) -> bool:
     if any(one is not None and not isinstance(one, str) for one in (text, title)):
         return False
     try:
-        told = [one for name in config.metadata if (one := values.get(name)) is not _OPAQUE]
+        told = [one for name in config.metadata if (one := values.get(name)) is not OPAQUE]
         json.dumps([_plain(one) for one in told], ensure_ascii=False).encode()
         f"{key}{text}{title}".encode()
     except (TypeError, ValueError, RecursionError):
@@ -231,6 +232,8 @@ def _row_faults(
 ) -> Iterator[str]:
     line, last = lines
     where = f"the record of line {line}"
+    if values is OPAQUE:
+        return  # What it is called, or says, is not known here.
     if not _usable(values, config):
         yield f"{where} has rows and cannot be used"
         return

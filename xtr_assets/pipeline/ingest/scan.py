@@ -192,7 +192,8 @@ class _Reading:
         if problem is not None and config.holds == "records" and config.shards == 1 and not chunks and not self._served:
             raise SourceError(
                 f"source {config.name} holds no record that can be used: {problem.path}: {problem.detail}; write the "
-                "file again, correct `path`, `id` and `text`, or remove the source from the configuration"
+                "file again, correct `path`, `id` (null where there is none) and `text`, or remove the source from the "
+                "configuration"
             )
 
 

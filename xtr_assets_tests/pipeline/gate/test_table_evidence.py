@@ -15,6 +15,7 @@ from xtr_assets.pipeline.gate.record_evidence import record_faults
 from xtr_assets.pipeline.gate.source_agrees import check
 from xtr_assets.sources import csv_table, open_source
 from xtr_assets_tests.pipeline.gate.conftest import Items, Plant, World
+from xtr_assets_tests.workbooks import workbook
 
 
 def config_of(file: Path, **fields: Any) -> SourceConfig:
@@ -150,15 +151,16 @@ def test_a_bound_of_both_readers_is_one() -> None:
     )
 
 
-@pytest.mark.parametrize("fault", ["", "by commas"])
+@pytest.mark.parametrize("fault", ["", "t.csv", "t.xlsx"])
 def test_tables_of_a_project_are_read_a_second_time(world: World, plant: Plant, fault: str) -> None:
     world.write("papers/t.csv", "_id;text;year\n" + "".join(f"t{n};Table, {n};1990\n" for n in range(30)))
+    rows = [[f"x{n}", f"Sheet, {n}", 1990] for n in range(30)]
+    world.write("papers/t.xlsx", workbook({"A": [["_id", "text", "year"], *rows]}))
     world.write("papers/lacks.tsv", "query-id\tcorpus-id\tscore\n1\t2\t3\n")
 
     def planted(_: str, path: str, items: Items) -> Items:
-        cut = fault and path == "t.csv"
-        return [replace(one, text="Table") if cut and isinstance(one, Chunk) else one for one in items]
+        return [replace(one, text="Table") if path == fault and isinstance(one, Chunk) else one for one in items]
 
     plant(planted)
     found = check(world.build())
-    assert found.passed == (not fault) and ("papers/t.csv" in found.summary) == bool(fault), found.details
+    assert found.passed == (not fault) and f"papers/{fault}" in f"{found.summary} papers/", found.details
