@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from xtr_assets.core.chunking import chunk_code
-from xtr_assets.core.chunking.code_grammar import CODE_SUFFIXES
+from xtr_assets.core.chunking.code_grammar import CODE_SUFFIXES, LANGUAGES_VERSION
 from xtr_assets.core.chunking.code_parser import Unparsable, require
 from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.sources.base import FileSource
@@ -20,9 +20,11 @@ class CodeTree(FileSource):
     suffixes: ClassVar[tuple[str, ...]] = CODE_SUFFIXES
 
     def settings(self) -> dict[str, Any]:
-        # Another release of the parsers may find other definitions in the same file.
+        # Another release of the parsers may find other definitions in the same file. Without patterns no file was read
+        # whose language was not known.
         require()
-        return {"parsers": [installed_version("tree-sitter"), installed_version("tree-sitter-language-pack")]}
+        parsers = [installed_version("tree-sitter"), installed_version("tree-sitter-language-pack")]
+        return {"parsers": parsers} | ({"languages": LANGUAGES_VERSION} if self.config.include else {})
 
     def read_file(self, path: str, file: SourceFile) -> Iterator[Chunk | Quarantined]:
         data = file.read_bytes()

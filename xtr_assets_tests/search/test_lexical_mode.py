@@ -175,7 +175,7 @@ def test_terms_of_another_release_are_not_looked_up_in(path: Path, monkeypatch: 
     monkeypatch.setattr("xtr_assets.search.loaders.READ_TERMS", (9,))
     with (
         xa.open(path, "cpu") as searcher,
-        pytest.raises(GenerationError, match=r"terms are of version 4, this release splits words by version 9"),
+        pytest.raises(GenerationError, match=r"terms are of version 5, this release splits words by version 9"),
     ):
         searcher.search("gather", 5, "lexical")
 

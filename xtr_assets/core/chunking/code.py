@@ -113,6 +113,8 @@ class _File:
         self._forms = FORMS.get(language.grammar)
         self._seen: Counter[str] = Counter()
         self._outermost: list[Definition] | None = None
+        # The last line that was looked into: a minified file is one.
+        self._line = (-1, b"")
         self._of_node: dict[int, tuple[list[Node], list[int]]] = {}
 
     def chunks(self, root: Node, place: Range | None = None) -> Iterator[Chunk]:
@@ -182,12 +184,25 @@ class _File:
 
     def _definitions(self, scope: _Scope, place: Range) -> Iterator[Definition]:
         """Those of a scope that reach into the lines; of a file, whose lines may be of many scripts, kept."""
-        if scope.depth:
-            return code_syntax.definitions(scope.node, scope.kind == "class", self._forms)
-        if self._outermost is None:
-            self._outermost = list(code_syntax.definitions(scope.node, False, self._forms))
+        if scope.depth or self._outermost is None:
+            found = code_syntax.definitions(scope.node, scope.kind == "class", self._forms)
+            whole = (one for one in found if self._forms is None or not self._begins_in_word(one.node))
+            if scope.depth:
+                return whole
+            self._outermost = list(whole)
         first = bisect_left(self._outermost, place[0], key=attrgetter("last"))
         return takewhile(lambda one: one.first <= place[1], islice(self._outermost, first, None))
+
+    def _begins_in_word(self, node: Node) -> bool:
+        """A grammar that knows the letters of ASCII alone takes the rest of `\u00fcber` for a name."""
+        row, column = node.start_point
+        if not column:
+            return False
+        if self._line[0] != row:
+            self._line = (row, self.lines.lines[row].encode())
+        around = self._line[1][max(0, column - 4) : column + 4].decode(errors="ignore")
+        before = self._line[1][max(0, column - 4) : column].decode(errors="ignore")
+        return before[-1:].isalnum() and around[len(before) : len(before) + 1].isalnum()
 
     def _after_closing(self, pieces: list[_Piece], run: Range | None) -> Range | None:
         """What is left of a run when lines that only close something went to the definition above them."""

@@ -102,6 +102,8 @@ LANGUAGES: dict[str, Language] = {
     ".rego": Language("rego", hash_comments=True),
     ".gd": Language("gdscript", hash_comments=True),
 }
+# Raise it when files of another suffix are parsed: they were plain text where a pattern named them.
+LANGUAGES_VERSION = 2
 # Components of one file: markup with scripts and styles in it (component).
 COMPONENTS = frozenset({".vue", ".svelte", ".astro"})
 # What kind `code` reads where no pattern says more. Compilers of C and Rust write what a file depends on into a `.d`.

@@ -149,7 +149,7 @@ def _defined(node: Node, begin: int, in_class: bool, forms: Forms | None) -> Def
         return None
     kind = "method" if in_class and form.kind == "function" else form.kind
     below = _remarks_below(node, ABOVE | forms.above)[0] if forms.offside else 0
-    last = below - 1 if below else last_line(node)
+    last = below - 1 if below > last_line(form.named) else last_line(node)
     return Definition(begin, last, form.name, kind, _line_of(form.named, form.whole, form.name), node)
 
 

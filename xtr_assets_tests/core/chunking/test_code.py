@@ -347,6 +347,21 @@ def test_an_apostrophe_that_begins_no_string_hides_no_bracket(suffix: str, line:
         chunks("(a'\n" * 300, suffix)
 
 
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [
+        (".nix", "{\n  \u00fcber = lib.mkOption {\n    x = 1;\n  };\n}\n"),
+        (".elm", "x =\n    1\n\n\n\u00fcber a =\n    a\n"),
+        (".purs", "\u00fcber a =\n  a\n"),
+    ],
+)
+def test_no_name_begins_within_a_word(suffix: str, text: str) -> None:
+    """`ber` was one to grammars of ASCII: the second reading found it in no line, and refused the build."""
+    found = chunks(text, suffix)
+    check_nothing_is_lost(text, found, 2000)
+    assert not [one for one in found if one.symbol.endswith("ber") and "\u00fcber" not in one.symbol]
+
+
 def test_a_line_of_escaped_quotes_is_read_once() -> None:
     """50 KB took 8 CPU seconds, and four times that for twice as much: the 2 MiB of a file hours."""
     begun = time.thread_time()

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from xtr_assets.config import SourceConfig
-from xtr_assets.core.chunking import chunk_code, code_parser, code_syntax
+from xtr_assets.core.chunking import chunk_code, code, code_grammar, code_parser, code_syntax
 from xtr_assets.pipeline.gate.code_evidence import NamedFiles
 from xtr_assets.pipeline.gate.source_agrees import check
+from xtr_assets.sources import code_tree
 from xtr_assets_tests.pipeline.gate.conftest import World
 
 
@@ -87,6 +88,31 @@ def test_of_further_languages_definitions_are_found_by_another_reading(suffix: s
         for number in range(3):
             files.count(f"a{number}{suffix}", lines, rows)
         assert len(list(files.faults())) == faults == len(set(files.nameless)) // 3
+
+
+def test_files_that_a_pattern_brought_in_as_plain_text_are_chunked_anew_once_their_language_is_known(
+    scripts: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second reading knew their language, and refused each build until one with --full."""
+    source = scripts.config.sources[-1]
+    scripts.config_with(
+        sources=(
+            *scripts.config.sources[:-1],
+            source.model_copy(update={"include": ("**", "**/*.hs", "**/*.vue")}),
+        )
+    )
+    for number in range(3):
+        functions = (DEFINITIONS[".hs"].format(*[one] * 2) for one in "abcdef")
+        scripts.write(f"scripts/s{number}.hs", "\n".join(functions))
+        scripts.write(f"scripts/s{number}.vue", "<script>\nfunction open() {\n}\n</script>\n<p>\n</p>\n")
+    with monkeypatch.context() as older:
+        known = {suffix: one for suffix, one in code_grammar.LANGUAGES.items() if suffix != ".hs"}
+        older.setattr(code_parser, "LANGUAGES", known)
+        older.setattr(code, "COMPONENTS", frozenset())
+        older.setattr(code_tree, "LANGUAGES_VERSION", 1)
+        scripts.build()
+    found = check(scripts.build())
+    assert found.passed, found.summary
 
 
 def test_code_that_no_parser_reads_is_in_quarantine_and_the_gate_agrees(
