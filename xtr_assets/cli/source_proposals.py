@@ -14,8 +14,8 @@ from xtr_assets.core.chunking.code_grammar import CODE_SUFFIXES
 from xtr_assets.core.json_document import read_json
 from xtr_assets.sources import csv_table, xlsx_table
 from xtr_assets.sources.config_tree import ConfigTree
-from xtr_assets.sources.globs import Globs
 from xtr_assets.sources.document_worker import WORKBOOK
+from xtr_assets.sources.globs import Globs
 from xtr_assets.sources.jsonl import WANTED
 from xtr_assets.sources.place import LocalFile
 from xtr_assets.sources.record_rows import InvalidRecord
