@@ -139,7 +139,9 @@ def _stands_free(lines: Sequence[str], at: int) -> bool | None:
         discrete |= lines[at - 1].startswith(("[discrete", "[float"))
         at -= 1
     # What is said above a blank line may be said of it all the same.
-    above = next((line for line in reversed(lines[:at]) if line.strip() and not _SAID.match(line)), "")
+    while at and (not lines[at - 1].strip() or _SAID.match(lines[at - 1])):
+        at -= 1
+    above = lines[at - 1] if at else ""
     return None if above.startswith("[") else not discrete
 
 
