@@ -33,6 +33,9 @@ _EMPTY = re.compile(
 )
 # A formula is one by whatever name its namespace goes.
 _PREFIXED = re.compile(r"<(/?)[A-Za-z][\w.-]*:(?=[A-Za-z])")
+# In these HTML knows no tags, and XML does.
+_LITERAL = re.compile(r"<(/?)(?:textarea|xmp|plaintext|listing)\b", re.IGNORECASE)
+_DOCTYPE = re.compile(r"<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>", re.IGNORECASE | re.DOTALL)
 _DECLARED = re.compile(rb"<\?xml[^>]*\bencoding\s*=\s*[\"']([\w.-]+)[\"']")
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 # Levels of headings.
@@ -165,7 +168,8 @@ def _page(part: bytes) -> str:
         raise ValueError(str(error)) from error
     if "\0" in text:
         raise ValueError("a null character in a chapter")
-    return _PREFIXED.sub(r"<\1", _EMPTY.sub(_opened, normalize_newlines(text)))
+    text = _DOCTYPE.sub("", normalize_newlines(text), count=1)
+    return _LITERAL.sub(r"<\1div", _PREFIXED.sub(r"<\1", _EMPTY.sub(_opened, text)))
 
 
 def _opened(found: re.Match[str]) -> str:

@@ -101,7 +101,8 @@ def refusal_faults(path: str, data: bytes, reasons: set[str]) -> Iterator[str]:
 def _may_be_encrypted(suffix: str, data: bytes) -> bool:
     if suffix == PDF:
         return b"/Encrypt" in data
-    return is_encrypted(data) if suffix in (ODT, EPUB) else not zipfile.is_zipfile(io.BytesIO(data))
+    # What a Word document lies in that is encrypted as a whole is no package.
+    return is_encrypted(data) or (suffix in (DOCX, PPTX) and not zipfile.is_zipfile(io.BytesIO(data)))
 
 
 def _sections(path: str, rows: Sequence[Row]) -> dict[tuple[str, int], list[Row]]:
