@@ -12,6 +12,8 @@ from html.entities import html5
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
+from xtr_assets.pipeline.gate.text_evidence import is_of_hosts
+
 Element = ElementTree.Element
 
 _UNPACKED = 256 << 20
@@ -67,6 +69,9 @@ def book_of(data: bytes, squeezed: Callable[[str], str]) -> Book | None:
             if sum(part.file_size for part in package.infolist()) > _UNPACKED:
                 return None
             return _read(package, squeezed)
+    except RecursionError:
+        # Elements inside each other by the thousand: nothing is said of its letters.
+        return Book(sure=False, exact=False)
     except _UNREADABLE:
         return None
 
@@ -235,7 +240,10 @@ def _root(part: bytes) -> Element:
         text = part.decode("utf-16")
     else:
         declared = _DECLARED.match(part.removeprefix(b"\xef\xbb\xbf"))
-        text = part.removeprefix(b"\xef\xbb\xbf").decode(declared[1].decode() if declared else "utf-8")
+        encoding = declared[1].decode() if declared else "utf-8"
+        if is_of_hosts(encoding):
+            raise ValueError("no text has this encoding")
+        text = part.removeprefix(b"\xef\xbb\xbf").decode(encoding)
     text = re.sub(r"^<\?xml.*?\?>", "", text.lstrip("\ufeff"), count=1, flags=re.DOTALL)
     text = _ENTITY.sub(_character, _DOCTYPE.sub("", text, count=1))
     return ElementTree.fromstring(text.encode())

@@ -166,6 +166,7 @@ ODD = (
     "<p>a<![CDATA[ <b> & ]]>c<!-- <p>no</p> --></p><script>//<![CDATA[\nif (a<b) {}\n//]]></script><p>d</p>",
     "<p>&nbsp;&eacute;&hellip;</p>",
     "<h1>A<p>not closed",
+    "<div>" * 1500 + "deep" + "</div>" * 1500,
 )
 
 
