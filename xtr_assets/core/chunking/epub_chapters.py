@@ -71,12 +71,13 @@ def _blocks(package: Package) -> Iterator[Block]:
     _refuse_protected(package, frozenset(places))
     names = _contents(package, folder, items.values())
     read: set[str] = set()
-    moved, highest = 0, 1
+    moved = 0
     for number, (item, place) in enumerate(zip(order, places, strict=True), 1):
         if item.get("media-type", "") not in _PAGES or place in read:
             continue
         read.add(place)
         blocks = html_blocks(_page(package.raw(place)), _SILENT)
+        highest = 1
         if blocks and place in names:
             silent, moved, highest = _named(names[place], blocks)
             yield from (Block(number, number, -depth, name) for depth, name in silent)
@@ -87,7 +88,7 @@ def _blocks(package: Package) -> Iterator[Block]:
 
 def _named(names: Sequence[str], blocks: Sequence[Block]) -> tuple[list[tuple[int, str]], int, int]:
     """The names (depth, name) that a chapter stands under and does not say itself; how much deeper its headings are
-    than their tags, the first being as deep as the table of contents has it; and the highest level of all.
+    than their tags, the first being as deep as the table of contents has it; and the highest level that they have.
 
     names : those of the entries above its own, and its own.
     """
@@ -134,7 +135,11 @@ def _contents(package: Package, folder: str, items: Collection[etree._Element]) 
 
 def _points(part: bytes) -> Iterator[tuple[str, list[str]]]:
     """(target, names from the top) of each entry of a table of EPUB 2."""
-    for point in _parsed(part).iter("{*}navPoint"):
+    try:
+        root = _parsed(part)
+    except etree.XMLSyntaxError:
+        return  # The text of the book can be read without it.
+    for point in root.iter("{*}navPoint"):
         content = point.find("{*}content")
         above = [*point.iterancestors("{*}navPoint")][::-1]
         if content is not None:

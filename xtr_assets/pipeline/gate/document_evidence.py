@@ -257,7 +257,10 @@ def _epub_faults(data: bytes, sections: Mapping[tuple[str, int], Sequence[Row]])
     if book is None:
         yield "it has rows, and is no book"
         return
-    yield from _section_faults(sections, {squeezed(mark.text) for mark in book.marks if not mark.spoken})
+    unsaid = {squeezed(mark.text) for mark in book.marks if not mark.spoken}
+    if not book.listed:
+        unsaid = {name for symbol, _ in sections for name in headings_in(symbol)}
+    yield from _section_faults(sections, unsaid)
     if not book.exact:
         return
     held = "".join(squeezed(row["text"]) for rows in sections.values() for row in rows)

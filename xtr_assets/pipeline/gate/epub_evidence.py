@@ -44,13 +44,14 @@ class Mark:
 @dataclass(slots=True)
 class Book:
     """said : the letters. ends : of each place of the spine, where its letters end. sure : whether the names of places
-    are known; exact : whether the letters are."""
+    are known; exact : whether the letters are; listed : whether the table of contents can be read."""
 
     said: str = ""
     ends: list[int] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     sure: bool = True
     exact: bool = True
+    listed: bool = True
 
     def names_at(self, end: int) -> list[str]:
         """The headings that what ends at a place stands under, the highest first."""
@@ -81,8 +82,11 @@ def _read(package: zipfile.ZipFile, squeezed: Callable[[str], str]) -> Book:
     main = next(_of(container, "rootfile")).get("full-path", "")
     folder, root = posixpath.dirname(main), _root(package.read(main))
     items = {one.get("id", ""): one for one in _of(root, "item")}
-    contents = _contents(package, folder, list(items.values()))
-    book, passed, deeper, least = Book(), set[str](), 0, 1
+    book, passed, deeper = Book(), set[str](), 0
+    try:
+        contents = _contents(package, folder, list(items.values()))
+    except SyntaxError:
+        contents, book.sure, book.listed = {}, False, False
     pieces: list[str] = []
     length = 0
     for reference in _of(next(_of(root, "spine")), "itemref"):
@@ -98,6 +102,7 @@ def _read(package: zipfile.ZipFile, squeezed: Callable[[str], str]) -> Book:
                 book.exact = False
                 continue
             book.sure &= chapter.sure
+            least = 1
             if chapter.letters and place in contents:
                 deeper, least = _above(book, chapter, contents[place], length)
             for at, level, text in chapter.headings:

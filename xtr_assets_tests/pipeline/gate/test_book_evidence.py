@@ -176,6 +176,14 @@ def test_odd_chapters_have_no_fault(body: str) -> None:
     assert faults("a.epub", data, rows_of("a.epub", data)) == []
 
 
+@pytest.mark.parametrize("old", [False, True])
+def test_a_table_of_contents_that_is_no_xml_is_no_fault(old: bool) -> None:
+    data = book(["<p>a</p>", "<h1>B</h1><p>b</p>"], [("R & D <", 1, ())], old=old)
+    rows = rows_of("a.epub", data)
+    assert [row["symbol"] for row in rows] == ["" if old else "R & D <", "B"]
+    assert faults("a.epub", data, rows) == []
+
+
 def test_a_document_type_is_no_text() -> None:
     part = chapter("<h1>A</h1><p>b</p>").replace("<!DOCTYPE html>", '<!DOCTYPE html [<!ENTITY c "d">]>')
     data = book([""], more={"OPS/c 1.xhtml": part})
