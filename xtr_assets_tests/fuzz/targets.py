@@ -29,6 +29,7 @@ from xtr_assets.storage.pointer import pointed_number
 from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.stored_json import Stored
 from xtr_assets.storage.warehouse_info import WarehouseInfo
+from xtr_assets_tests.books import LETTER, NOVEL
 from xtr_assets_tests.documents import LEAFLET, MANUAL, PAGE, word
 from xtr_assets_tests.presentations import DECK
 
@@ -57,7 +58,7 @@ def _source(kind: str, suffix: str) -> Callable[[bytes, Path], object]:
             if isinstance(one, Chunk):
                 assert one.text.strip() and "\0" not in one.text, one
                 assert 1 <= one.start_line <= one.end_line, one
-                placed = kind == "records" or suffix in (".ipynb", ".docx", ".pptx", ".pdf")
+                placed = kind == "records" or suffix in (".ipynb", ".docx", ".odt", ".pptx", ".epub", ".pdf")
                 assert placed or one.end_line <= lines or b"\0" in data, (one, lines)
                 one.text.encode("utf-8")
             else:
@@ -220,6 +221,35 @@ TARGETS: dict[str, Target] = {
         (b"=====\nTitle\n=====\n\ntext\n\nSection\n-------\n\n.. code:: py\n\n   x\n",),
         (*TEXT_WORDS, b"====\n", b"::\n", b".. "),
     ),
+    "asciidoc": Target(
+        _source("text", ".adoc"),
+        (b"= A\n:b: c \\\nd\n\n[[e]]\n== `F` xref:g[h]\n\n----\n== i\n----\n\nTitle\n-----\n\n|===\n| j\n|===\n",),
+        (*TEXT_WORDS, b"== ", b"----\n", b"////\n", b"[discrete]\n", b"ifdef::a[]\n", b"((("),
+    ),
+    "org": Target(
+        _source("text", ".org"),
+        (b"#+TITLE: A\n#+TODO: B | C\n* B [#D] =e= [[f][g]] :h:\n:P:\n:END:\ntext\n#+begin_src\n* i\n#+end_src\n",),
+        (*TEXT_WORDS, b"* ", b"#+begin_x\n", b"#+end_x\n", b":A:\n", b":END:\n", b"{{{a("),
+    ),
+    "latex": Target(
+        _source("text", ".tex"),
+        (
+            b"\\title{A}\n\\begin{document}\n\\section[a]{B \\emph{c}\n\\'e $\\Pi$}\\label{d}\n% \\section{e}\n"
+            b"\\begin{verbatim}\n\\section{f}\n\\end{verbatim}\n\\end{document}\n",
+        ),
+        (
+            *TEXT_WORDS,
+            b"\\section{",
+            b"}",
+            b"{" * 300,
+            b"\\verb|",
+            b"\\begin{lstlisting}",
+            b"\\texorpdfstring{a}{",
+            b"%",
+        ),
+    ),
+    "epub": Target(_source("text", ".epub"), (NOVEL,), (b"PK\x03\x04", b"PK\x01\x02", b"\xff" * 8, b"<nav>", b"]]>")),
+    "odt": Target(_source("text", ".odt"), (LETTER,), (b"PK\x03\x04", b"PK\x01\x02", b"\xff" * 8, b"<text:h>")),
     "python": Target(
         _source("python", ".py"),
         (

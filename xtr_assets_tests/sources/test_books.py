@@ -70,6 +70,11 @@ HOSTILE = {
     ),
     "many.epub": (zipped({str(number): "" for number in range(10_001)}), "beyond-limits", "10,001 parts"),
     "deep.epub": (book(["<div>" * 3000 + "a" + "</div>" * 3000]), "beyond-limits", "2,048"),
+    "hosts.epub": (
+        book([""], more={"OPS/c 1.xhtml": b'<?xml version="1.0" encoding="punycode"?><html/>'}),
+        "unparsable",
+        "names of hosts",
+    ),
     "none.odt": (b"\xff" * 100, "unparsable", "no OpenDocument text"),
     "locked.odt": (odt("<text:p>a</text:p>", more={"META-INF/manifest.xml": _MANIFEST}), "encrypted", "password"),
     "typed.odt": (zipped({"content.xml": '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'}), "unparsable", "document type"),

@@ -14,6 +14,7 @@ from xtr_assets.core.chunking.blocks import Block, chunk_blocks
 from xtr_assets.core.types import Chunk, Quarantined
 from xtr_assets.sources import document_worker, text_tree
 from xtr_assets.sources.document_worker import WORKER, DocumentWorker
+from xtr_assets_tests.books import LETTER, NOVEL
 from xtr_assets_tests.documents import (
     LEAFLET,
     MANUAL,
@@ -346,13 +347,14 @@ def test_another_release_of_the_parser_of_markdown_is_another_fingerprint(
 def test_without_a_library_its_files_wait_with_the_command_and_the_fingerprint_says_so(
     opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for path, data in {"a.html": PAGE.encode(), "a.docx": MANUAL, "a.pdf": LEAFLET, "a.md": b"# A\n"}.items():
+    office = {"a.docx": MANUAL, "a.odt": LETTER, "a.epub": NOVEL}
+    for path, data in {"a.html": PAGE.encode(), "a.pdf": LEAFLET, "a.md": b"# A\n", **office}.items():
         write(tmp_path, path, data)
     source = opened("text")
     there = source.fingerprint()
     monkeypatch.setattr(document_worker, "_version", lambda name: "")
     assert source.fingerprint() != there
-    for path in ("a.html", "a.docx", "a.pdf"):
+    for path in ("a.html", "a.pdf", *office):
         found = refused(source, path)
         assert found.reason == "not-installed" and "pip install 'xtr-assets[documents]'" in found.detail
     assert len(chunks(source, "a.md")) == 1

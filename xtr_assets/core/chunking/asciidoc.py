@@ -21,7 +21,7 @@ _DELIMITER = re.compile(r"-{4,}|\.{4,}|={4,}|\*{4,}|_{4,}|\+{4,}|/{4,}|~{4,}|--|
 _WHOLE = frozenset("-.+/|,:!`")
 _ENTRY = re.compile(r":!?\w[^:\n]*:(?:[ \t].*)?")
 # Of an anchor any name is taken: one with a digit first is text to Asciidoctor, and the heading below it with it.
-_ATTRIBUTES = re.compile(r"\[(?:|[A-Za-z.#%{,\"'].*|\[[^\[\]]*\])\]")
+_ATTRIBUTES = re.compile(r"\[(?:|(?:[^\W\d_]|[.#%{,\"']).*|\[[^\[\]]*\])\]")
 _DISCRETE = re.compile(r"\[[ \t]*(?:discrete|float)\b")
 _BLOCK_TITLE = re.compile(r"\.\.?[^ \t.].*")
 _CONDITION = re.compile(r"(?:ifdef|ifndef)::\S*\[\]|ifeval::\[.*\]")

@@ -1,5 +1,6 @@
 """What an EPUB says, chapter by chapter in the order of its spine; each is read as an HTML page is (html_page.py)."""
 
+import codecs
 import html
 import posixpath
 import re
@@ -33,7 +34,12 @@ _EMPTY = re.compile(
 )
 # A formula is one by whatever name its namespace goes.
 _PREFIXED = re.compile(r"<(/?)[A-Za-z][\w.-]*:(?=[A-Za-z])")
+# In these HTML knows no tags, and XML does.
+_LITERAL = re.compile(r"<(/?)(?:textarea|xmp|plaintext|listing)\b", re.IGNORECASE)
+_DOCTYPE = re.compile(r"<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>", re.IGNORECASE | re.DOTALL)
 _DECLARED = re.compile(rb"<\?xml[^>]*\bencoding\s*=\s*[\"']([\w.-]+)[\"']")
+# By Python's own decoders 2 MB of these take a minute, and four times as much an hour.
+_OF_HOSTS = frozenset({"punycode", "idna"})
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 # Levels of headings.
 _DEEPEST = 9
@@ -65,12 +71,13 @@ def _blocks(package: Package) -> Iterator[Block]:
     _refuse_protected(package, frozenset(places))
     names = _contents(package, folder, items.values())
     read: set[str] = set()
-    moved, highest = 0, 1
+    moved = 0
     for number, (item, place) in enumerate(zip(order, places, strict=True), 1):
         if item.get("media-type", "") not in _PAGES or place in read:
             continue
         read.add(place)
         blocks = html_blocks(_page(package.raw(place)), _SILENT)
+        highest = 1
         if blocks and place in names:
             silent, moved, highest = _named(names[place], blocks)
             yield from (Block(number, number, -depth, name) for depth, name in silent)
@@ -81,7 +88,7 @@ def _blocks(package: Package) -> Iterator[Block]:
 
 def _named(names: Sequence[str], blocks: Sequence[Block]) -> tuple[list[tuple[int, str]], int, int]:
     """The names (depth, name) that a chapter stands under and does not say itself; how much deeper its headings are
-    than their tags, the first being as deep as the table of contents has it; and the highest level of all.
+    than their tags, the first being as deep as the table of contents has it; and the highest level that they have.
 
     names : those of the entries above its own, and its own.
     """
@@ -128,7 +135,11 @@ def _contents(package: Package, folder: str, items: Collection[etree._Element]) 
 
 def _points(part: bytes) -> Iterator[tuple[str, list[str]]]:
     """(target, names from the top) of each entry of a table of EPUB 2."""
-    for point in _parsed(part).iter("{*}navPoint"):
+    try:
+        root = _parsed(part)
+    except etree.XMLSyntaxError:
+        return  # The text of the book can be read without it.
+    for point in root.iter("{*}navPoint"):
         content = point.find("{*}content")
         above = [*point.iterancestors("{*}navPoint")][::-1]
         if content is not None:
@@ -157,15 +168,19 @@ def _words(element: etree._Element | None) -> str:
 
 def _page(part: bytes) -> str:
     """A chapter as HTML: what XML may write in one tag has two. Raises ValueError for what is no text."""
-    encoding = next((said for mark, said in _MARKS.items() if part.startswith(mark)), "")
     declared = _DECLARED.match(part)
+    encoding = declared[1].decode() if declared else "utf-8"
+    encoding = next((said for mark, said in _MARKS.items() if part.startswith(mark)), encoding)
     try:
-        text = part.decode(encoding or (declared[1].decode() if declared else "utf-8"))
+        if codecs.lookup(encoding).name in _OF_HOSTS:
+            raise LookupError(f"the encoding {encoding} is of names of hosts")
+        text = part.decode(encoding)
     except LookupError as error:
         raise ValueError(str(error)) from error
     if "\0" in text:
         raise ValueError("a null character in a chapter")
-    return _PREFIXED.sub(r"<\1", _EMPTY.sub(_opened, normalize_newlines(text)))
+    text = _DOCTYPE.sub("", normalize_newlines(text), count=1)
+    return _LITERAL.sub(r"<\1div", _PREFIXED.sub(r"<\1", _EMPTY.sub(_opened, text)))
 
 
 def _opened(found: re.Match[str]) -> str:

@@ -9,6 +9,7 @@ from xtr_assets.core.chunking.markup_words import latex_words
 
 _LEVELS = {"part": 1, "chapter": 2, "section": 3, "subsection": 4, "subsubsection": 5}
 _SECTION = re.compile(rf"\\({'|'.join(_LEVELS)})\*?(?![A-Za-z@])")
+_NO_TITLE = re.compile(rf"{_SECTION.pattern}|\\begin\{{")
 _TITLE = re.compile(r"\\title(?![A-Za-z@])")
 # What nothing in is a command: a comment, what stands as it is written, and a character behind a backslash.
 _VERBATIM = "verbatim|Verbatim|BVerbatim|LVerbatim|lstlisting|minted|comment|filecontents|alltt"
@@ -50,7 +51,7 @@ def latex_outline(lines: Lines) -> Outline:
             continue
         title, behind = said
         # An argument of a macro, or braces that nothing closes.
-        if re.search(r"#\d", title) or _SECTION.search(written, found.end(), behind):
+        if re.search(r"#\d", title) or _NO_TITLE.search(written, found.end(), behind):
             continue
         last = line + 1 + text.count("\n", found.start(), behind)
         while last < len(lines) and _BESIDE.fullmatch(lines.lines[last]):

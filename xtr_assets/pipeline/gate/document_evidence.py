@@ -104,7 +104,8 @@ def refusal_faults(path: str, data: bytes, reasons: set[str]) -> Iterator[str]:
 def _may_be_encrypted(suffix: str, data: bytes) -> bool:
     if suffix == PDF:
         return b"/Encrypt" in data
-    return is_encrypted(data) if suffix in (ODT, EPUB) else not zipfile.is_zipfile(io.BytesIO(data))
+    # What a Word document lies in that is encrypted as a whole is no package.
+    return is_encrypted(data) or (suffix in (DOCX, PPTX) and not zipfile.is_zipfile(io.BytesIO(data)))
 
 
 def _sections(path: str, rows: Sequence[Row]) -> dict[tuple[str, int], list[Row]]:
@@ -259,7 +260,10 @@ def _epub_faults(data: bytes, sections: Mapping[tuple[str, int], Sequence[Row]])
     if book is None:
         yield "it has rows, and is no book"
         return
-    yield from _section_faults(sections, {squeezed(mark.text) for mark in book.marks if not mark.spoken})
+    unsaid = {squeezed(mark.text) for mark in book.marks if not mark.spoken}
+    if not book.listed:
+        unsaid = {name for symbol, _ in sections for name in headings_in(symbol)}
+    yield from _section_faults(sections, unsaid)
     if not book.exact:
         return
     held = "".join(squeezed(row["text"]) for rows in sections.values() for row in rows)

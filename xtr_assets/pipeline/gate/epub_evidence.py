@@ -12,6 +12,8 @@ from html.entities import html5
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
+from xtr_assets.pipeline.gate.text_evidence import is_of_hosts
+
 Element = ElementTree.Element
 
 _UNPACKED = 256 << 20
@@ -42,13 +44,14 @@ class Mark:
 @dataclass(slots=True)
 class Book:
     """said : the letters. ends : of each place of the spine, where its letters end. sure : whether the names of places
-    are known; exact : whether the letters are."""
+    are known; exact : whether the letters are; listed : whether the table of contents can be read."""
 
     said: str = ""
     ends: list[int] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     sure: bool = True
     exact: bool = True
+    listed: bool = True
 
     def names_at(self, end: int) -> list[str]:
         """The headings that what ends at a place stands under, the highest first."""
@@ -67,6 +70,9 @@ def book_of(data: bytes, squeezed: Callable[[str], str]) -> Book | None:
             if sum(part.file_size for part in package.infolist()) > _UNPACKED:
                 return None
             return _read(package, squeezed)
+    except RecursionError:
+        # Elements inside each other by the thousand: nothing is said of its letters.
+        return Book(sure=False, exact=False)
     except _UNREADABLE:
         return None
 
@@ -76,8 +82,11 @@ def _read(package: zipfile.ZipFile, squeezed: Callable[[str], str]) -> Book:
     main = next(_of(container, "rootfile")).get("full-path", "")
     folder, root = posixpath.dirname(main), _root(package.read(main))
     items = {one.get("id", ""): one for one in _of(root, "item")}
-    contents = _contents(package, folder, list(items.values()))
-    book, passed, deeper, least = Book(), set[str](), 0, 1
+    book, passed, deeper = Book(), set[str](), 0
+    try:
+        contents = _contents(package, folder, list(items.values()))
+    except SyntaxError:
+        contents, book.sure, book.listed = {}, False, False
     pieces: list[str] = []
     length = 0
     for reference in _of(next(_of(root, "spine")), "itemref"):
@@ -93,6 +102,7 @@ def _read(package: zipfile.ZipFile, squeezed: Callable[[str], str]) -> Book:
                 book.exact = False
                 continue
             book.sure &= chapter.sure
+            least = 1
             if chapter.letters and place in contents:
                 deeper, least = _above(book, chapter, contents[place], length)
             for at, level, text in chapter.headings:
@@ -235,7 +245,10 @@ def _root(part: bytes) -> Element:
         text = part.decode("utf-16")
     else:
         declared = _DECLARED.match(part.removeprefix(b"\xef\xbb\xbf"))
-        text = part.removeprefix(b"\xef\xbb\xbf").decode(declared[1].decode() if declared else "utf-8")
+        encoding = declared[1].decode() if declared else "utf-8"
+        if is_of_hosts(encoding):
+            raise ValueError("no text has this encoding")
+        text = part.removeprefix(b"\xef\xbb\xbf").decode(encoding)
     text = re.sub(r"^<\?xml.*?\?>", "", text.lstrip("\ufeff"), count=1, flags=re.DOTALL)
     text = _ENTITY.sub(_character, _DOCTYPE.sub("", text, count=1))
     return ElementTree.fromstring(text.encode())

@@ -57,8 +57,11 @@ def _asciidoc_leading(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
 
 def _behind_authors(lines: Sequence[str], at: int) -> int:
     passed = 0
-    while at < len(lines) and lines[at].strip() and not _EQUALS.fullmatch(lines[at]):
-        if not _BESIDE.fullmatch(lines[at]) and not lines[at - 1].rstrip().endswith(" \\"):
+    while at < len(lines) and lines[at].strip():
+        goes_on = lines[at - 1].rstrip().endswith(" \\")
+        if _EQUALS.fullmatch(lines[at]) and not goes_on:
+            break
+        if not _BESIDE.fullmatch(lines[at]) and not goes_on:
             passed += 1
             if passed > _AUTHOR_LINES or _UNDER.fullmatch("".join(lines[at + 1 : at + 2])):
                 break
@@ -112,7 +115,8 @@ def _latex_leading(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
         for _ in range(_ON_A_LINE):
             held = braced(text, found.end())
             raw, end = held or ("", found.end())
-            if held and not _COMMAND.search(raw):
+            # A title that holds a command of its own, or more than words, is a brace that nothing closes.
+            if held and not _COMMAND.search(raw) and r"\begin" not in raw:
                 level = _DEPTHS.index(found[0].strip("\\*"))
                 # Of several on a line one that stands as high ends those before it.
                 on_line = [*(one for one in on_line if one[0] < level), (level, at, raw)]

@@ -11,7 +11,8 @@ from xtr_assets.pipeline.gate.heading_order import Leading, Line, named_faults
 from xtr_assets.pipeline.gate.markup_evidence import ASCIIDOC, LATEX, ORG, braced, markup_of
 from xtr_assets.pipeline.gate.text_evidence import Row
 
-_WORDS = re.compile(r"[A-Za-z][A-Za-z ]*")
+# Words and signs that mean nothing else in any of the three, alone; nor does a title end like the tags of Org.
+_WORDS = re.compile(r"[^\W_](?:[^\W_]|[ ,.?!]|[:()-](?![:()-]))*(?<!:)")
 _SEPARATOR = " > "
 
 
@@ -45,6 +46,9 @@ def markup_faults(path: str, lines: Sequence[str], runs: Sequence[Sequence[Row]]
         start, last = int(run[0]["start_line"]), int(run[-1]["end_line"])
         places = list(markup.leading(lines[start - 1 : last]))
         leading |= {start + at: (run, number == len(places)) for number, (at, _) in enumerate(places, 1)}
+    # Those with marks in them are headings all the same.
+    if marked := [one.number for one in found.headings if one.words is None and one.number not in leading]:
+        yield f"{len(marked)} headings with marks begin no section, the first in line {marked[0]}"
     yield from named_faults(found.headings, found.until, leading)
     yield from _page_faults(path, markup, lines, runs)
 
@@ -139,7 +143,9 @@ def _stands_free(lines: Sequence[str], at: int) -> bool | None:
         discrete |= lines[at - 1].startswith(("[discrete", "[float"))
         at -= 1
     # What is said above a blank line may be said of it all the same.
-    above = next((line for line in reversed(lines[:at]) if line.strip() and not _SAID.match(line)), "")
+    while at and (not lines[at - 1].strip() or _SAID.match(lines[at - 1])):
+        at -= 1
+    above = lines[at - 1] if at else ""
     return None if above.startswith("[") else not discrete
 
 

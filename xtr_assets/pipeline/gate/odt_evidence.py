@@ -63,13 +63,15 @@ def odt_paragraphs(data: bytes) -> list[Paragraph] | None:
 
 
 def is_encrypted(data: bytes) -> bool:
-    """Whether a part of a document, or of a book, is said to be encrypted."""
+    """Whether a part of a package is encrypted, or is said to be."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as package:
+            if any(part.flag_bits & 1 for part in package.infolist()):
+                return True
             names = package.namelist()
             if "META-INF/encryption.xml" in names:
                 return True
-            return b"encryption-data" in package.read("META-INF/manifest.xml")
+            return "META-INF/manifest.xml" in names and b"encryption-data" in package.read("META-INF/manifest.xml")
     except _UNREADABLE:
         return False
 

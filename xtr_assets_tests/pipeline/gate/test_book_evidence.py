@@ -14,7 +14,7 @@ from xtr_assets.core.ids import chunk_id
 from xtr_assets.pipeline.gate.document_evidence import document_faults, refusal_faults
 from xtr_assets.pipeline.gate.source_agrees import check
 from xtr_assets.pipeline.gate.text_evidence import Row
-from xtr_assets_tests.books import LETTER, NOVEL, Contents, book, heading, note, odt
+from xtr_assets_tests.books import LETTER, NOVEL, Contents, book, chapter, heading, note, odt, zipped
 from xtr_assets_tests.pipeline.gate.conftest import World
 
 READERS: dict[str, Callable[[bytes], list[Block]]] = {
@@ -147,6 +147,48 @@ def test_who_is_in_quarantine_and_can_be_read_is_found() -> None:
             assert list(refusal_faults(path, data, {reason}))
         assert not list(refusal_faults(path, b"\xff" * 50, {"unparsable"}))
     assert list(refusal_faults("a.epub", NOVEL, {"no-text"}))
+
+
+@pytest.mark.parametrize("path", ["a.epub", "a.odt", "a.docx", "a.pptx"])
+def test_a_package_of_encrypted_parts_is_in_quarantine_as_that(path: str) -> None:
+    """As `zip -e` makes one: the flag of each part stands in its header and in the directory."""
+    data = zipped({"a": "b"})
+    for header, flag in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = data.index(header) + flag
+        data = data[:at] + b"\x01" + data[at + 1 :]
+    assert not list(refusal_faults(path, data, {"encrypted"}))
+
+
+ODD = (
+    "<h1>A</h1><p>a</p><textarea>b <i>c</i></textarea><p>d</p>",
+    "<xmp>a <b>b</b></xmp><h1>A</h1><p>c</p>",
+    "<p title='x > y'>a</p><a id='q' title='x > y'/>b<p>c &lt;d&gt;</p>",
+    "<p>a<![CDATA[ <b> & ]]>c<!-- <p>no</p> --></p><script>//<![CDATA[\nif (a<b) {}\n//]]></script><p>d</p>",
+    "<p>&nbsp;&eacute;&hellip;</p>",
+    "<h1>A<p>not closed",
+    "<div>" * 1500 + "deep" + "</div>" * 1500,
+)
+
+
+@pytest.mark.parametrize("body", ODD)
+def test_odd_chapters_have_no_fault(body: str) -> None:
+    data = book([body, "<p>next</p>"])
+    assert faults("a.epub", data, rows_of("a.epub", data)) == []
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_a_table_of_contents_that_is_no_xml_is_no_fault(old: bool) -> None:
+    data = book(["<p>a</p>", "<h1>B</h1><p>b</p>"], [("R & D <", 1, ())], old=old)
+    rows = rows_of("a.epub", data)
+    assert [row["symbol"] for row in rows] == ["" if old else "R & D <", "B"]
+    assert faults("a.epub", data, rows) == []
+
+
+def test_a_document_type_is_no_text() -> None:
+    part = chapter("<h1>A</h1><p>b</p>").replace("<!DOCTYPE html>", '<!DOCTYPE html [<!ENTITY c "d">]>')
+    data = book([""], more={"OPS/c 1.xhtml": part})
+    assert [row["text"] for row in rows_of("a.epub", data)] == ["A\n\nb"]
+    assert faults("a.epub", data, rows_of("a.epub", data)) == []
 
 
 def test_headings_that_fill_a_chunk_before_their_section_are_no_fault() -> None:

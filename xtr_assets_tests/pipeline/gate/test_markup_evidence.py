@@ -109,7 +109,17 @@ LINES: dict[str, tuple[str, ...]] = {
             "# cmd",
         ),
         *("== {attr} x", "== A &amp; C", "== [[in]]In (((idx)))", "== https://a.b[Site^] t", "== `+l+` and ++x++"),
-        *("---", "title: Front", "[1] foo", "== `a``b`* c*", "== kbd:[Ctrl] #m# ^a^", "== <<r,Words>> <<id>>", "== "),
+        *(
+            "---",
+            "title: Front",
+            "[1] foo",
+            "[\u6ce8\u610f]",
+            "====",
+            "== `a``b`* c*",
+            "== kbd:[Ctrl] #m# ^a^",
+            "== <<r,Words>> <<id>>",
+            "== ",
+        ),
     ),
     "a.org": (
         *(
