@@ -35,7 +35,7 @@ def test_relative_paths_are_taken_from_the_folder_of_the_file(tmp_path: Path) ->
     [
         (
             "sources: [{name: s, kind: pyton, path: x}]",
-            r"`sources.0.kind` is 'pyton': use 'asset', 'code', 'config', 'git', 'python', 'records', 'text', or",
+            r"`sources.0.kind` is 'pyton': use 'asset', 'code', 'config', 'git', 'python', 'records', 'text', or ",
         ),
         ("sources: [{name: s, kind: python, path: x, colour: 1}]", r"unknown field `sources.0.colour` \(value 1\)"),
         ("sources: [{name: s, kind: python}]", r"`sources.0.path` is None: it is missing; give a folder"),

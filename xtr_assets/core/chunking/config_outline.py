@@ -52,6 +52,11 @@ class Tree:
         self._open: list[tuple[bool, list[Entry]]] = []
         self._waiting: list[Entry | None] = []
 
+    @property
+    def depth(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
     def open(self, line: int, mapping: bool) -> None:
         entry, is_key = self._entry(line, "")
         # What a mapping that is a key holds names nothing.

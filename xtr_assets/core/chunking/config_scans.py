@@ -4,10 +4,13 @@ import re
 
 from xtr_assets.core.chunking.config_outline import Entry, named, paragraphs
 
+# A name begins within so many characters of its line; expressions look no further.
+MOST_LINE = 1000
 _TABLE = re.compile(r"\s*\[\[?\s*([^\[\]]+|(?:\"[^\"]*\"|'[^']*'|[^\[\]\"'])+?)\s*\]?\]\s*(?:#.*)?")
 _TOML_KEY = re.compile(r"\s*((?:\"[^\"]*\"|'[^']*'|[\w-]+)(?:\s*\.\s*(?:\"[^\"]*\"|'[^']*'|[\w-]+))*)\s*=")
 # What opens or closes something in TOML, and what holds neither.
-_TOML_SIGN = re.compile(r"\"\"\"|'''|\"(?:[^\"\\]|\\.)*\"|'[^']*'|#.*|[\[\]{}]")
+# What nothing closes goes to the end of its line, or of the file: looked for once, however often it opens.
+_TOML_SIGN = re.compile(r"\"\"\"|'''|\"(?:[^\"\\]|\\.)*(?:\"|\\?$)|'[^']*(?:'|$)|#.*|[\[\]{}]")
 _SECTION = re.compile(r"\[+([^\[\]]+)\]+\s*(?:[#;].*)?")
 _OPTION = re.compile(r"([^\s#;=:\[][^=:]*?)\s*(?:[=:]|$)")
 
@@ -20,13 +23,17 @@ _ENDEF = re.compile(r"\s*endef\b")
 
 _FUNCTION = re.compile(r"\s*(?:function|macro)\s*\(\s*\"?([\w.:-]+)", re.IGNORECASE)
 _END_FUNCTION = re.compile(r"\s*end(?:function|macro)\s*\(", re.IGNORECASE)
-_CMAKE_SIGN = re.compile(r"#\[(=*)\[.*?\]\1\]|\[(=*)\[.*?\]\2\]|\"(?:[^\"\\]|\\.)*\"|#[^\n]*|[()]", re.DOTALL)
+_CMAKE_SIGN = re.compile(
+    r"#\[(=*)\[.*?(?:\]\1\]|\Z)|\[(=*)\[.*?(?:\]\2\]|\Z)|\"(?:[^\"\\]|\\.)*(?:\"|\\?\Z)|#[^\n]*|[()]", re.DOTALL
+)
 
 _OPENS = re.compile(r"[ \t]*(?:[\w ,]*->[ \t]*)?(?://[^\n]*)?(?=\n|$)")
 # Of more words a line is a statement.
 MOST_WORDS = 6
 _BRACE_SIGN = re.compile(
-    r"\"\"\".*?\"\"\"|'''.*?'''|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|//[^\n]*|/\*.*?\*/|[{}\n]", re.DOTALL
+    r"\"\"\".*?(?:\"\"\"|\Z)|'''.*?(?:'''|\Z)|\"(?:[^\"\\\n]|\\[^\n])*(?:\"|\\?$)|'(?:[^'\\\n]|\\[^\n])*(?:'|\\?$)"
+    r"|//[^\n]*|/\*.*?(?:\*/|\Z)|[{}\n]",
+    re.DOTALL | re.MULTILINE,
 )
 
 
@@ -35,7 +42,7 @@ def toml_outline(lines: list[str]) -> list[Entry]:
     found, table, depth, quote = list[Entry](), None, 0, ""
     for number, line in enumerate(lines, 1):
         if not depth and not quote:
-            if (header := _TABLE.fullmatch(line)) is not None:
+            if len(line) <= MOST_LINE and (header := _TABLE.fullmatch(line)) is not None:
                 table = Entry(number, named(_bare(header[1])), apart=True)
                 found.append(table)
                 continue
@@ -63,7 +70,7 @@ def ini_outline(lines: list[str]) -> list[Entry]:
         if (header := _SECTION.fullmatch(line.rstrip())) is not None:
             section = Entry(number, named(header[1]), apart=True)
             found.append(section)
-        elif section is not None and (option := _OPTION.match(line)) is not None:
+        elif section is not None and (option := _OPTION.match(line[:MOST_LINE])) is not None:
             section.children.append(Entry(number, named(option[1])))
     if not found:
         return list(paragraphs(lines, 1, len(lines)))
@@ -108,7 +115,9 @@ def make_outline(lines: list[str]) -> list[Entry]:
         elif (define := _DEFINE.match(line)) is not None:
             found.append(Entry(number, named(define[1]), apart=True))
             defining, target = True, False
-        elif (rule := _TARGET.fullmatch(line)) is not None and not rule[1].startswith(("export ", "define ", "ifeq")):
+        elif (rule := _TARGET.match(line[:MOST_LINE])) is not None and not rule[1].startswith(
+            ("export ", "define ", "ifeq")
+        ):
             special = re.fullmatch(r"\.[A-Z_]+", rule[1]) is not None
             # Another target of a rule that is written in two lines, or a variable of it, goes with it.
             if special:
@@ -174,7 +183,8 @@ def brace_outline(lines: list[str]) -> list[Entry]:
     for sign in _BRACE_SIGN.finditer(text):
         token = sign.group()
         if token == "{":
-            here, name = opened[-1], named(_called(text[begin : sign.start()]))
+            # Of many on one line the first alone is read.
+            here, name = opened[-1], named(_called(text[begin : sign.start()])) if line > used else ""
             block = Entry(line, name)
             # What goes on behind its brace is a value; of two that begin on one line the first is the one.
             if name and _OPENS.match(text, sign.end()) and line > used:

@@ -13,11 +13,13 @@ from xtr_assets.core.chunking.config_outline import Entry, Tree, named, settle
 # The parser of libyaml, where PyYAML has it, takes 0.1 CPU s for what the one in Python takes 2.
 _LOADER = getattr(yaml, "CLoader", yaml.Loader)
 PARSER = f"{yaml.__version__} {_LOADER.__name__}"
+# What is nested deeper is no configuration, and costs libyaml the square of its depth: 100,000 brackets take a minute.
+MOST_NESTED = 200
 _TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|//[^\n]*|/\*.*?\*/|[{}\[\],:]|\s+|[^\s{}\[\],:"/]+', re.DOTALL)
 
 
 def yaml_outline(lines: list[str]) -> list[Entry] | None:
-    """The keys of a document, or the documents of a file of several; None of what is no YAML."""
+    """The keys of a document, or the documents of a file of several; None of what is no YAML, or nested too deep."""
     tree, starts = Tree(), list[int]()
     text = "\n".join(lines)
     try:
@@ -27,6 +29,8 @@ def yaml_outline(lines: list[str]) -> list[Entry] | None:
                 starts.append(line)
             elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
                 tree.open(line, isinstance(event, yaml.MappingStartEvent))
+                if tree.depth > MOST_NESTED:
+                    return None
             elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
                 tree.close()
             elif isinstance(event, yaml.ScalarEvent):

@@ -5,6 +5,7 @@ in a Dockerfile in the last FROM. A dash counts as half a step of indent.
 """
 
 import re
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -33,9 +34,9 @@ _MARKS = {
 }
 _NOTE = re.compile(r"\s*(?:#|//|/\*|\*|;|$)|(?:---|\.\.\.)\s*(?:#.*)?$|%[A-Z]")
 _LONGEST = 100
-# What calls a document of Kubernetes, at its top or a step below; and what calls an item of a list.
+# What calls a document of Kubernetes, at its top or in its metadata, so many at most; and what calls an item of a list.
 _KIND = re.compile(r"\b(?:kind|name)[\"']?\s*:\s*([^,}]+)")
-_FEW = 4
+_FEW = 8
 # Lines below a key that its text may go on in.
 _FOLDED = 3
 # Lines that a table, a stage or a target begins with.
@@ -115,15 +116,16 @@ class _Around:
                 open_.pop()
             self._holder[number] = open_[-1][1] if open_ else 0
             called.setdefault(document, [])
-            if not open_ or depth <= _FEW:
-                called[document] += _KIND.findall(line)
+            top = not open_ or self.lines[open_[-1][1] - 1].startswith("metadata")
+            if top and len(called[document]) < _FEW:
+                called[document] += _KIND.findall(line)[:_FEW]
             # What an item is called may stand below its first line.
             if _CALLS.match(line):
                 held = [at for _, at in open_[-1:] if self.lines[at - 1].lstrip().startswith(("-", "{"))]
                 for above in (number, *held):
                     self._callers[above].append(self._folded(number))
             open_.append((depth, number))
-        self._documents = called
+        self._documents, self._begun = called, sorted(called)
 
     def _folded(self, number: int) -> str:
         """A key and its text, which may go on below it, further in."""
@@ -213,8 +215,8 @@ class _Around:
 
     def _document(self, last: int) -> list[str]:
         """What calls the document of a line: its kind and its name, and both as one."""
-        number = max((one for one in self._documents if one <= last), default=0)
-        said = self._documents.get(number, [])
+        at = bisect_right(self._begun, last) - 1
+        said = self._documents[self._begun[at]] if at >= 0 else []
         return [*said, *(f"{one}/{other}" for one in said for other in said)]
 
 

@@ -54,7 +54,7 @@ MARGIN = 0.02
 # Chunks among which an item has to be told apart, besides those of the other items.
 OTHERS = 64
 # Kinds of chunks whose id follows from source, path, symbol and part, but for how often the symbol came before.
-PLACED = ("class", "function", "method", "record", "section", "text")
+PLACED = ("class", "config", "function", "method", "record", "section", "text")
 OCCURRENCES = 64
 REMEDY = (
     "`xtr-assets diff` shows which answers changed; where other checks passed the encoder or the corpus is the cause; "

@@ -38,6 +38,8 @@ _DOCSTRING = re.compile(r":[ \t]*\n\s*[rRuU]?(?:\"\"\"|''')\s*(.+?)(?:[.:](?=\s|
 _SENTENCE = re.compile(rf"(?:{SENTENCE_END})|\n\s*\n")
 # Kinds of chunks of code, in any language; what an author says of one stands in the comment above it.
 CODE_KINDS = frozenset({"module", "class", "function", "method"})
+# Its title is a path of keys, which many files have alike; a comment above them says what they are for.
+CONFIG_KIND = "config"
 _DOC_COMMENT = re.compile(r"\s*(?:/\*.*?\*/|(?:[ \t]*(?://|--|#(?!include|define|if|!))[^\n]*(?:\n|$))+)", re.DOTALL)
 _COMMENT_SIGN = re.compile(r"/\*+!?|\*+/|(?m:^[ \t]*(?:\*|///?!?|--|#))")
 _FIRST_SENTENCE = re.compile(r"[.:](?:\s|$)|@\w")
@@ -88,14 +90,15 @@ def words_of(text: str) -> list[str]:
 
 
 def named(piece: Piece) -> Drawn | None:
-    """What its author called the piece: the first docstring sentence, the heading of a section, the title of a record.
+    """What its author called the piece: the first sentence of a docstring or a comment above, the heading of a
+    section, the title of a record.
 
     None where there is neither, or where it is all the piece says.
     """
     if piece.path.endswith((".py", ".pyi")):
         found = _DOCSTRING.search(piece.text)
         return _query(found.group(1), piece, "docstring") if found else None
-    if piece.kind in CODE_KINDS:
+    if piece.kind in CODE_KINDS or piece.kind == CONFIG_KIND:
         found = _DOC_COMMENT.match(piece.text)
         said = " ".join(_COMMENT_SIGN.sub(" ", found.group()).split()) if found else ""
         return _query(_FIRST_SENTENCE.split(said, maxsplit=1)[0], piece, "docstring")

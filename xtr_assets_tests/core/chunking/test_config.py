@@ -93,6 +93,8 @@ def test_odd_yaml_is_read_whole(text: str) -> None:
 def test_what_is_nested_without_end_costs_no_stack() -> None:
     for text in ("[" * 5000 + "]" * 5000, "".join(f"{' ' * n}a:\n" for n in range(600)), "- " * 5000):
         assert faults("a.yml", text) == []
+    # What libyaml needs the square of its depth for falls into paragraphs.
+    assert {one.kind for one in chunks("a.yml", "[" * 300 + "]" * 300)} == {"text"}
     assert faults("package.json", '{"a":\n' * 5000 + "1" + "}" * 5000) == []
 
 
