@@ -109,7 +109,7 @@ class _Cover:
             torn = torn and (size > self.long or (size > SHORT and any(one.apart for one in entry.children)))
             alone = torn or entry.apart or size >= SHORT
             if held and (alone or self.lines.size(held[0][1][0], reach[1]) > min(TOGETHER, self.long)):
-                yield self._together(symbol, held)
+                yield self._together(symbol, held, place[0])
                 held = []
             if torn:
                 yield from self.pieces(_joined(symbol, entry.name), entry.children, reach, depth + 1)
@@ -118,7 +118,7 @@ class _Cover:
             else:
                 held.append((entry, reach))
         if held:
-            yield self._together(symbol, held)
+            yield self._together(symbol, held, place[0])
 
     def _reaches(self, entries: list[Entry], place: Range) -> Iterator[tuple[Entry, Range]]:
         """Each entry with its lines, from the comments right above it to the next one; of two that begin on one line
@@ -152,8 +152,10 @@ class _Cover:
             first -= 1
         return first
 
-    def _together(self, symbol: str, held: list[tuple[Entry, Range]]) -> tuple[str, Range]:
-        name = held[0][0].name if len(held) == 1 else ""
+    def _together(self, symbol: str, held: list[tuple[Entry, Range]], first: int) -> tuple[str, Range]:
+        # What holds the line that names them all is called by it, also where it holds one alone.
+        opens = bool(symbol) and held[0][1][0] == first
+        name = held[0][0].name if len(held) == 1 and not opens else ""
         return _joined(symbol, name), (held[0][1][0], held[-1][1][1])
 
 

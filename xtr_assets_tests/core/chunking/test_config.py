@@ -40,7 +40,7 @@ def test_what_chunks_are_called_and_where_they_stand(path: str) -> None:
 def test_long_lists_are_taken_apart_by_what_their_items_are_called() -> None:
     steps = "\n".join(f"      - name: Step {n}\n        run: |\n          {'echo ' * 60}\n" for n in range(6))
     found = chunks("ci.yml", f"jobs:\n  test:\n    runs-on: linux\n    steps:\n{steps}")
-    assert [one.symbol for one in found] == ["jobs.test.runs-on", *(f"jobs.test.steps.Step {n}" for n in range(6))]
+    assert [one.symbol for one in found] == ["jobs.test", *(f"jobs.test.steps.Step {n}" for n in range(6))]
 
 
 def test_keys_of_a_long_table_are_called_by_both() -> None:
