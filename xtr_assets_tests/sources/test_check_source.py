@@ -18,12 +18,13 @@ from xtr_assets_tests.sources.own import Notes
 FILES = {
     "a.md": "# One\n\nText.\n\n## Two\n\nMore text.\n",
     "m.py": 'def area(width):\n    """Of a square."""\n    return width * width\n',
+    "Dockerfile": "FROM python:3.12 AS build\nRUN make\n",
     "s.js": "function add(a, b) {\n  return a + b;\n}\n",
     "r.jsonl": "".join(json.dumps({"_id": str(n), "text": f"Record {n}."}) + "\n" for n in range(6)) + "{}\n",
 }
 
 
-@pytest.mark.parametrize("kind", ["python", "code", "text", "records", pytest.param("git", marks=needs_git)])
+@pytest.mark.parametrize("kind", ["python", "code", "config", "text", "records", pytest.param("git", marks=needs_git)])
 def test_every_kind_of_the_package_passes(kind: str, tmp_path: Path) -> None:
     for path, content in FILES.items():
         (tmp_path / path).write_text(content)

@@ -153,9 +153,9 @@ class _Cover:
         return first
 
     def _together(self, symbol: str, held: list[tuple[Entry, Range]], first: int) -> tuple[str, Range]:
-        # What holds the line that names them all is called by it, also where it holds one alone.
+        # What holds the line that names them all is called by it, also where it holds one value alone.
         opens = bool(symbol) and held[0][1][0] == first
-        name = held[0][0].name if len(held) == 1 and not opens else ""
+        name = held[0][0].name if len(held) == 1 and (held[0][0].children or not opens) else ""
         return _joined(symbol, name), (held[0][1][0], held[-1][1][1])
 
 

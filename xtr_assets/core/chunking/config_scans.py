@@ -23,6 +23,7 @@ _ENDEF = re.compile(r"\s*endef\b")
 
 _FUNCTION = re.compile(r"\s*(?:function|macro)\s*\(\s*\"?([\w.:-]+)", re.IGNORECASE)
 _END_FUNCTION = re.compile(r"\s*end(?:function|macro)\s*\(", re.IGNORECASE)
+_CMAKE_CLOSES = re.compile(r"\s*end(?:if|foreach|while|block)\s*\(", re.IGNORECASE)
 _CMAKE_SIGN = re.compile(
     r"#\[(=*)\[.*?(?:\]\1\]|\Z)|\[(=*)\[.*?(?:\]\2\]|\Z)|\"(?:[^\"\\]|\\.)*(?:\"|\\?\Z)|#[^\n]*|[()]", re.DOTALL
 )
@@ -162,6 +163,9 @@ def cmake_outline(lines: list[str]) -> list[Entry]:
             inside = True
         elif inside and _END_FUNCTION.match(text_line):
             inside, cursor = False, number + 1
+            # What closes around it goes with it.
+            while cursor <= len(lines) and _CMAKE_CLOSES.match(lines[cursor - 1]):
+                cursor += 1
     if not inside:
         found += paragraphs(lines, cursor, len(lines), within)
     return found
@@ -187,7 +191,9 @@ def brace_outline(lines: list[str]) -> list[Entry]:
             here, name = opened[-1], named(_called(text[begin : sign.start()])) if line > used else ""
             block = Entry(line, name)
             # What goes on behind its brace is a value; of two that begin on one line the first is the one.
-            if name and _OPENS.match(text, sign.end()) and line > used:
+            # At the top a block on one line is one too (`repositories { mavenCentral() }`).
+            opens = _OPENS.match(text, sign.end()) or (len(opened) == 1 and name.isidentifier())
+            if name and opens and line > used:
                 if here and here[-1].first == line:
                     here.pop()
                 here.append(block)
@@ -222,9 +228,10 @@ def _called(before: str) -> str:
 
 def _with_paragraphs(lines: list[str], blocks: list[Entry]) -> list[Entry]:
     """Blocks, and an unnamed entry for the paragraphs below each, as far as they are not its own."""
-    covered, first = _reach(lines, blocks), {one.first: one for one in blocks}
-    begun = (one.first for one in paragraphs(lines, 1, len(lines), covered))
-    return sorted([*blocks, *(Entry(number) for number in begun if number not in first)], key=lambda one: one.first)
+    covered, first = _reach(lines, blocks), {one.first for one in blocks}
+    begun = {one.first for one in paragraphs(lines, 1, len(lines), covered)}
+    begun |= {number + 1 for number in covered if number < len(lines) and lines[number].strip()} - covered
+    return sorted([*blocks, *map(Entry, begun - first)], key=lambda one: one.first)
 
 
 def _reach(lines: list[str], blocks: list[Entry]) -> set[int]:

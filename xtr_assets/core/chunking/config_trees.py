@@ -42,6 +42,8 @@ def yaml_outline(lines: list[str]) -> list[Entry] | None:
     _to_dashes(tree.roots, lines)
     settle(tree.roots)
     documents = [_document(root, start) for root, start in zip(tree.roots, starts, strict=True)]
+    # One that holds nothing is part of the one above it.
+    documents = [one for number, one in enumerate(documents) if one.children or not number]
     if len(documents) == 1 and not documents[0].name:
         return documents[0].children
     return documents
