@@ -30,6 +30,7 @@ from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.stored_json import Stored
 from xtr_assets.storage.warehouse_info import WarehouseInfo
 from xtr_assets_tests.books import LETTER, NOVEL
+from xtr_assets_tests.core.chunking import config_samples
 from xtr_assets_tests.documents import LEAFLET, MANUAL, PAGE, word
 from xtr_assets_tests.presentations import DECK
 
@@ -174,6 +175,16 @@ JSON_WORDS = (
     b"2",
 )
 TEXT_WORDS = (b"\r", b"\r\n", b"\x0c", b"\xe2\x80\xa8", b"\xff\xfe", b"\0", b"```\n", b"---\n", b"\t", b"\xef\xbb\xbf")
+CONFIG = {
+    ".yml": config_samples.WORKFLOW,
+    ".yaml": config_samples.MANIFESTS,
+    ".toml": config_samples.PROJECT,
+    ".ini": config_samples.SETTINGS,
+    ".dockerfile": config_samples.IMAGE,
+    ".mk": config_samples.MAKE,
+    ".cmake": config_samples.CMAKE,
+    ".gradle": config_samples.GRADLE,
+}
 
 TARGETS: dict[str, Target] = {
     "jsonl": Target(
@@ -287,6 +298,10 @@ TARGETS: dict[str, Target] = {
     **{
         f"code{suffix}": Target(_source("code", suffix), (seed,), (*TEXT_WORDS, b"{" * 500, b"/*", b"`", b"(", b"}"))
         for suffix, seed in CODE.items()
+    },
+    **{
+        f"config{suffix}": Target(_source("config", suffix), (text.encode(),), (*TEXT_WORDS, b"[" * 300, b"{", b"- "))
+        for suffix, text in CONFIG.items()
     },
     "config": Target(
         _config,

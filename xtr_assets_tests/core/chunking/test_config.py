@@ -111,10 +111,9 @@ PATHS = st.sampled_from(["a.yml", "package.json", "a.toml", "a.ini", "Dockerfile
 @settings(max_examples=300)
 @given(PATHS, st.lists(LINE, max_size=25).map("\n".join), st.sampled_from([200, 2000]))
 def test_every_line_of_drawn_files_lies_in_one_chunk(path: str, text: str, max_chars: int) -> None:
-    rows = [{name: getattr(one, name) for name in Chunk.__dataclass_fields__} for one in chunks(path, text, max_chars)]
-    lines = lines_of(text)
-    assert [*line_faults(lines, rows, max_chars), *whole_faults(lines, runs_of(rows), max_chars)] == []
-    assert len({one["chunk_id"] for one in rows}) == len(rows)
+    assert faults(path, text, max_chars) == []
+    found = chunks(path, text, max_chars)
+    assert len({one.chunk_id for one in found}) == len(found)
 
 
 KEY = st.sampled_from(["name", "web", "steps", "a-b", "a.b", "x/y", "1", "on", "größe"])

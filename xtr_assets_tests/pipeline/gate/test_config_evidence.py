@@ -119,3 +119,22 @@ def test_a_repository_holds_its_configuration_too(tmp_path: Path) -> None:
         "build.gradle.kts", "Dockerfile.dev", "data.json", "settings.JSON", "appsettings.Dev.json",
     ):  # fmt: skip
         assert kind_of(source, path) == read_as(path), path
+
+
+def test_one_wrong_name_is_listed_and_one_in_each_of_several_files_is_found(run_by: World, plant: Plant) -> None:
+    for number in range(3):
+        run_by.write(f"conf/more{number}.yml", WORKFLOW)
+
+    def misnamed(held: list[Chunk]) -> list[Chunk]:
+        """The second of the jobs is called by a word that is nowhere."""
+        symbol, lost = "jobs.omega", held[1]
+        number = chunk_id(lost.source, lost.path, symbol)
+        return [held[0], dataclasses.replace(lost, symbol=symbol, title=symbol, chunk_id=number), *held[2:]]
+
+    plant(in_file("more0.yml", misnamed))
+    found = check(run_by.build())
+    assert found.passed and found.details["files_nameless"] == ["more0.yml"]
+    names = {"more0.yml", "more1.yml", "more2.yml"}
+    plant(lambda _, path, items: misnamed(list(items)) if path in names else items)  # type: ignore[arg-type]
+    found = check(run_by.build(full=True))
+    assert not found.passed and "3 of 5 files of .yml have chunks" in str(found.details["faults"]), found.details
