@@ -135,6 +135,7 @@ def test_one_wrong_name_is_listed_and_one_in_each_of_several_files_is_found(run_
     found = check(run_by.build())
     assert found.passed and found.details["files_nameless"] == ["more0.yml"]
     names = {"more0.yml", "more1.yml", "more2.yml"}
-    plant(lambda _, path, items: misnamed(list(items)) if path in names else items)  # type: ignore[arg-type]
+    change = {name: in_file(name, misnamed) for name in names}
+    plant(lambda shard, path, items: change[path](shard, path, items) if path in names else items)
     found = check(run_by.build(full=True))
     assert not found.passed and "3 of 5 files of .yml have chunks" in str(found.details["faults"]), found.details
