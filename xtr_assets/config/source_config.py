@@ -59,7 +59,7 @@ def is_store_address(value: str) -> bool:
 class SourceConfig(Strict):
     """One source. `path` may hold `{stdlib}`, the folder of the running Python's standard library.
 
-    `content`: what the files of a repository hold (`kind: git`); by their suffixes where it says nothing. `ref`: the
+    `content`: what the files of a repository hold (`kind: git`); by their names where it says nothing. `ref`: the
     branch, tag or commit that is read. `names`: whether the words of path and symbol are encoded beside the text; by
     default those of code and configuration are. `settings`: what somebody's own source is called with.
 
