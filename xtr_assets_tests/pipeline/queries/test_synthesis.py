@@ -132,3 +132,10 @@ def test_code_is_asked_for_by_the_comment_above_it_and_never_by_its_class() -> N
     bare = piece("func readNextLine() {}", path="a.go", symbol="readNextLine", title="type R", kind="function")
     assert named_so(bare) is None
     assert excerpt(bare) == "read Next Line"
+
+
+def test_configuration_is_asked_for_by_the_comment_above_it_and_never_by_its_keys() -> None:
+    text = "# Builds the wheels of a release. By hand, too.\nbuild:\n  runs-on: linux"
+    one = piece(text, path="ci.yml", symbol="jobs.build wheels", title="jobs.build wheels", kind="config")
+    assert named_so(one) == ("docstring", "Builds the wheels of a release")
+    assert named(piece("build: x", path="ci.yml", title="jobs of a release", kind="config")) is None
