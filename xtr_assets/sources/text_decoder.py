@@ -21,6 +21,18 @@ def declared_encoding(data: bytes) -> str:
     return "utf-8-sig" if data.startswith(BOM_UTF8) else "utf-8"
 
 
+def properties_encoding(data: bytes) -> str:
+    """Of Java's properties: by the byte order mark, UTF-8 where it is that, else Latin-1, in which Java wrote them."""
+    encoding = declared_encoding(data)
+    if encoding != "utf-8":
+        return encoding
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return "latin-1"
+    return encoding
+
+
 # As HTML5 says: within the first 1,024 bytes, and what calls itself Latin-1 or ASCII is Windows-1252.
 _CHARSET = re.compile(rb"<meta[^>]*?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 _LATIN = frozenset({"iso-8859-1", "latin1", "latin-1", "l1", "ascii", "us-ascii", "iso8859-1"})

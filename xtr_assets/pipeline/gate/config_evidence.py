@@ -6,6 +6,7 @@ in a Dockerfile in the last FROM. A dash counts as half a step of indent.
 
 import re
 from bisect import bisect_right
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -15,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from xtr_assets.pipeline.gate.text_evidence import Row, part_faults, place_id, runs_of
+from xtr_assets.pipeline.gate.text_evidence import Row, part_faults, place_id, runs_of, text_of
 
 _TREES, _HEADERS, _STAGES = "tree", "header", "stage"
 _SHAPES = {
@@ -61,6 +62,14 @@ BLOCK = 300
 LEAST_NAMES, LEAST_NAMED, LEAST_FILES = 3, 0.6, 3
 # A text that fell into paragraphs is read whole where it is no longer: the parser in Python takes .1 CPU s for it.
 WHOLE = 16 << 10
+
+
+def config_text_of(path: str, data: bytes) -> str | None:
+    """The text; None for what is none. Properties of Java that are no UTF-8 are Latin-1."""
+    text = text_of(data)
+    if text is None and path.lower().endswith(".properties") and data[:2] not in (BOM_UTF16_LE, BOM_UTF16_BE):
+        text = None if b"\0" in data or data.startswith(BOM_UTF8) else data.decode("iso-8859-1")
+    return text
 
 
 def config_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:

@@ -158,7 +158,10 @@ class FileEvidence:
             else:
                 yield from notebook_evidence.notebook_faults(path, cells, rows, source.max_chars)
             return
-        text = python_evidence.python_text_of(data) if kind == "python" else text_evidence.text_of(data)
+        if kind == "config":
+            text = config_evidence.config_text_of(path, data)
+        else:
+            text = python_evidence.python_text_of(data) if kind == "python" else text_evidence.text_of(data)
         if kind == "code" and text is not None:
             reasons = self._reasons.get(place, set())
             self.named.end(path, reached="unparsable" not in reasons or 0 not in quarantined)

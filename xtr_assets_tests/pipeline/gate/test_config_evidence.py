@@ -41,6 +41,14 @@ def test_healthy_configuration_of_every_form_passes(run_by: World) -> None:
     run_by.write("conf/template.yaml", "a:\n{{ if x }}\n  b: 1\n{{ end }}\n")
     run_by.write("conf/one.json", "{}")
     run_by.write("conf/binary.ini", b"a\0b")
+    run_by.write("conf/latin.ini", b"[a]\nb = \xe9\n")
+    for name, data in (
+        ("latin", b"gru\xdf=\xe9t\xe9\n"),
+        ("null", b"a=\xe9\0"),
+        ("bom", b"\xef\xbb\xbfa=\xe9"),
+        ("utf", "ä=ß".encode()),
+    ):
+        run_by.write(f"conf/{name}.properties", data)
     run_by.write("conf/blank.cfg", "\n\n")
     run_by.write("conf/pnpm-lock.yaml", "a: 1\n")
     run_by.write("conf/secrets.yml", "a: 1\n")
@@ -52,6 +60,8 @@ def test_healthy_configuration_of_every_form_passes(run_by: World) -> None:
     snapshot = run_by.warehouse.snapshot("conf")
     assert snapshot is not None and not {"pnpm-lock.yaml", "secrets.yml", ".env.yml"} & snapshot.files.keys()
     assert ".github/workflows/release.yml" in snapshot.files
+    refused = {entry.path for entry in snapshot.quarantine}
+    assert refused == {"binary.ini", "latin.ini", "null.properties", "bom.properties"}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
