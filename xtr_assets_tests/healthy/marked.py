@@ -1,5 +1,6 @@
 """What people write around words: marks in headings, comments of many languages, metadata of every type."""
 
+import json
 import math
 import random
 from collections.abc import Callable
@@ -92,6 +93,23 @@ def told(draw: random.Random, name: str, text: Callable[[], str], suffix: str) -
     """A definition of a language, with what is said of it above."""
     said = [" ".join(text().translate(_ENDS).split())[:300] or "nothing" for _ in range(2)]
     return _TONGUES[suffix].format(f=name, a=said[0], b=said[1]) + draw.choice(("", "\n", "\n\n"))
+
+
+# Forms of configuration: `f` is what is called so, `a` a comment above it, `b` a text of it as JSON.
+_FORMS = {
+    ".yml": "# {a}\n{f}:\n  image: shop/{f}\n  says: {b}\n  ports: [80, 443]\n",
+    ".toml": "# {a}\n[{f}]\nimage = 'shop/{f}'\nsays = {b}\n",
+    ".mk": "# {a}\n{f}: build\n\t@echo {f}\n",
+    ".dockerfile": "# {a}\nFROM base AS {f}\nRUN echo {f}\n",
+}
+FORMS = tuple(_FORMS)
+
+
+def configured(draw: random.Random, name: str, text: Callable[[], str], suffix: str) -> str:
+    """What a file of configuration calls by a name, with what is said of it above."""
+    said = [" ".join(text().translate(_ENDS).split())[:300] or "nothing" for _ in range(2)]
+    held = json.dumps(said[1], ensure_ascii=draw.random() < 0.5)
+    return _FORMS[suffix].format(f=name, a=said[0], b=held) + draw.choice(("", "\n", "\n\n"))
 
 
 # Fields of metadata, by what they hold; a record has some of them. Names as people give columns.

@@ -14,12 +14,33 @@ import pyarrow.parquet as pq
 from xtr_assets.config import IndexConfig, parse_config
 from xtr_assets_tests.asset_project import FolderReader
 from xtr_assets_tests.git_project import GIT, Repository
-from xtr_assets_tests.healthy.marked import FIELDS, TONGUES, fronted, headed, odd_metadata, told, typed_columns
+from xtr_assets_tests.healthy.marked import (
+    FIELDS,
+    FORMS,
+    TONGUES,
+    configured,
+    fronted,
+    headed,
+    odd_metadata,
+    told,
+    typed_columns,
+)
 from xtr_assets_tests.healthy.papers import SUFFIXES, printable, write_document
 from xtr_assets_tests.healthy.writing import LANGUAGES, MANNERS, Language, Manner, Writer, modules
 
 Kind = Literal[
-    "jsonl", "parquet", "python", "markdown", "plain", "documents", "git", "asset", "marked", "tongues", "odd"
+    "jsonl",
+    "parquet",
+    "python",
+    "markdown",
+    "plain",
+    "documents",
+    "git",
+    "asset",
+    "marked",
+    "tongues",
+    "odd",
+    "config",
 ]
 KINDS: tuple[Kind, ...] = ("jsonl", "parquet", "python", "markdown", "plain")
 # How many projects have documents besides (HTML, DOCX, PDF, notebooks), so many texts at most (a page takes 10 ms),
@@ -29,8 +50,9 @@ DOCUMENTS_SHARE, MOST_DOCUMENTS, DOCUMENT_TEXTS = 0.4, 400, 8
 GIT_SHARE = 0.3
 # How many have an upstream asset besides, each file of which is a partition.
 ASSET_SHARE = 0.2
-# How many have headings with marks, code of many languages, or records with metadata of every type besides.
-MARKED_SHARE = TONGUES_SHARE = ODD_SHARE = 0.25
+# How many have headings with marks, code of many languages, records with metadata of every type, or configuration
+# besides.
+MARKED_SHARE = TONGUES_SHARE = ODD_SHARE = CONFIG_SHARE = 0.25
 # How many end with another head: other token embeddings of the same texts, and the same embeddings.
 HEAD_SHARE = 0.15
 TOKEN_DIMS = (32, 24)
@@ -65,7 +87,12 @@ class Shape:
         documents: list[Kind] = ["documents"] * (random.Random(f"papers {seed}").random() < DOCUMENTS_SHARE)
         repository: list[Kind] = ["git"] * (GIT and random.Random(f"git {seed}").random() < GIT_SHARE)
         upstream: list[Kind] = ["asset"] * (random.Random(f"asset {seed}").random() < ASSET_SHARE)
-        besides: dict[Kind, float] = {"marked": MARKED_SHARE, "tongues": TONGUES_SHARE, "odd": ODD_SHARE}
+        besides: dict[Kind, float] = {
+            "marked": MARKED_SHARE,
+            "tongues": TONGUES_SHARE,
+            "odd": ODD_SHARE,
+            "config": CONFIG_SHARE,
+        }
         head: list[Step] = ["head"] * (random.Random(f"head {seed}").random() < HEAD_SHARE)
         more = [kind for kind, share in besides.items() if random.Random(f"{kind} {seed}").random() < share]
         return cls(
@@ -108,7 +135,7 @@ class Project:
     @property
     def config(self) -> IndexConfig:
         kinds = {"jsonl": "records", "parquet": "records", "python": "python", "git": "git", "asset": "asset"}
-        kinds |= {"tongues": "code", "odd": "records"}
+        kinds |= {"tongues": "code", "odd": "records", "config": "config"}
         sources = [
             {
                 "name": kind,
@@ -180,6 +207,11 @@ class Project:
             suffix = TONGUES[self._number % len(TONGUES)]
             names = (f"f{self._number}_{number}" for number in range(texts))
             parts = (told(self.random, name, self.writer.text, suffix) for name in names)
+            stem.with_suffix(suffix).write_text("\n".join(parts) + "\n", "utf-8")
+        elif kind == "config":
+            suffix = FORMS[self._number % len(FORMS)]
+            names = (f"f{self._number}_{number}" for number in range(texts))
+            parts = (configured(self.random, name, self.writer.text, suffix) for name in names)
             stem.with_suffix(suffix).write_text("\n".join(parts) + "\n", "utf-8")
         elif kind == "documents":
             self._write_document(stem.with_suffix(SUFFIXES[self._number % len(SUFFIXES)]), texts)

@@ -75,6 +75,7 @@ def test_a_seed_decides_everything() -> None:
         "marked",
         "tongues",
         "odd",
+        "config",
         *(["git"] if GIT else []),
     }
     assert {kind for one in shapes for kind in one.kinds} == kinds
