@@ -46,7 +46,7 @@ def read_package(
 def weigh(data: bytes, document: str, suffix: str) -> None:
     """Refuse what is no package, is encrypted, or unpacks to too much, before a part of it is unpacked. Raises
     DocumentRefused."""
-    if data.startswith(_COMPOUND) and suffix in ("DOCX", "PPTX"):
+    if data.startswith(_COMPOUND) and suffix in ("DOCX", "PPTX", "XLSX"):
         old = suffix[:-1].lower()
         detail = f"encrypted, or a .{old} of 1997 under another name; save it as {suffix} without a password"
         raise DocumentRefused("encrypted", detail)

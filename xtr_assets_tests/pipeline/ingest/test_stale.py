@@ -369,20 +369,20 @@ def test_only_snapshots_with_stale_files_have_the_third_version(
 def test_the_intake_tells_what_was_left_out_and_where_the_list_is(project: Project) -> None:
     for n in range(5):
         project.write(f"guide/bad{n}.md", b"\xff\xff")
-    for path in ("guide/a.odt", "guide/deep/b.ODT", "guide/Makefile", "papers/readme.md", "guide/.hidden.odt"):
+    for path in ("guide/a.rtf", "guide/deep/b.ODT", "guide/Makefile", "papers/readme.md", "guide/.hidden.rtf"):
         project.write(path, "x")
     (project.folder / "guide/a.md").unlink()
     (project.folder / "guide/a.md").symlink_to("nowhere")
     project.ingest()
     found = intake_of(project.warehouse, project.config)
-    assert found.skipped == {".md": 1, ".odt": 2, "no suffix": 1}
+    assert found.skipped == {".md": 1, ".rtf": 2, "no suffix": 1}
     told = "\n".join(found.sentences())
     assert "quarantine: 5 files or records of 5 files cannot be used: bad0.md:1 (undecodable); bad1.md" in told
     assert "bad3" not in told and "`xtr-assets status --json`" in told
     assert "stale: 1 file could not be read, what was indexed of them stays: a.md (a link to" in told.replace(
         "they had", "it had"
     )
-    assert "skipped: no source reads 2 .odt, 1 .md, 1 no suffix" in told
+    assert "skipped: no source reads 2 .rtf, 1 .md, 1 no suffix" in told
     document = found.document()
     assert len(document["quarantine"]) == 5 and document["stale"][0]["shard"] == "guide"
 
