@@ -369,7 +369,7 @@ def test_only_snapshots_with_stale_files_have_the_third_version(
 def test_the_intake_tells_what_was_left_out_and_where_the_list_is(project: Project) -> None:
     for n in range(5):
         project.write(f"guide/bad{n}.md", b"\xff\xff")
-    for path in ("guide/a.rtf", "guide/deep/b.ODT", "guide/Makefile", "papers/readme.md", "guide/.hidden.rtf"):
+    for path in ("guide/a.rtf", "guide/deep/b.RTF", "guide/Makefile", "papers/readme.md", "guide/.hidden.rtf"):
         project.write(path, "x")
     (project.folder / "guide/a.md").unlink()
     (project.folder / "guide/a.md").symlink_to("nowhere")
