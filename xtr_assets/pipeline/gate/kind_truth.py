@@ -36,8 +36,10 @@ def kind_faults(
         return _wrongly(hits, gained[0], at, total, of_other, room, whole=whole)
     if not whole or folded or not most or len(hits) < 2 or not of_other.any() or of_other[at[1]]:
         return ""
-    reached = min(float(total[of_other].max()) + most, hits[0].score)
-    if reached - room > hits[-1].score:
+    best = float(total[of_other].max())
+    reached = min(best + most, hits[0].score)
+    # One that is as good as the first gains nothing, and may stand behind others that are.
+    if reached - room > max(best, hits[-1].score):
         return f"the best row of the other kind than the first reaches {reached:.2f} and stands behind others"
     return ""
 
