@@ -17,6 +17,7 @@ from xtr_assets.sources.config_tree import ConfigTree
 from xtr_assets.sources.document_worker import WORKBOOK
 from xtr_assets.sources.globs import Globs
 from xtr_assets.sources.jsonl import WANTED
+from xtr_assets.sources.mixed_tree import kind_of
 from xtr_assets.sources.place import LocalFile
 from xtr_assets.sources.record_rows import InvalidRecord
 from xtr_assets.sources.records import OTHER_WORKBOOKS
@@ -85,7 +86,7 @@ def propose(folder: Path) -> Proposals:
     globs = Globs((), (), ConfigTree.suffixes, "init", ConfigTree.names)
 
     def is_config(path: str) -> bool:
-        return globs.matches(path) and PurePosixPath(path).suffix.lower() not in (".py", *CODE_SUFFIXES)
+        return globs.matches(path) and kind_of(path) == "config"
 
     def is_read(path: str) -> bool:
         return PurePosixPath(path).suffix.lower() in (".py", *TEXT_SUFFIXES, *CODE_SUFFIXES) or is_config(path)

@@ -129,7 +129,8 @@ def _kinds(besides: Mapping[str, Floats]) -> list[Ints]:
     """The rows that have a name, and those that have none, positions int64 each; nothing where no row has one."""
     if NAME not in besides:
         return []
-    return [np.flatnonzero(~np.isnan(besides[NAME])), np.flatnonzero(np.isnan(besides[NAME]))]
+    nameless = np.isnan(besides[NAME])
+    return [np.flatnonzero(~nameless), np.flatnonzero(nameless)]
 
 
 def _summed(legs: Legs, rows: Ints, scores: Mapping[str, Floats], moments: Mapping[str, Moments]) -> Doubles:

@@ -29,11 +29,11 @@ class Ranking:
     """The best rows of one query, best first.
 
     rows : int64 [n]; scores : float64 [n], what ordered them; sums : float64 [n], the same without what the best of the
-    other kind gained; by_space : exact scores float32 [n] per space, NaN where
-    a row has none there; leaders : the two best sums of all candidates, 0 where there are not so many; confidence :
-    float64 [n], None where the generation has no calibration or the mode sums nothing; asked : what the indexes were
-    asked with, k being the length of their lists, None where all rows were scanned; copies : of each row where else
-    its text stands, None where hits are not one a text
+    other kind gained; by_space : exact scores float32 [n] per space, NaN where a row has none there; leaders : the two
+    best sums of all candidates, 0 where there are not so many; confidence : float64 [n], None where the generation has
+    no calibration or the mode sums nothing; asked : what the indexes were asked with, k being the length of their
+    lists, None where all rows were scanned; copies : of each row where else its text stands, None where hits are not
+    one a text
     """
 
     rows: Ints

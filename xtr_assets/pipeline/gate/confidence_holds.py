@@ -19,6 +19,7 @@ from xtr_assets.core.calibration import Curve, Doubles, auc, calibration_error, 
 from xtr_assets.core.known_items import asked_words
 from xtr_assets.core.types import Mask
 from xtr_assets.pipeline.gate.finding import Finding
+from xtr_assets.pipeline.gate.kind_truth import gains_of
 from xtr_assets.pipeline.gate.known_item import Asked, asked_items, told_by_few
 from xtr_assets.pipeline.gate.leg_truth import Told
 from xtr_assets.pipeline.plan.draft_session import DraftSession
@@ -88,27 +89,25 @@ def examples(items: Asked, gain: float) -> Examples:
         rest = [hit for hit, answered in zip(hits, answers, strict=True) if not answered]
         for offered, label in ((list(hits), answers[:1] == [True]), (rest, False)):
             if len(offered) > 1:
-                evidence.append(evidence_of(offered, gain))
+                sums = sums_of(offered, gain)
+                evidence.append(evidence_at(offered, sums, sums.index(max(sums))))
                 right.append(label)
     return Examples(np.array(evidence, np.float64).reshape(-1, len(FEATURES)), np.array(right, np.bool_))
 
 
-def evidence_of(hits: Sequence[Hit], gain: float) -> list[float]:
-    """What the best of two or more hits has to say for itself: its better cosine, and its lead."""
-    sums = sums_of(hits, gain)
-    return evidence_at(hits, gain, sums.index(max(sums)))
-
-
-def evidence_at(hits: Sequence[Hit], gain: float, place: int) -> list[float]:
-    """The same of the hit at a place: its lead is over the best sum of the others."""
-    own, sums = hits[place].scores, sums_of(hits, gain)
+def evidence_at(hits: Sequence[Hit], sums: list[float], place: int) -> list[float]:
+    """What one of two or more hits has to say for itself: its better cosine, and its lead over the best sum of the
+    others."""
+    own = hits[place].scores
     lead = sums[place] - max(sums[:place] + sums[place + 1 :])
     return [max(own.get("dense", 0.0), own.get("name", -1.0)), lead]
 
 
 def sums_of(hits: Sequence[Hit], gain: float) -> list[float]:
     """The scores of hits without what the best of the other kind gained."""
-    return [hit.score - gain * hit.scores.get("beside", 0.0) for hit in hits]
+    own = np.array([hit.score for hit in hits], np.float64) - gains_of(hits, gain)
+    sums: list[float] = own.tolist()
+    return sums
 
 
 def _fitted(fit: Examples, held: Examples) -> tuple[Curve | None, dict[str, Any], str]:
@@ -135,9 +134,10 @@ def _shown_otherwise(session: DraftSession, items: Asked, curve: Curve | None, g
     queries = items.queries[1 : 2 * AGAIN : 2]
     answers = session.searcher().search_batch([query.text for query in queries], SHOWN_HITS, syntax="plain")
     for query, hits in zip(queries, answers, strict=True):
+        sums = sums_of(hits, gain)
         for place, hit in enumerate(hits) if len(hits) > 1 else ():
             shown = hit.confidence
-            value = None if curve is None else _by_hand(curve, evidence_at(hits, gain, place))
+            value = None if curve is None else _by_hand(curve, evidence_at(hits, sums, place))
             if (shown is None) != (value is None) or (shown is not None and not abs(shown - (value or 0.0)) <= NEAR):
                 at = "" if not place else f" at rank {place + 1}"
                 wrong.append(f"{query.text[:60]!r} shows {shown}{at}, {value} is what its scores say")
