@@ -27,6 +27,39 @@ class Block:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A paragraph of an office document. row : the row of a table that it lies in, any object; None in none."""
+
+    text: str
+    row: object | None
+    level: int = 0
+
+
+def paragraph_blocks(paragraphs: Iterable[Paragraph]) -> Iterator[Block]:
+    """Blocks of paragraphs, whose places are their numbers from 1: those of one row are one block, its cells parted by
+    tabs, and what says nothing is none."""
+    row: object | None = None
+    held: list[tuple[int, str]] = []
+    for number, one in enumerate(paragraphs, 1):
+        if held and (one.row is None or one.row is not row):
+            yield _row(held)
+            held = []
+        row = one.row
+        if not one.text:
+            continue
+        if row is not None:
+            held.append((number, " ".join(one.text.split())))
+        else:
+            yield Block(number, number, one.level, one.text)
+    if held:
+        yield _row(held)
+
+
+def _row(held: list[tuple[int, str]]) -> Block:
+    return Block(held[0][0], held[-1][0], 0, "\t".join(text for _, text in held))
+
+
 Refusal = Literal["unparsable", "encrypted", "no-text", "beyond-limits", "not-installed"]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Container, Iterator, Mapping
 
 from lxml import etree
 
-from xtr_assets.core.chunking.blocks import Block
+from xtr_assets.core.chunking.blocks import Block, Paragraph, paragraph_blocks
 from xtr_assets.core.chunking.office_package import Package, read_package, text_of
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -43,26 +43,12 @@ def _blocks(package: Package) -> Iterator[Block]:
             raise ValueError("it is a Strict Open XML Document, and no plain Word Document")
         raise ValueError(f"its main part, a {kind.localname}, has no body")
     levels = _levels(package, related)
-    row: etree._Element | None = None
-    held: list[tuple[int, str]] = []
-    for number, (paragraph, of_row, beside) in enumerate(_walked(body, Beside(package, related)), 1):
-        if held and (of_row is None or of_row is not row):
-            yield _row(held)
-            held = []
-        row = of_row
-        text = "" if paragraph is None else "".join(_said(paragraph)).strip()
-        if paragraph is None or not text:
-            continue
-        if of_row is not None:
-            held.append((number, " ".join(text.split())))
-        else:
-            yield Block(number, number, 0 if beside else _level(paragraph, levels), text)
-    if held:
-        yield _row(held)
-
-
-def _row(held: list[tuple[int, str]]) -> Block:
-    return Block(held[0][0], held[-1][0], 0, "\t".join(text for _, text in held))
+    yield from paragraph_blocks(
+        Paragraph("", of_row)
+        if paragraph is None or not (text := "".join(_said(paragraph)).strip())
+        else Paragraph(text, of_row, 0 if beside or of_row is not None else _level(paragraph, levels))
+        for paragraph, of_row, beside in _walked(body, Beside(package, related))
+    )
 
 
 class Beside:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from lxml import etree
 
-from xtr_assets.core.chunking.blocks import Block, DocumentRefused
+from xtr_assets.core.chunking.blocks import Block, DocumentRefused, Paragraph, paragraph_blocks
 from xtr_assets.core.chunking.office_package import Package, read_package
 
 _SPACE = "urn:oasis:names:tc:opendocument:xmlns:"
@@ -47,32 +47,20 @@ def _blocks(package: Package) -> Iterator[Block]:
         raise ValueError(f"its body is a {'nothing' if held is None else etree.QName(held).localname}, and no text")
     styles = package.part("styles.xml") if "styles.xml" in package.names else None
     titles = _title_styles(content, styles)
-    row: etree._Element | None = None
-    held_row: list[tuple[int, str]] = []
-    for number, (paragraph, of_row, beside) in enumerate(_all(body, styles), 1):
-        if held_row and (of_row is None or of_row is not row):
-            yield _joined(held_row)
-            held_row = []
-        row = of_row
-        text = _said(paragraph)
-        if not text:
-            continue
-        if of_row is not None:
-            held_row.append((number, " ".join(text.split())))
-        else:
-            yield Block(number, number, 0 if beside else _level(paragraph, titles), text)
-    if held_row:
-        yield _joined(held_row)
+    yield from paragraph_blocks(
+        Paragraph(
+            text := _said(paragraph),
+            of_row,
+            0 if beside or of_row is not None or not text else _level(paragraph, titles),
+        )
+        for paragraph, of_row, beside in _all(body, styles)
+    )
 
 
 def _refuse_encrypted(package: Package) -> None:
     # That of OpenOffice 2 declares a document type; what it lists is all that is asked of it.
     if "META-INF/manifest.xml" in package.names and _ENCRYPTED in package.raw("META-INF/manifest.xml"):
         raise DocumentRefused("encrypted", "it opens with a password only; save it without one")
-
-
-def _joined(held: list[tuple[int, str]]) -> Block:
-    return Block(held[0][0], held[-1][0], 0, "\t".join(text for _, text in held))
 
 
 def _all(
