@@ -12,6 +12,7 @@ from xtr_assets.core.types import Chunk
 from xtr_assets.pipeline.gate.source_agrees import check
 from xtr_assets_tests.core.chunking.config_samples import SAMPLES
 from xtr_assets_tests.pipeline.gate.conftest import Plant, World
+from xtr_assets_tests.pipeline.gate.test_folder_evidence import looked
 from xtr_assets_tests.pipeline.gate.test_source_agrees import FAULTS, in_file
 
 JOB = """\
@@ -97,7 +98,7 @@ def test_a_file_that_was_left_out_is_found(run_by: World, monkeypatch: pytest.Mo
         return original(folder, [one for one in entries if one.name != ".github"], globs, listing)
 
     monkeypatch.setattr(file_scan, "_look", blind)
-    found = check(run_by.build())
+    found = looked(run_by)
     assert not found.passed and ".github/workflows/release.yml: it lies in the source" in found.summary
 
 
