@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import dropwhile, pairwise, takewhile
 
+import regex
 from snowballstemmer import stemmer
 
 from xtr_assets.pipeline.gate.file_truth import ENDINGS, MARK, UNNAMED, of_tests, written_in
@@ -176,8 +177,15 @@ def called(text: str) -> frozenset[str]:
 
 
 def tellable(text: str) -> bool:
-    """Whether Python's tables know every character: tables of another year may say something else of the others."""
-    return text.isascii() or not any(unicodedata.category(one) == "Cn" for one in text)
+    """Whether Python's tables say of every character what those of the terms say: each is of a year of its own, and
+    what a character is changes now and then (U+0295 was a small letter until Unicode 16)."""
+    return text.isascii() or all(map(_agreed, {*text, *plain(text)}))
+
+
+@lru_cache(maxsize=1 << 14)
+def _agreed(one: str) -> bool:
+    category = unicodedata.category(one)
+    return category != "Cn" and regex.match(rf"\p{{{category}}}", one) is not None
 
 
 def touches(one: str) -> bool | None:

@@ -177,6 +177,17 @@ def test_the_second_reading_says_what_the_first_says() -> None:
             assert term_truth.asked(text) == Counter(query_terms(text)), text
 
 
+def test_letters_that_changed_their_kind_between_years_of_unicode_are_not_told_of() -> None:
+    # A small letter in the tables of some Pythons, a letter without case in later ones.
+    assert not term_truth.tellable("\u0294\u0295") and term_truth.tellable("\u0294 \u65e5 \u0301 \u00df \ud800")
+    told = 0
+    for text in (f"\u0294{chr(one)}a{chr(one)}B" for one in range(0x80, 0x3000)):
+        if term_truth.tellable(text):
+            told += 1
+            assert term_truth.counted("", "", "", text) == Counter(document_terms("", None, None, text)), text
+    assert told > 10_000
+
+
 def test_both_readings_know_the_same_versions_and_words_with_a_digit() -> None:
     chance = np.random.default_rng(4)
     pieces = ["v", "V", "1", "2.3", ".", "v1.2", "V2.28.0", "x", "_", " ", "-", "\u00e9", "\u00b2", "\u2163", "\u0663"]
