@@ -164,7 +164,7 @@ THROUGH = WRAPPERS | _named(
     "class_body interface_body enum_body enum_body_declarations declaration_list field_declaration_list body_statement "
     "template_body enum_class_body protocol_body statement_block linkage_specification preproc_if preproc_ifdef "
     "preproc_else preproc_elif if_statement compound_statement parenthesized_expression call_expression arguments "
-    "function_expression arrow_function extension_definition do_block begin if unless then else else_clause "
+    "array function_expression arrow_function extension_definition do_block begin if unless then else else_clause "
     "elif_clause case_statement case_item variable_declarator object pair as_expression satisfies_expression "
     "return_statement object_creation_expression anonymous_class contract_body "
     "ERROR"

@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from xtr_assets.pipeline.gate.quoted_lines import within_quotes
 from xtr_assets.pipeline.gate.text_evidence import Row, part_faults, place_id, runs_of, text_of
 
 _TREES, _HEADERS, _STAGES = "tree", "header", "stage"
@@ -132,11 +133,12 @@ class _Around:
     def _look(self) -> None:
         """Find for each line that is no comment what it lies in."""
         open_: list[tuple[float, int]] = []
+        within = set() if self.braces else within_quotes(self.lines)
         document, called = 0, dict[int, list[str]]()
         for number, line in enumerate(self.lines, 1):
             if line.startswith("---"):
                 open_, document = [], number
-            if _NOTE.match(line):
+            if _NOTE.match(line) or number in within:
                 continue
             depth = _depth(line)
             while open_ and open_[-1][0] >= depth:
@@ -308,7 +310,10 @@ def _names(path: str, lines: Sequence[str]) -> Iterator[tuple[int, str]]:
     shape, suffix = _shape(path), PurePosixPath(path).suffix.lower()
     if shape == _TREES and suffix != ".gradle":
         pattern = _JSON_KEY if suffix in (".json", ".jsonc") else _TOP_KEY
+        within = within_quotes(lines) if pattern is _TOP_KEY else set[int]()
         for number, line in enumerate(lines, 1):
+            if number in within:
+                continue
             if (one := pattern.match(line)) is not None and _block(lines, number) >= BLOCK:
                 yield number, one[1]
         return

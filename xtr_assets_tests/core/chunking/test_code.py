@@ -451,6 +451,16 @@ def test_functions_that_are_handed_over_are_no_methods_and_short_bindings_are_co
     assert {c.symbol for c in chunks("const x: u32 =\n    1;\nextern fn f() void;\n", ".zig")} == {"<module>"}
 
 
+def test_functions_of_a_bundle_have_their_names() -> None:
+    text = (
+        "(function(){function r(e,n,t){}return r})()({1:[function(require,module,exports){\n\"use strict\";\n"
+        "function one(a) {\n  return a;\n}\n},{\"./b\":2}],2:[function(require,module,exports){\n"
+        "function two(b) {\n  return b;\n}\n},{}]},{},[1]);\n"
+    )
+    named = {chunk.symbol: (chunk.start_line, chunk.end_line) for chunk in chunks(text, ".js")}
+    assert (named["one"], named["two"]) == ((3, 5), (7, 9))
+
+
 def test_methods_of_one_delegate_differ_by_their_selectors() -> None:
     head = "- (void)table:(T *)table"
     text = f"@implementation A\n{head} did:(int)a {{\n  f();\n}}\n{head}\n    will:(int)a {{\n  g();\n}}\n@end\n"

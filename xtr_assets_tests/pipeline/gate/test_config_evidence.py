@@ -120,6 +120,30 @@ def test_templates_that_are_no_yaml_are_no_fault(run_by: World) -> None:
     assert found.passed, found.details["faults"]
 
 
+def test_texts_in_quotes_that_are_indented_as_they_like_are_no_fault(run_by: World) -> None:
+    form = "body:\n" + "".join(
+        f"""  - type: checkboxes
+    id: {one}
+    attributes:
+      label: "What {one} is:
+all of it, see
+name: not a key
+" # said
+      description: 'It''s {one}
+    and goes on'
+      script: |
+        node -e '
+        '
+      text: "{"long " * 60}"
+
+"""
+        for one in ("stubs", "untyped", "typed", "other")
+    )
+    run_by.write("conf/.github/ISSUE_TEMPLATE/typing.yaml", form)
+    found = check(run_by.build())
+    assert found.passed, found.details["faults"]
+
+
 def test_a_repository_holds_its_configuration_too(tmp_path: Path) -> None:
     from xtr_assets.pipeline.gate.path_patterns import kind_of
     from xtr_assets.sources.mixed_tree import kind_of as read_as
