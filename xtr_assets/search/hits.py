@@ -138,7 +138,8 @@ class Hit:
     the share of the query that its path and symbol say, 0.75 less in another language than those that the query names
     and 1.5 less of tests where it asks for none, "place": its share of the lines and files that the query names, and
     "digits": the share of the query's rare words with a digit that it holds, and "beside": how much the best document
-    gained among code, or the best code among documents; all but BM25 and the last three are comparable between queries.
+    gained among code, or the best code among documents, and "verbatim": how many words of the query, but for two, it
+    has in a row, where four or more; all but BM25, "place", "digits" and "beside" are comparable between queries.
     A chunk that was asked for by its id has neither: NaN, {}. `confidence` is how likely such a hit is right, from 0 to
     1 (docs/searching.md, "Confidence"); None where nothing says so.
 

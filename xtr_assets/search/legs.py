@@ -20,6 +20,8 @@ from xtr_assets.search.lexical_space import digits_among
 from xtr_assets.search.retrievers import Listed, QueryVectors, Space
 from xtr_assets.search.row_marks import RowMarks
 from xtr_assets.search.row_places import NONE, shares_of
+from xtr_assets.search.row_words import read_of, runs_in
+from xtr_assets.storage.row_hydration import Hydrator
 
 # Spaces that bring candidates, in the order in which hits and explanations show them.
 LEGS = ("dense", "xtr", "lexical")
@@ -37,6 +39,9 @@ PLACE = "place"
 
 # The key of rare words with a digit: the share of them that a row holds, in hit.scores, added as it is.
 DIGITS = "digits"
+
+# The key of words that a row has in a row as the query has them: how many, but for two, in hit.scores.
+VERBATIM = "verbatim"
 
 # The key of the best row of the other kind than the first: the share of `Blend.beside` that it gained, in hit.scores.
 BESIDE = "beside"
@@ -83,6 +88,9 @@ NUMBERED = 4.0
 # What the best row without a name gains where the first has one, and the other way: names lift code over documents
 # (docs/measurements.md, "Code and documents").
 OTHER_KIND = 1.5
+# What a row gains for each word, but for two, that it has in a row as the query has them, four at least
+# (docs/measurements.md, "Word for word").
+IN_A_ROW = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +104,8 @@ class Blend:
     what a row with a name gains whose path and symbol say all of the query. pooled : what the cosine of the embeddings
     adds to MaxSim where it ranks alone. place : what a row gains for each unit of its share of the places that a query
     names. digits : what a row gains that holds all rare words of the query with a digit. beside : what the best row
-    without a name gains at most where the first has one, and the best with one where the first has none.
+    without a name gains at most where the first has one, and the best with one where the first has none. verbatim :
+    what a row gains for each word, but for two, that it has in a row as the query has them.
     """
 
     candidates: int
@@ -110,6 +119,7 @@ class Blend:
     place: float = 0.0
     digits: float = 0.0
     beside: float = 0.0
+    verbatim: float = 0.0
 
     @property
     def factors(self) -> Mapping[str, float]:
@@ -118,7 +128,7 @@ class Blend:
 
     @property
     def _more(self) -> dict[str, float]:
-        return {DIGITS: self.digits, BESIDE: self.beside}
+        return {DIGITS: self.digits, BESIDE: self.beside, VERBATIM: self.verbatim}
 
     def document(self) -> dict[str, Any]:
         """As a manifest keeps it."""
@@ -145,7 +155,7 @@ class Blend:
             del weights["xtr"]
         called, pooled = SAID if "dense" in there else 0.0, POOLED if alone and "tokens" in there else 0.0
         more = {"symbol": BORNE, "alone": alone, "called": called, "pooled": pooled}
-        more |= {"place": STANDS, "digits": NUMBERED, "beside": OTHER_KIND}
+        more |= {"place": STANDS, "digits": NUMBERED, "beside": OTHER_KIND, "verbatim": IN_A_ROW}
         return cls(CANDIDATES, weights, LENGTH, names=True, **more)
 
     @classmethod
@@ -167,20 +177,19 @@ class Blend:
             return cls(candidates, {"dense": 1.0, "xtr": 1.0}, 0.0, names=False)
         length, symbol, alone = told.get("length", 0.0), told.get(SYMBOL, 0.0), told.get("alone", 0.0)
         called, pooled = told.get(CALLED, 0.0), told.get("pooled", 0.0)
-        place, digits, beside = told.get(PLACE, 0.0), told.get(DIGITS, 0.0), told.get(BESIDE, 0.0)
+        more = [told.get(key, 0.0) for key in (PLACE, DIGITS, BESIDE, VERBATIM)]
         known = isinstance(weights, Mapping) and all(_known(*one) for one in weights.items())
-        known = known and all(map(_number, (length, symbol, alone, called, pooled, place, digits, beside)))
-        known = known and min(symbol, called, pooled, place, digits, beside) >= 0
+        known = known and all(map(_number, (length, symbol, alone, called, pooled, *more)))
+        known = known and min(symbol, called, pooled, *more) >= 0
         if not known or not (weights.get("dense") or weights.get("xtr")):
             raise UnknownFormat(
                 f"the manifest's profile sets hybrid weights {weights!r}, length {length!r}, symbol {symbol!r}, "
-                f"alone {alone!r}, called {called!r}, pooled {pooled!r}, place {place!r}, digits {digits!r} and "
-                f"beside {beside!r}; this release follows weights from 0 for {', '.join(WEIGHTS)}, not all of vectors "
+                f"alone {alone!r}, called {called!r}, pooled {pooled!r}, place, digits, beside and verbatim "
+                f"{more!r}; this release follows weights from 0 for {', '.join(WEIGHTS)}, not all of vectors "
                 "0, and numbers, all but length and alone from 0; open it with the release that wrote it"
             )
         own = {name: float(weights[name]) for name in WEIGHTS if name in weights}
-        more = map(float, (symbol, alone, called, pooled, place, digits, beside))
-        return cls(candidates, own, float(length), True, *more)
+        return cls(candidates, own, float(length), True, *map(float, (symbol, alone, called, pooled, *more)))
 
 
 def _known(name: Any, weight: Any) -> bool:
@@ -195,7 +204,7 @@ def _number(value: Any) -> bool:
 # ranks.
 KEPT = frozenset(Blend.standard().document())
 # What is added to the standard scores as it is.
-ADDED = (SYMBOL, CALLED, PLACE, DIGITS, BESIDE)
+ADDED = (SYMBOL, CALLED, PLACE, DIGITS, BESIDE, VERBATIM)
 AS_IT_IS = Moments(0.0, 1.0)
 
 
@@ -207,7 +216,7 @@ class Legs:
     names' embeddings, all zero where a row has no name; None where the generation has none, or was published without
     them. bearing : which of some rows bear a name; None where nothing says. called : the terms of path and symbol of
     some rows; None where nothing says. marks : in which language rows are, and which are of tests; None where nothing
-    says. standing : all rows at some places, ascending, with their shares; None where nothing says.
+    says. standing : all rows at some places, ascending, with their shares, and texts : of rows; None likewise.
     """
 
     blend: Blend
@@ -217,6 +226,7 @@ class Legs:
     called: Callable[[Ints], Sequence[frozenset[str]]] | None = None
     marks: RowMarks | None = None
     standing: Callable[[tuple[Place, ...]], Listed] | None = None
+    texts: Hydrator | None = None
 
     def names_of(self, query: QueryVectors, rows: Ints) -> dict[str, Floats]:
         """The cosine of the names float32 [len(rows)], NaN where a row has none; nothing where there are no names."""
@@ -286,6 +296,17 @@ class Legs:
         float32 [len(rows)], NaN where it holds none; nothing where none does, and where that adds nothing."""
         found = digits_among(spaces, query, rows) if self.blend.digits else None
         return {} if found is None else {DIGITS: found}
+
+    def verbatim_by(
+        self, query: QueryVectors, rows: Ints, scores: Mapping[str, Floats], ids: Ints
+    ) -> dict[str, Floats]:
+        """How many words of the query, but for two, each row has in a row, float32 [len(rows)], NaN where by chance at
+        most, and for all but the best by words; nothing where no row has any. ids : int64 [len(rows)], decide ties."""
+        if self.texts is None or not self.blend.verbatim or not query.words or "lexical" not in scores:
+            return {}
+        read, found = read_of(scores["lexical"], ids), np.full(len(rows), np.nan, np.float32)
+        found[read] = runs_in(self.texts, query.words, rows[read])
+        return {} if np.isnan(found).all() else {VERBATIM: found}
 
     def shortened(self, rows: Ints) -> Doubles:
         """What length takes off the MaxSim of each row: float64 [len(rows)]."""

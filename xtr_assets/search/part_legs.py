@@ -198,6 +198,9 @@ def _told(
     length = np.zeros(len(rows))
     if legs is not None and len(rows):
         scores = scores | _besides(legs, query, rows, scores, asked.ranker.spaces)
+        if asked.ask.options.fusion == "zsum":
+            # Of the best by words of this part; those of the whole are among them.
+            scores |= legs.verbatim_by(query, rows, scores, opened.chunk_ids[rows])
         length = legs.shortened(rows)
     elif legs is None:
         scores = scores | asked.ranker.beside(query, rows)

@@ -14,13 +14,14 @@ from xtr_assets.search.collapse import Place
 from xtr_assets.search.confidence import Confidence, LowestConfidence
 from xtr_assets.search.explain import explain_spaces
 from xtr_assets.search.hits import SpaceExplanation
-from xtr_assets.search.legs import ADDED, CALLED, DIGITS, NAME, PLACE, SYMBOL, Blend, Legs
+from xtr_assets.search.legs import ADDED, CALLED, DIGITS, NAME, PLACE, SYMBOL, VERBATIM, Blend, Legs
 from xtr_assets.search.part_legs import PartCandidates
 from xtr_assets.search.part_spaces import merged
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.ranker import Pooled, Ranker
 from xtr_assets.search.request import SUMMED, Ask
 from xtr_assets.search.retrievers import Listed, QueryVectors, Space
+from xtr_assets.search.row_words import read_of
 
 # A query whose vectors nobody needs any more: every score was told.
 NO_QUERY = QueryVectors()
@@ -84,6 +85,7 @@ class ToldLegs(Legs):
     told_called: Floats | None = None
     told_placed: Floats | None = None
     told_digits: Floats | None = None
+    told_verbatim: Floats | None = None
 
     def names_of(self, query: QueryVectors, rows: Ints) -> dict[str, Floats]:  # noqa: ARG002 (as Legs has it)
         return {} if self.told_names is None else {NAME: self.told_names[rows]}
@@ -105,6 +107,20 @@ class ToldLegs(Legs):
 
     def digits_by(self, query: QueryVectors, rows: Ints, spaces: Sequence[Space]) -> dict[str, Floats]:  # noqa: ARG002
         return {} if self.told_digits is None else {DIGITS: self.told_digits[rows]}
+
+    def verbatim_by(
+        self,
+        query: QueryVectors,  # noqa: ARG002
+        rows: Ints,
+        scores: Mapping[str, Floats],
+        ids: Ints,
+    ) -> dict[str, Floats]:
+        """Each part told it of its own best by words: of those that are the best of all it counts."""
+        if self.told_verbatim is None or "lexical" not in scores:
+            return {}
+        found, read = np.full(len(rows), np.nan, np.float32), read_of(scores["lexical"], ids)
+        found[read] = self.told_verbatim[rows[read]]
+        return {} if np.isnan(found).all() else {VERBATIM: found}
 
     def shortened(self, rows: Ints) -> Doubles:
         return self.length[rows]
@@ -151,6 +167,7 @@ def merged_hits(
         told_called=_besides(CALLED, told),
         told_placed=_besides(PLACE, told),
         told_digits=_besides(DIGITS, told),
+        told_verbatim=_besides(VERBATIM, told),
     )
     shortened = legs.shortened if ask.shortens(blend) else None
     beside = scores.pop("dense") if "dense" in scores and ask.adds_pooled(blend) else None

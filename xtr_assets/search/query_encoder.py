@@ -13,6 +13,7 @@ from xtr_assets.core.asked_place import asked_places
 from xtr_assets.core.errors import EncoderMismatch, InvalidInput
 from xtr_assets.core.lexical_terms import query_terms
 from xtr_assets.core.types import Floats, Int32s
+from xtr_assets.core.verbatim import asked_words
 from xtr_assets.encoders.encoder_record import apart, hold_to_record, minilm_with_tokens, recorded_config
 from xtr_assets.encoders.head_file import HEAD_FILE, HeadName, shipped_name
 from xtr_assets.search.loaders import terms_version
@@ -66,6 +67,7 @@ class QueryEncoder:
                 terms[i],
                 asked_name(text),
                 asked_places(text),
+                asked_words(text),
             )
             for i, text in enumerate(texts)
         ]

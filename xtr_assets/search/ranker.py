@@ -15,7 +15,7 @@ from xtr_assets.core.search_options import Fusion, SearchOptions
 from xtr_assets.core.top_k import best_positions, distinct
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.search.equal_texts import Copies
-from xtr_assets.search.legs import AS_IT_IS, BESIDE, CANDIDATES, NAME, PLACE, Legs, moments_of
+from xtr_assets.search.legs import AS_IT_IS, BESIDE, CANDIDATES, NAME, PLACE, VERBATIM, Legs, moments_of
 from xtr_assets.search.lexical_space import rarity_among
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.retrievers import Listed, QueryVectors, Space
@@ -170,6 +170,9 @@ class Ranker:
             fused, moments = self._fuse(scores, legs, rows, k, _of_spaces(rows, lists))
             leaders = [*fused[best_positions(fused, ids, 2)].tolist(), 0.0, 0.0]
             sums = fused
+            if more := self._verbatim(query, rows, scores, ids):
+                scores, legs[VERBATIM] = {**scores, **more}, np.nan_to_num(more[VERBATIM].astype(np.float64))
+                fused, moments = fused + self._factor * legs[VERBATIM], {**moments, VERBATIM: AS_IT_IS}
             if (found := self._beside(fused, scores, ids)) is not None:
                 fused, gained = found
                 scores[BESIDE], legs[BESIDE], moments = gained, np.nan_to_num(gained), {**moments, BESIDE: AS_IT_IS}
@@ -177,6 +180,13 @@ class Ranker:
         candidates = Candidates(rows, scores, {name: found.rows for name, found in lists.items()}, legs, moments)
         by_space = {name: found[best] for name, found in scores.items()}
         return Ranking(rows[best], fused[best], sums[best], by_space, candidates, (leaders[0], leaders[1]))
+
+    def _verbatim(self, query: QueryVectors, rows: Ints, scores: Mapping[str, Floats], ids: Ints) -> dict[str, Floats]:
+        return {} if self.legs is None or self.fusion != "zsum" else self.legs.verbatim_by(query, rows, scores, ids)
+
+    @property
+    def _factor(self) -> float:
+        return 0.0 if self.legs is None else self.legs.blend.verbatim
 
     def _fuse(
         self, scores: Mapping[str, Floats], legs: dict[str, Doubles], rows: Ints, k: int, listed: Ints

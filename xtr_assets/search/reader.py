@@ -159,7 +159,8 @@ class OpenGeneration:
             log_tokens = np.log(np.maximum(generation.tokens().counts(), 1)).astype(np.float32)
         names = generation.names() if blend.names else None
         marks = None if self.lexical is None else RowMarks(self.lexical.index)
-        return Legs(blend, log_tokens, names, self.symbols.bearing, self.symbols.called, marks, self.places.standing)
+        told = self.symbols.bearing, self.symbols.called, marks, self.places.standing
+        return Legs(blend, log_tokens, names, *told, Hydrator(generation, ("text",)))
 
     def lack(self, ask: Ask | None, *, whole: bool = False) -> str:  # noqa: ARG002 (what is still arriving lacks some)
         """Why a question cannot be answered before more of the generation is here; empty where it can.

@@ -38,7 +38,8 @@ class QueryVectors:
 
     embedding : float32 [dim]; tokens : float32 [t, token_dim]; token_ids : int32 [t] where a text was encoded
     terms : its words as the lexical index knows them; name : what it names, where it is a name and nothing else;
-    places : the lines and files that it names, the innermost first
+    places : the lines and files that it names, the innermost first; words : its words as they stand, which a text may
+    have in a row, none where they are too few
     """
 
     embedding: Floats | None = None
@@ -47,6 +48,7 @@ class QueryVectors:
     terms: tuple[str, ...] | None = None
     name: Name | None = None
     places: tuple[Place, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

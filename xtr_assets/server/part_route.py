@@ -23,6 +23,7 @@ from xtr_assets.core.fusion import Moments
 from xtr_assets.core.lexical_terms import query_terms
 from xtr_assets.core.query_syntax import parse_query
 from xtr_assets.core.search_options import Collapse, Fusion, SearchOptions
+from xtr_assets.core.verbatim import asked_words
 from xtr_assets.core.where_syntax import parse_where
 from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.search.answer import compared, known_whole, vocabulary_of
@@ -292,7 +293,8 @@ def _vectors(opened: OpenGeneration, ask: Ask, body: Legs, text: str) -> QueryVe
             if body.tokens is None:
                 raise refused(400, "`tokens` are missing, which the mode compares")
             tokens = query_tokens(body.tokens, encoder.token_dim)
-    return QueryVectors(embedding, tokens, None, terms_of(opened, text), asked_name(text), asked_places(text))
+    named = asked_name(text), asked_places(text), asked_words(text)
+    return QueryVectors(embedding, tokens, None, terms_of(opened, text), *named)
 
 
 def front_ask(question: Question) -> tuple[Ask, bool]:

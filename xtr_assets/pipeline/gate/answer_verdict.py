@@ -18,6 +18,7 @@ from xtr_assets.pipeline.gate.kind_truth import gains_of, kind_faults
 from xtr_assets.pipeline.gate.leg_truth import LEGS, Listed, Told, summed
 from xtr_assets.pipeline.gate.name_truth import elsewhere_of, named_rows, said_of, tests_of
 from xtr_assets.pipeline.gate.place_truth import stands_of
+from xtr_assets.pipeline.gate.run_truth import in_a_row, run_faults, runs_of
 from xtr_assets.pipeline.gate.shown_scores import SAME_SHARE, Besides, shown_faults
 from xtr_assets.pipeline.gate.where_truth import Row
 from xtr_assets.search.hits import Hit
@@ -130,11 +131,15 @@ class Judge:
                     f"{self.tolerances[name]:.4f} is tolerated ({case})"
                 )
                 return
+        wrong, read = self._read_of(case, at, hits, scores, apart)
+        if wrong:
+            verdict.problems.append(f"{wrong} ({case})")
+            return
         if case.rows is None:
             verdict.found.append(len(hits) / case.k)
             return
         added = self.told.symbol * borne + self.told.called * called + self.told.place * stands
-        added = added + self.told.digits * digits
+        added = added + self.told.digits * digits + self._verbatim(case, rows, at, hits, read)
         self._best(case, hits, rows, at, scores, names, tokens, added, stands, length, apart, verdict)
 
     def whole(self, case: Case) -> bool:
@@ -182,6 +187,24 @@ class Judge:
         if case.mode not in ("hybrid", "exact") or not self.told.digits or not self.told.weights.get("lexical"):
             return np.zeros(len(rows))
         return self.stored.digits(rows, case.question.text)
+
+    def _read_of(
+        self, case: Case, at: Ints, hits: Sequence[Hit], scores: Mapping[str, Floats], apart: Mapping[str, float]
+    ) -> tuple[str, Ints]:
+        """What is wrong with the words in a row that hits show; of which rows the text is surely read, as places."""
+        if case.mode not in ("hybrid", "exact") or not self.told.verbatim or "lexical" not in scores:
+            return "", at[:0]
+        slack, every = 2 * apart["lexical"] + SAME["lexical"], case.rows is not None
+        return run_faults(case.question.text, hits, at, scores["lexical"], slack, every=every)
+
+    def _verbatim(self, case: Case, rows: Ints, at: Ints, hits: Sequence[Hit], read: Ints) -> Doubles:
+        """float64 [len(rows)]: what rows gain for words in a row; a hit as it says, which was held against its text."""
+        runs = np.zeros(len(rows))
+        for place in read.tolist():
+            if int(rows[place]) in self.columns:
+                runs[place] = in_a_row(case.question.text, self.columns[int(rows[place])]["text"])
+        runs[at] = runs_of(hits)
+        return self.told.verbatim * runs
 
     def _said(self, rows: Ints, found: Ints, hits: Sequence[Hit]) -> dict[int, Mapping[str, Any]]:
         """What rows are called and where they stand: as they were read, else as their hits say."""

@@ -22,6 +22,7 @@ from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.kind_truth import gains_of
 from xtr_assets.pipeline.gate.known_item import Asked, asked_items, told_by_few
 from xtr_assets.pipeline.gate.leg_truth import Told
+from xtr_assets.pipeline.gate.run_truth import READ, runs_of
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.search.confidence import FEATURES, PROFILE_KEY, Confidence
 from xtr_assets.search.hits import Hit
@@ -39,6 +40,8 @@ LOOKED_AT = 10
 AGAIN, NEAR = 8, 0.01
 # Hits of each of these answers that are looked at: the lead of all but the first is over the first.
 SHOWN_HITS = 5
+# And so many are asked for: before the two best sums stand those at most that gained.
+ASKED_FOR = READ + 1 + SHOWN_HITS
 REMEDY = (
     "`xtr-assets build --full` (in Dagster: `retrain`) fits it anew; if it comes back, this is a defect of xtr-assets: "
     "report it"
@@ -57,14 +60,14 @@ def check(session: DraftSession) -> Finding:
     """Fit, measure, keep, and see what is served. `value` is the area under the curve on the held-out half."""
     draft = session.draft
     items = told_by_few(asked_items(session))
-    gain = Told.read(draft).beside
-    halves = [examples(items.of(range(half, len(items.queries), 2)), gain) for half in (0, 1)]
+    told = Told.read(draft)
+    halves = [examples(items.of(range(half, len(items.queries), 2)), told) for half in (0, 1)]
     curve, measured, why = _fitted(*halves)
     if curve is not None:
         draft.set_profile(PROFILE_KEY, {**Confidence(curve).document(), **measured})
     elif draft.manifest.profile.get(PROFILE_KEY) is not None:
         draft.set_profile(PROFILE_KEY, None)
-    wrong = _shown_otherwise(session, items, curve, gain)
+    wrong = _shown_otherwise(session, items, curve, told)
     details = {"items": len(items.queries), **measured, "shown_otherwise": wrong[:5]}
     if wrong:
         summary = f"{len(wrong)} hits show another confidence than their scores say (0 may): {wrong[0]}"
@@ -78,9 +81,9 @@ def check(session: DraftSession) -> Finding:
     return Finding(True, measured["auc"], LEAST_AUC, summary, details)
 
 
-def examples(items: Asked, gain: float) -> Examples:
-    """Two first hits an item: that of its answer, and that of the same answer without the hits that are right. gain :
-    what the best of the other kind may, which comes behind the first by that and has no better sum."""
+def examples(items: Asked, told: Told) -> Examples:
+    """Two first hits an item: that of its answer, and that of the same answer without the hits that are right, of the
+    best sum each: what words in a row and the other kind gain is left out. told : how much they do."""
     evidence, right = [], []
     for query, found in zip(items.queries, items.hits, strict=True):
         hits = found[:LOOKED_AT]
@@ -89,7 +92,7 @@ def examples(items: Asked, gain: float) -> Examples:
         rest = [hit for hit, answered in zip(hits, answers, strict=True) if not answered]
         for offered, label in ((list(hits), answers[:1] == [True]), (rest, False)):
             if len(offered) > 1:
-                sums = sums_of(offered, gain)
+                sums = sums_of(offered, told)
                 evidence.append(evidence_at(offered, sums, sums.index(max(sums))))
                 right.append(label)
     return Examples(np.array(evidence, np.float64).reshape(-1, len(FEATURES)), np.array(right, np.bool_))
@@ -103,9 +106,10 @@ def evidence_at(hits: Sequence[Hit], sums: list[float], place: int) -> list[floa
     return [max(own.get("dense", 0.0), own.get("name", -1.0)), lead]
 
 
-def sums_of(hits: Sequence[Hit], gain: float) -> list[float]:
-    """The scores of hits without what the best of the other kind gained."""
-    own = np.array([hit.score for hit in hits], np.float64) - gains_of(hits, gain)
+def sums_of(hits: Sequence[Hit], told: Told) -> list[float]:
+    """The scores of hits without what the best of the other kind, and words in a row, gained."""
+    gained = gains_of(hits, told.beside) + told.verbatim * runs_of(hits)
+    own = np.array([hit.score for hit in hits], np.float64) - gained
     sums: list[float] = own.tolist()
     return sums
 
@@ -128,14 +132,14 @@ def _fitted(fit: Examples, held: Examples) -> tuple[Curve | None, dict[str, Any]
     return curve, measured, ""
 
 
-def _shown_otherwise(session: DraftSession, items: Asked, curve: Curve | None, gain: float) -> list[str]:
+def _shown_otherwise(session: DraftSession, items: Asked, curve: Curve | None, told: Told) -> list[str]:
     """What a searcher that is opened now shows otherwise than its own scores say."""
     wrong = []
     queries = items.queries[1 : 2 * AGAIN : 2]
-    answers = session.searcher().search_batch([query.text for query in queries], SHOWN_HITS, syntax="plain")
+    answers = session.searcher().search_batch([query.text for query in queries], ASKED_FOR, syntax="plain")
     for query, hits in zip(queries, answers, strict=True):
-        sums = sums_of(hits, gain)
-        for place, hit in enumerate(hits) if len(hits) > 1 else ():
+        sums = sums_of(hits, told)
+        for place, hit in enumerate(hits[:SHOWN_HITS]) if len(hits) > 1 else ():
             shown = hit.confidence
             value = None if curve is None else _by_hand(curve, evidence_at(hits, sums, place))
             if (shown is None) != (value is None) or (shown is not None and not abs(shown - (value or 0.0)) <= NEAR):

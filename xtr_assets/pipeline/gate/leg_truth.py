@@ -25,6 +25,7 @@ POOLED = 0.6
 STANDS = 10.0
 NUMBERED = 4.0
 OTHER_KIND = 1.5
+IN_A_ROW = 1.0
 LEAST_SPREAD = 1e-6
 
 
@@ -35,7 +36,8 @@ class Told:
     called : what a row gains whose path and symbol say all of the question; pooled : what a unit of the embeddings'
     cosine adds where MaxSim ranks alone; place : what a row gains for each unit of its share of the places that the
     question names; digits : what a row gains that holds all rare words of the question with a digit; beside : what
-    the best row without a name gains at most where the first has one, and the other way round."""
+    the best row without a name gains at most where the first has one, and the other way round; verbatim : what a row
+    gains for each word, but for two, that it has in a row as the question has them."""
 
     depth: int
     weights: Mapping[str, float]
@@ -48,6 +50,7 @@ class Told:
     place: float = 0.0
     digits: float = 0.0
     beside: float = 0.0
+    verbatim: float = 0.0
 
     @classmethod
     def read(cls, generation: Generation) -> "Told":
@@ -57,7 +60,7 @@ class Told:
         if "weights" not in said:
             return cls(depth, {"dense": 1.0, "xtr": 1.0}, 0.0, False)
         weights = {leg: float(weight) for leg, weight in said["weights"].items()}
-        keys = ("symbol", "alone", "called", "pooled", "place", "digits", "beside")
+        keys = ("symbol", "alone", "called", "pooled", "place", "digits", "beside", "verbatim")
         more = (float(said.get(key, 0.0)) for key in keys)
         return cls(depth, weights, float(said["length"]), True, *more)
 
@@ -71,7 +74,8 @@ class Told:
         elif "tokens" not in legs:
             del weights["xtr"]
         called, pooled = CALLED if "dense" in legs else 0.0, POOLED if alone and "tokens" in legs else 0.0
-        return cls(DEPTH, weights, LENGTH, True, BORNE, alone, called, pooled, STANDS, NUMBERED, OTHER_KIND)
+        more = (alone, called, pooled, STANDS, NUMBERED, OTHER_KIND, IN_A_ROW)
+        return cls(DEPTH, weights, LENGTH, True, BORNE, *more)
 
 
 @dataclass(frozen=True)

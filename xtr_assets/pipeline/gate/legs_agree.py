@@ -89,7 +89,7 @@ def _shown(told: Told) -> str:
     weights = ", ".join(f"{leg} {weight:.3g}" for leg, weight in sorted(told.weights.items()))
     length = f"length {told.length:g}, alone {told.alone:g}, pooled {told.pooled:g}"
     added = f"a borne name {told.symbol:g}, its words {told.called:g}, a place {told.place:g}, digits {told.digits:g}"
-    added += f", the other kind {told.beside:g}"
+    added += f", the other kind {told.beside:g}, a word in a row {told.verbatim:g}"
     return f"{weights}, {length}, lists of {told.depth}, {added}"
 
 

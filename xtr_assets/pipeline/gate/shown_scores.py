@@ -45,8 +45,8 @@ def shown_faults(
         compared |= {"called"} if left or abs(called[at]) > SAME_SHARE else set()
         compared |= {"place"} if stands[at] else set()
         compared |= {"digits"} if besides.digits[at] else set()
-        # Who gains it is said of the whole answer (kind_truth.py).
-        compared |= {"beside"} if mode in ("hybrid", "exact") and "beside" in hit.scores else set()
+        # Who gains these is said of the whole answer (kind_truth.py, run_truth.py).
+        compared |= {"beside", "verbatim"} & set(hit.scores) if mode in ("hybrid", "exact") else set()
         if set(hit.scores) != compared:
             return f"scores in {sorted(hit.scores)}, the mode compares in {sorted(compared)}"
         if borne[at] and hit.scores["symbol"] != 1.0:

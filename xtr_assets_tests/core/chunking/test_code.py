@@ -453,8 +453,8 @@ def test_functions_that_are_handed_over_are_no_methods_and_short_bindings_are_co
 
 def test_functions_of_a_bundle_have_their_names() -> None:
     text = (
-        "(function(){function r(e,n,t){}return r})()({1:[function(require,module,exports){\n\"use strict\";\n"
-        "function one(a) {\n  return a;\n}\n},{\"./b\":2}],2:[function(require,module,exports){\n"
+        '(function(){function r(e,n,t){}return r})()({1:[function(require,module,exports){\n"use strict";\n'
+        'function one(a) {\n  return a;\n}\n},{"./b":2}],2:[function(require,module,exports){\n'
         "function two(b) {\n  return b;\n}\n},{}]},{},[1]);\n"
     )
     named = {chunk.symbol: (chunk.start_line, chunk.end_line) for chunk in chunks(text, ".js")}
