@@ -88,7 +88,7 @@ NUMBERED = 4.0
 # What the best row without a name gains where the first has one, and the other way: names lift code over documents
 # (docs/measurements.md, "Code and documents").
 OTHER_KIND = 1.5
-# What a row gains for each word, but for two, that it has in a row as the query has them, four at least
+# What a row with a name gains for each word, but for two, that it has in a row as the query has them, four at least
 # (docs/measurements.md, "Word for word").
 IN_A_ROW = 1.0
 
@@ -105,7 +105,7 @@ class Blend:
     adds to MaxSim where it ranks alone. place : what a row gains for each unit of its share of the places that a query
     names. digits : what a row gains that holds all rare words of the query with a digit. beside : what the best row
     without a name gains at most where the first has one, and the best with one where the first has none. verbatim :
-    what a row gains for each word, but for two, that it has in a row as the query has them.
+    what a row with a name gains for each word, but for two, that it has in a row as the query has them.
     """
 
     candidates: int
@@ -301,10 +301,10 @@ class Legs:
         self, query: QueryVectors, rows: Ints, scores: Mapping[str, Floats], ids: Ints
     ) -> dict[str, Floats]:
         """How many words of the query, but for two, each row has in a row, float32 [len(rows)], NaN where by chance at
-        most, and for all but the best by words; nothing where no row has any. ids : int64 [len(rows)], decide ties."""
-        if self.texts is None or not self.blend.verbatim or not query.words or "lexical" not in scores:
+        most, and for all but the best with a name; nothing where no row has any. ids : int64 [len(rows)], for ties."""
+        if self.texts is None or not self.blend.verbatim or not query.words:
             return {}
-        read, found = read_of(scores["lexical"], ids), np.full(len(rows), np.nan, np.float32)
+        read, found = read_of(scores, ids), np.full(len(rows), np.nan, np.float32)
         found[read] = runs_in(self.texts, query.words, rows[read])
         return {} if np.isnan(found).all() else {VERBATIM: found}
 

@@ -116,9 +116,9 @@ class ToldLegs(Legs):
         ids: Ints,
     ) -> dict[str, Floats]:
         """Each part told it of its own best by words: of those that are the best of all it counts."""
-        if self.told_verbatim is None or "lexical" not in scores:
+        if self.told_verbatim is None:
             return {}
-        found, read = np.full(len(rows), np.nan, np.float32), read_of(scores["lexical"], ids)
+        found, read = np.full(len(rows), np.nan, np.float32), read_of(scores, ids)
         found[read] = self.told_verbatim[rows[read]]
         return {} if np.isnan(found).all() else {VERBATIM: found}
 

@@ -131,7 +131,7 @@ class Judge:
                     f"{self.tolerances[name]:.4f} is tolerated ({case})"
                 )
                 return
-        wrong, read = self._read_of(case, at, hits, scores, apart)
+        wrong, read = self._read_of(case, at, hits, scores, names, apart)
         if wrong:
             verdict.problems.append(f"{wrong} ({case})")
             return
@@ -189,13 +189,20 @@ class Judge:
         return self.stored.digits(rows, case.question.text)
 
     def _read_of(
-        self, case: Case, at: Ints, hits: Sequence[Hit], scores: Mapping[str, Floats], apart: Mapping[str, float]
+        self,
+        case: Case,
+        at: Ints,
+        hits: Sequence[Hit],
+        scores: Mapping[str, Floats],
+        names: Floats | None,
+        apart: Mapping[str, float],
     ) -> tuple[str, Ints]:
         """What is wrong with the words in a row that hits show; of which rows the text is surely read, as places."""
         if case.mode not in ("hybrid", "exact") or not self.told.verbatim or "lexical" not in scores:
             return "", at[:0]
-        slack, every = 2 * apart["lexical"] + SAME["lexical"], case.rows is not None
-        return run_faults(case.question.text, hits, at, scores["lexical"], slack, every=every)
+        lexical, slack = scores["lexical"], 2 * apart["lexical"] + SAME["lexical"]
+        named = np.zeros(len(lexical), np.bool_) if names is None else names != 0
+        return run_faults(case.question.text, hits, at, lexical, named, slack, every=case.rows is not None)
 
     def _verbatim(self, case: Case, rows: Ints, at: Ints, hits: Sequence[Hit], read: Ints) -> Doubles:
         """float64 [len(rows)]: what rows gain for words in a row; a hit as it says, which was held against its text."""

@@ -24,7 +24,7 @@ from xtr_assets.pipeline.gate.drawn_filters import drawn_filters, shown
 from xtr_assets.pipeline.gate.drawn_questions import Question, drawn_questions
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.leg_truth import Told
-from xtr_assets.pipeline.gate.name_truth import drawn_calls, drawn_digits, drawn_name, drawn_places
+from xtr_assets.pipeline.gate.name_truth import drawn_calls, drawn_digits, drawn_name, drawn_places, drawn_runs
 from xtr_assets.pipeline.gate.vector_truth import vector_faults
 from xtr_assets.pipeline.gate.where_truth import HeldRows, Row
 from xtr_assets.pipeline.plan.draft_session import DraftSession
@@ -85,6 +85,7 @@ def check(session: DraftSession) -> Finding:
             *_called(drawn_calls(session, known.live, chance), known),
             *_called(drawn_places(session, known.live, np.random.default_rng([draft.number, draft.end_row, 1])), known),
             *_called(drawn_digits(session, known.live, np.random.default_rng([draft.number, draft.end_row, 2])), known),
+            *_called(drawn_runs(session, known.live, np.random.default_rng([draft.number, draft.end_row, 3])), known),
         ]
         stored = StoredVectors(draft, places)
         verdict = _asked(session, searcher, cases, stored, places, known)

@@ -27,6 +27,8 @@ Doubles = npt.NDArray[np.float64]
 # As docs/searching.md says.
 LONGEST = 256
 # Rows that are tried for a name that can be asked.
+# Words that are pasted.
+PASTED = 7
 TRIED = 64
 
 
@@ -168,6 +170,25 @@ def drawn_digits(
     known = [word for word in held if len(word) <= LONGEST and tellable(word)]
     told = sorted(known, key=lambda word: (held[word], word))[:2]
     return _encoded(session, [*told[:1], *(f"what changed in {' and '.join(told)}" for _ in told[:1])])
+
+
+def drawn_runs(
+    session: DraftSession, columns: Mapping[int, Mapping[str, Any]], chance: np.random.Generator
+) -> list[Question]:
+    """Some words that follow each other in the text of a row, as a message that it prints is pasted: of a row that has
+    a name, and of one that has none, where they add nothing. None where no text that is tried has so many."""
+    rows = np.array(sorted(columns), np.int64)
+    tried, stored = rows[chance.permutation(len(rows))[:TRIED]], session.draft.names()
+    if stored is None or not len(tried):
+        return []
+    said: dict[bool, str] = {}
+    for row, named in zip(tried.tolist(), np.any(stored.gather(tried), axis=1).tolist(), strict=True):
+        words = columns[row]["text"].split()
+        begin = int(chance.integers(max(1, len(words) - PASTED + 1)))
+        text = " ".join(words[begin : begin + PASTED])
+        if len(words) >= PASTED and len(text) <= PASTED * LONGEST and tellable(text):
+            said.setdefault(named, f"ERROR 7: {text}")
+    return _encoded(session, list(said.values()))
 
 
 def _last(symbol: str) -> str:

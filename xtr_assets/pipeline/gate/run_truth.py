@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xtr_assets.core.types import Floats, Ints
+from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.pipeline.gate.answer_truth import Doubles
 from xtr_assets.pipeline.gate.leg_truth import Listed
 from xtr_assets.search.hits import Hit
@@ -35,16 +35,18 @@ def in_a_row(question: str, text: str) -> int:
 
 
 def run_faults(
-    question: str, hits: Sequence[Hit], at: Ints, lexical: Floats, slack: float, *, every: bool
+    question: str, hits: Sequence[Hit], at: Ints, lexical: Floats, named: Mask, slack: float, *, every: bool
 ) -> tuple[str, Ints]:
     """(what is wrong with the words in a row that hits show, "" where nothing is; the rows whose texts are surely read,
     as places).
 
-    at : int64 [hits], the places of the hits among the rows; lexical : float32 [rows], their scores in words; slack :
-    how far apart scores may be that are the same; every : whether these are all rows that may come
+    at : int64 [hits], the places of the hits among the rows; lexical : float32 [rows], their scores in words; named :
+    bool [rows], whether they have a name; slack : how far apart scores may be that are the same; every : whether these
+    are all rows that may come
     """
-    read = Listed.of("lexical", lexical, READ, slack) if every else Listed(at[:0], at[:0], 0)
-    may = {*read.surely.tolist(), *read.perhaps.tolist()} if every else set(at.tolist())
+    offered = np.where(named, lexical, np.float32(0))
+    read = Listed.of("lexical", offered, READ, slack) if every else Listed(at[:0], at[:0], 0)
+    may = {*read.surely.tolist(), *read.perhaps.tolist()} if every else set(np.flatnonzero(named).tolist())
     surely = set(read.surely.tolist())
     for place, hit in zip(at.tolist(), hits, strict=True):
         shown, true = hit.scores.get("verbatim"), in_a_row(question, hit.text)
@@ -52,7 +54,7 @@ def run_faults(
             has = f"a hit has {true + 2 if true else 'no'} words of the question in a row"
             return f"{has} and shows {shown + 2:g}", at[:0]
         if shown is not None and place not in may:
-            return "a hit shows words in a row and is none of the best by words", at[:0]
+            return "a hit shows words in a row and is none of the best by words that have a name", at[:0]
         if shown is None and true and place in surely:
             return f"a hit has {true + 2} words of the question in a row and shows none", at[:0]
     return "", read.surely

@@ -3,6 +3,7 @@
 import pydoc
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from xtr_assets.config import HashingConfig
 from xtr_assets.core.fusion import beside
 from xtr_assets.core.phrases import holds_phrase
+from xtr_assets.core.verbatim import words_of
 from xtr_assets.pipeline.gate import answer_truth, answers_agree, drawn_questions
 from xtr_assets.pipeline.gate.answer_truth import Places, known_rows
 from xtr_assets.pipeline.gate.answer_verdict import Verdict
@@ -22,7 +24,7 @@ from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.leg_truth import Summed, Told, summed
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.gate_queries import GateQueries
-from xtr_assets.search import answer, ranker, rare_digits
+from xtr_assets.search import answer, ranker, rare_digits, row_words
 from xtr_assets.search.collapse import Symbols
 from xtr_assets.search.filter_columns import TextColumn
 from xtr_assets.search.filter_masks import RowFilters
@@ -316,6 +318,12 @@ def _silently(self: Ranker, fused: Any, scores: Any, ids: Any) -> None:
         fused[found[0]] = found[1]
 
 
+def _pairs(triples: Any, text: str) -> int:
+    asked = {pair for triple in triples for pair in (triple[:2], triple[1:])}
+    words = words_of(text)
+    return 4 if any(pair in asked for pair in pairwise(words)) else 0
+
+
 def _worst_beside(sums: Any, named: Any, ids: Any, most: float) -> tuple[int, float]:
     others = np.flatnonzero(named != named[np.lexsort((ids, -sums))[0]])
     worst = int(others[sums[others].argmin()])
@@ -421,6 +429,29 @@ FAULTS: dict[str, tuple[Any, str, Alter, str]] = {
         lambda original: lambda self, rows, scores: {
             name: -one if name == "digits" else one for name, one in original(self, rows, scores).items()
         }, "standard scores",
+    ),
+    "words in a row are forgotten": (
+        Legs, "verbatim_by", lambda original: lambda self, *given: {}, "words of the question in a row and shows none",
+    ),
+    "the next row has the words in a row": (
+        Legs, "verbatim_by",
+        lambda original: lambda self, *given: {name: np.roll(one, 1) for name, one in original(self, *given).items()},
+        "in a row",
+    ),
+    "two words make a row": (row_words, "longest_run", lambda original: _pairs, "in a row and shows"),
+    "a row of words is one longer": (
+        row_words, "longest_run", lambda original: lambda *given: (found := original(*given)) and found + 1,
+        "in a row and shows",
+    ),
+    "words in a row weigh half": (
+        Ranker, "_factor", lambda original: property(lambda self: 0.5), "standard scores|best rows|better hit",
+    ),
+    "texts without a name are read too": (
+        row_words, "NAME", lambda original: "lexical", "none of the best by words that have a name",
+    ),
+    "the worst by words are read": (
+        row_words, "best_positions",
+        lambda original: lambda values, ids, n: original(-values, ids, n), "shows none|none of the best",
     ),
     "nothing comes beside the first": (
         ranker, "beside", lambda original: lambda *given: None, "the best row of the other kind",
