@@ -9,13 +9,14 @@ from time import time as clock
 
 import dagster as dg
 
-from xtr_assets.core.errors import ConfigError, ProviderError, SourceError
+from xtr_assets.core.errors import SourceError
 from xtr_assets.core.types import VectorKind
 from xtr_assets.defs.cluster_look import look_once
 from xtr_assets.defs.context import CAUSE_TAG, INDEX_TAG, KIND_TAG, TRACE_TAG, Site
 from xtr_assets.defs.jobs import AssetJob
 from xtr_assets.defs.liveness import end_dead_runs
 from xtr_assets.defs.names import CORPUS
+from xtr_assets.defs.run_failure import run_failure
 from xtr_assets.defs.sensor_cursor import Memory, at_work, in_progress
 from xtr_assets.defs.untold_publish import announced, untold_publish
 from xtr_assets.pipeline.gate.drift import Drift, read_drift
@@ -24,7 +25,6 @@ from xtr_assets.pipeline.plan.next_build import SETTLE_SECONDS, NextBuild, look,
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets.telemetry import metrics
 from xtr_assets.telemetry.tracing import began, listened
 
 Jobs = Mapping[str, AssetJob | dg.JobDefinition]
@@ -230,49 +230,6 @@ def _within(published: Generation | None, drifted: Drift | None) -> str:
         return "nothing serves whose indexes learnt anything that was measured"
     figures = ", ".join(f"{name} {value:.3f}" for name, value in drifted.figures.items())
     return f"generation {published.number} is within its limits: {figures}"
-
-
-def run_failure(site: Site, jobs: list[AssetJob | dg.JobDefinition]) -> dg.SensorDefinition:
-    """`run_failure`: logs and counts runs of this index that failed, and tells the configured endpoint."""
-    webhook = site.config.upkeep.failure_webhook
-
-    @dg.run_failure_sensor(
-        name=site.names.named("run_failure"),
-        monitored_jobs=jobs,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Logs and counts failed runs of this index. What serves goes on serving.",
-    )
-    def sensor(context: dg.RunFailureSensorContext) -> None:
-        run = context.dagster_run
-        metrics.BUILDS.labels("failed").inc()
-        context.log.error(
-            f"{run.job_name} of {site.config.name} failed, run {run.run_id}: {context.failure_event.message}"
-        )
-        if webhook is None:
-            return
-        # httpx is imported when it is asked for: every build makes the definitions of all sensors.
-        from xtr_assets.defs.webhook import post
-
-        try:
-            post(webhook, failure_document(site.config.name, run, context.failure_event.message or ""))
-        except (ProviderError, ConfigError) as error:
-            # The run's failure is logged above; an endpoint that is down must not hide the next one.
-            context.log.error(f"the failure webhook was not told of run {run.run_id}: {error}")
-
-    return sensor
-
-
-def failure_document(index: str, run: dg.DagsterRun, message: str) -> dict[str, object]:
-    """What an endpoint is told of a failed run. `text` is the line that chat services show."""
-    tags = {name: value for name, value in run.tags.items() if name.startswith("xtr-assets/")}
-    return {
-        "text": f"{run.job_name} of {index} failed: {message}",
-        "index": index,
-        "job": run.job_name,
-        "run_id": run.run_id,
-        "message": message,
-        "tags": tags,
-    }
 
 
 def tell_dead_runs(context: dg.SensorEvaluationContext, site: Site, layout: Layout, now: float) -> None:
