@@ -150,29 +150,39 @@ def automation(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) -> dg.
         if busy := at_work(context.instance, warehouse.layout, site.names, now):
             return _wait(memory, busy)
         serves = 0 if warehouse.published is None else warehouse.published.number
-        published = site.names.key("published")
-        memory, told = announced(
-            memory, serves, "generation", lambda: untold_publish(context.instance, warehouse, published)
+        memory, events, told = announced(
+            memory, serves, "generation", lambda: untold_publish(site, context.instance, warehouse)
         )
-        if told is not None:
-            return told
-        kind = wanted_kind(warehouse, site.config, lambda: site.encoder(context))
-        found, memory = _next(context, site, warehouse, kind, memory, now)
-        decision = found.decision
-        if not decision.build or found.want is None:
-            return _looked(memory, decision.reason)
-        if decision.cause:
-            return _looked(memory, f"{decision.reason}; the sensor `{site.names.named('drift')}` asks for a retrain")
-        asked = memory.ask("rebuild", found.want.digest, now)
-        if asked is None:
-            return _looked(memory, "the last rebuild failed; it is asked for again later, or when something changes")
-        after, key = asked
-        traced = _traced(name, now, _ingested(context.instance, site), reason=decision.reason[:200])
-        tags = {"xtr-assets/reason": decision.reason[:200], **memory.request(name), **traced}
-        request = dg.RunRequest(run_key=key, tags=tags)
-        return dg.SensorResult(run_requests=[request], cursor=after.model_dump_json())
+        memory, requests, reason = _rebuild(context, site, warehouse, memory, now)
+        return dg.SensorResult(
+            run_requests=requests,
+            skip_reason=None if requests else "; ".join((*told, reason, *memory.told)),
+            cursor=memory.model_dump_json(),
+            asset_events=events,
+        )
 
     return sensor
+
+
+def _rebuild(
+    context: dg.SensorEvaluationContext, site: Site, warehouse: Warehouse, memory: Memory, now: float
+) -> tuple[Memory, list[dg.RunRequest], str]:
+    """The request for the next generation, where one has to be built, and why or why not."""
+    name = site.names.named("automation")
+    kind = wanted_kind(warehouse, site.config, lambda: site.encoder(context))
+    found, memory = _next(context, site, warehouse, kind, memory, now)
+    decision = found.decision
+    if not decision.build or found.want is None:
+        return memory, [], decision.reason
+    if decision.cause:
+        return memory, [], f"{decision.reason}; the sensor `{site.names.named('drift')}` asks for a retrain"
+    asked = memory.ask("rebuild", found.want.digest, now)
+    if asked is None:
+        return memory, [], "the last rebuild failed; it is asked for again later, or when something changes"
+    after, key = asked
+    traced = _traced(name, now, _ingested(context.instance, site), reason=decision.reason[:200])
+    tags = {"xtr-assets/reason": decision.reason[:200], **memory.request(name), **traced}
+    return after, [dg.RunRequest(run_key=key, tags=tags)], decision.reason
 
 
 def drift(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:

@@ -17,10 +17,12 @@ from xtr_assets.config import IndexConfig, parse_config
 from xtr_assets.core.errors import SourceError
 from xtr_assets.defs import build_index_defs, sensors, untold_publish
 from xtr_assets.defs.assets import published
+from xtr_assets.defs.in_process import build
 from xtr_assets.defs.sensor_cursor import RETRIES, Memory
 from xtr_assets.pipeline.plan.next_build import SETTLE_SECONDS
 from xtr_assets.storage.history import read_history
 from xtr_assets_tests.defs.conftest import CONFIG, STDLIB, Project
+from xtr_assets_tests.defs.test_automation import EAGER, Follower, change
 from xtr_assets_tests.long_cases import LONG
 
 
@@ -402,6 +404,40 @@ def test_a_publish_whose_run_ended_before_it_said_so_is_told_by_the_sensor_once(
     daemon.cursors.clear()
     assert not daemon.tick("automation").asset_events
     assert daemon.settle() == (0, 0)
+
+
+def test_what_serves_by_no_run_of_the_instance_is_told_and_what_follows_begins(project: Project) -> None:
+    """A new instance over a warehouse that serves, a build recorded elsewhere, moves from the shell."""
+    key = dg.AssetKey(["small", "published"])
+    daemon, follower = Daemon(project), Follower(project, "published", EAGER)
+
+    def tell() -> Any:
+        (told,) = daemon.tick("automation").asset_events
+        project.instance.report_runless_asset_event(told)
+        assert not daemon.tick("automation").asset_events
+        daemon.cursors.clear()
+        assert not daemon.tick("automation").asset_events or isinstance(told, dg.AssetObservation)
+        return told
+
+    first = tell()
+    assert (first.asset_key, first.metadata["generation"].value) == (key, 1)
+    assert "dagster run" in first.metadata["by"].value and "dense_recall_over_k" in first.metadata
+    assert [follower.tick() for _ in range(2)] == [1, 0]
+
+    change(project)
+    with dg.DagsterInstance.ephemeral() as elsewhere:
+        assert build(project.config, elsewhere).published
+    assert tell().metadata["generation"].value == 2
+    assert [follower.tick() for _ in range(2)] == [1, 0]
+
+    project.warehouse.rollback(reason="lions")
+    back = tell()
+    assert isinstance(back, dg.AssetObservation)
+    assert [back.metadata[one].value for one in ("action", "generation", "reason")] == ["rolled back", 1, "lions"]
+    assert follower.tick() == 0
+    project.warehouse.publish(2, again_reason="tigers")
+    assert tell().metadata["reason"].value == "tigers"
+    assert follower.tick() == 1
 
 
 def test_the_same_content_that_comes_back_later_is_a_new_run() -> None:
