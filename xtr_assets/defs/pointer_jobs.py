@@ -5,18 +5,17 @@ same, and one whose process died is executed again: what was done already is not
 follow from what serves is refused where something else serves since it was asked for.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import time as clock
-from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
 from xtr_assets.config import PartConfig
-from xtr_assets.core.errors import PublishRefused, WarehouseLocked
+from xtr_assets.core.errors import PublishRefused
 from xtr_assets.defs.asked_run import AskedRun
-from xtr_assets.defs.context import EXECUTOR, LOCK_WAIT_SECONDS, NO_RETRY, Site
+from xtr_assets.defs.context import EXECUTOR, NO_RETRY, Site, patient
 from xtr_assets.defs.names import DERIVED
 from xtr_assets.defs.pointer_events import by_whom, observation, publication
 from xtr_assets.defs.sensor_cursor import in_progress
@@ -77,18 +76,6 @@ def moving(site: Site, context: dg.OpExecutionContext, purpose: str) -> Iterator
     with patient(context, lambda wait: warehouse.lock(purpose, wait)):
         recover(warehouse.layout)
         yield warehouse, AskedRun.of(context)
-
-
-@contextmanager
-def patient(context: dg.OpExecutionContext, lock: Callable[[float], AbstractContextManager[Any]]) -> Iterator[None]:
-    """The lock held, given how long to wait for it. Where somebody has it the run says who, before it waits."""
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(lock(0.0))
-        except WarehouseLocked as error:
-            context.log.info(f"{error}. This run waits up to {LOCK_WAIT_SECONDS / 60:g} minutes for that")
-            stack.enter_context(lock(LOCK_WAIT_SECONDS))
-        yield
 
 
 def last_line(warehouse: Warehouse, *more: str) -> HistoryEntry | None:

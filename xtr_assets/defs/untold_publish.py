@@ -42,7 +42,8 @@ def announced(
     memory = memory.model_copy(update={"announced": serves}) if sure else memory
     if missing is None:
         return memory, [], []
-    return memory, [missing], [f"Dagster is told that {called} {serves} serves: {missing.description}"]
+    sentence = f"Dagster is told that {called} {serves} serves: {missing.description}"
+    return memory, [missing], [sentence.removesuffix(".")]
 
 
 def untold_publish(site: Site, instance: dg.DagsterInstance, warehouse: Warehouse) -> Untold:
