@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from xtr_assets.defs.asked_run import BY_RUN, run_of
-from xtr_assets.defs.context import Site
+from xtr_assets.defs.context import INDEX_TAG, Site
 from xtr_assets.defs.liveness import PROCESS_TAG, is_gone
 from xtr_assets.defs.pointer_events import by_whom, observation, publication
 from xtr_assets.defs.sensor_cursor import Memory
@@ -92,6 +92,8 @@ def _untold(
 ) -> Untold:
     run_id = run_of(last.who)
     run = None if run_id is None else instance.get_run_by_id(run_id)
+    if run is not None and run.tags.get(INDEX_TAG, site.config.name) != site.config.name:
+        run = None  # of before the index was renamed, and told of an asset of that name
     if run is not None and run.status not in BROKEN_OFF and not is_gone(run.tags.get(PROCESS_TAG, "")):
         return run.is_finished, None
     asset = site.names.key("published")
@@ -105,7 +107,8 @@ def _untold(
             return True, None
     how: dict[str, Any]
     if run is None:
-        description, how = f"It serves since {last.at} by {last.who}, no run of this Dagster instance.", by_whom(last)
+        description = f"It serves since {last.at} by {last.who}. No run of this index told Dagster of it."
+        how = by_whom(last)
     else:
         description = f"Run {run.run_id} moved the pointer, and ended before it said so."
         how = {"published_by": dg.MetadataValue.dagster_run(run.run_id)}

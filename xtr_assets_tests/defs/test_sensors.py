@@ -440,6 +440,14 @@ def test_what_serves_by_no_run_of_the_instance_is_told_and_what_follows_begins(p
     assert follower.tick() == 1
 
 
+def test_what_serves_is_told_under_the_name_that_an_index_has_now(project: Project) -> None:
+    change(project)
+    assert project.build().published
+    project.configure(CONFIG.format(name="small").replace("name: small\n", "name: renamed\n", 1))
+    (told,) = Daemon(project).tick("automation").asset_events
+    assert (told.asset_key.path, told.metadata["generation"].value) == (["renamed", "published"], 2)
+
+
 def test_the_same_content_that_comes_back_later_is_a_new_run() -> None:
     first = Memory().ask("shard", "a" * 32, now=0.0)
     assert first is not None
