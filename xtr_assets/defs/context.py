@@ -203,8 +203,9 @@ class Site:
         return _asked(context, TUNE_TAG, "true") == "true"
 
     def idle(self, context: StepContext) -> bool:
-        """Whether this run builds nothing where what serves holds what the shards hold: one of the job `rebuild`, which
-        a schedule of the project's own may ask for every night. Assets that somebody selected are made."""
+        """Whether this run builds nothing where what serves holds what the shards hold, or somebody took that back: one
+        of the job `rebuild`, which a schedule of the project's own may ask for every night. Assets that somebody
+        selected are made."""
         if self.afresh(context) or self.compacting(context) or self.tuning(context):
             return False
         return context.run.tags.get(KIND_TAG) == "rebuild"

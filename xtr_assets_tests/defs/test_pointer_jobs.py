@@ -187,6 +187,16 @@ def test_a_build_and_a_person_wait_for_each_other(refused: Project) -> None:
     assert refused.published == 1
 
 
+def test_a_rebuild_that_somebody_schedules_builds_nothing_of_what_was_rolled_back(two: Project) -> None:
+    """It built all of it each night, and failed at the last step."""
+    two.warehouse.rollback(reason="bad answers")
+    result = build_index_defs(two.config).resolve_job_def("rebuild").execute_in_process(instance=two.instance)
+    assert result.success and not result.get_asset_materialization_events()
+    assert two.warehouse.newest_draft() is None and two.published == 1
+    told = [one.user_message for one in two.instance.all_logs(result.run_id)]
+    assert any("nothing to do: generation 2 held exactly this and was rolled back" in one for one in told)
+
+
 @pytest.mark.parametrize("name", ["rollback", "rebuild", "collect", "ingest"])
 def test_a_run_says_who_has_the_lock_and_waits_for_it(two: Project, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     held, let_go = Event(), Event()
