@@ -1,7 +1,7 @@
 """What every asset and check of one index shares: its config, its names, and how to get at warehouse and draft."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, TypeVar
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import dagster as dg
 
 from xtr_assets.config import IndexConfig
-from xtr_assets.core.errors import ConfigError
+from xtr_assets.core.errors import ConfigError, WarehouseLocked
 from xtr_assets.defs.asked_run import runs_of
 from xtr_assets.defs.definition_metadata import definition_metadata
 from xtr_assets.defs.names import Names
@@ -133,10 +133,8 @@ class Site:
     def writing(self, context: StepContext, purpose: str) -> Iterator[Warehouse]:
         """The warehouse, with the writer lock held."""
         warehouse = self.warehouse(context)
-        with (
-            self.traced(context),
-            warehouse.lock(f"{purpose} of {self.config.name}, run {context.run.run_id}", LOCK_WAIT_SECONDS),
-        ):
+        purpose = f"{purpose} of {self.config.name}, run {context.run.run_id}"
+        with self.traced(context), patient(context, lambda wait: warehouse.lock(purpose, wait)):
             yield warehouse
 
     def traced(self, context: StepContext) -> AbstractContextManager[None]:
@@ -148,7 +146,7 @@ class Site:
         """The warehouse, with the lock of one shard held: shards are chunked side by side, on any number of hosts."""
         warehouse = self.warehouse(context)
         purpose = f"chunks of {shard} of {self.config.name}, run {context.run.run_id}"
-        with warehouse.shard_lock(shard, purpose, LOCK_WAIT_SECONDS):
+        with patient(context, lambda wait: warehouse.shard_lock(shard, purpose, wait)):
             yield warehouse
 
     @contextmanager
@@ -205,8 +203,9 @@ class Site:
         return _asked(context, TUNE_TAG, "true") == "true"
 
     def idle(self, context: StepContext) -> bool:
-        """Whether this run builds nothing where what serves holds what the shards hold: one of the job `rebuild`, which
-        a schedule of the project's own may ask for every night. Assets that somebody selected are made."""
+        """Whether this run builds nothing where what serves holds what the shards hold, or somebody took that back: one
+        of the job `rebuild`, which a schedule of the project's own may ask for every night. Assets that somebody
+        selected are made."""
         if self.afresh(context) or self.compacting(context) or self.tuning(context):
             return False
         return context.run.tags.get(KIND_TAG) == "rebuild"
@@ -248,6 +247,20 @@ class Site:
         """The group of the index' assets. One for all of them: the lineage of a project that has a single group is
         drawn with its assets, that of several as closed boxes."""
         return self.config.name
+
+
+@contextmanager
+def patient(
+    context: StepContext | dg.OpExecutionContext, lock: Callable[[float], AbstractContextManager[Any]]
+) -> Iterator[None]:
+    """The lock held, given how long to wait for it. Where somebody has it the run says who, before it waits."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock(0.0))
+        except WarehouseLocked as error:
+            context.log.info(f"{error}. This run waits up to {LOCK_WAIT_SECONDS / 60:g} minutes for that")
+            stack.enter_context(lock(LOCK_WAIT_SECONDS))
+        yield
 
 
 def _asked(context: StepContext, tag: str, *values: str) -> str:

@@ -10,10 +10,10 @@ from xtr_assets.defs.context import (
     AFRESH_TAG,
     COMPACT_TAG,
     EXECUTOR,
-    LOCK_WAIT_SECONDS,
     NO_RETRY,
     TUNE_TAG,
     Site,
+    patient,
 )
 from xtr_assets.defs.names import CORPUS, DERIVED
 from xtr_assets.defs.train_head_job import train_head_job
@@ -94,7 +94,7 @@ def _collect_job(site: Site) -> dg.JobDefinition:
         warehouse = site.warehouse(context)
         # A step of a build holds the lock between its writes; a collection can wait as long as another step would.
         purpose = f"collection of {site.config.name}, run {context.run_id}"
-        with nullcontext() if config.dry_run else warehouse.lock(purpose, LOCK_WAIT_SECONDS):
+        with nullcontext() if config.dry_run else patient(context, lambda wait: warehouse.lock(purpose, wait)):
             # An encoder of old that is wanted again may be encoding right now.
             encoder = wanted_kind(warehouse, site.config, lambda: site.encoder(context)).fingerprint
             shards = configured_shards(warehouse, site.config)

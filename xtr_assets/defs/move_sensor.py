@@ -40,13 +40,10 @@ def move_sensor(site: Site, plan: PartPlan, job: Any, running: bool) -> dg.Senso
         opened = site.part_set(context)
         memory = Memory.of(context.cursor, context.instance, name)
         tell_dead_runs(context, site, Layout(opened.root), now)
-        published = site.names.key("published")
-        memory, told = announced(
-            memory, opened.number or 0, "move", lambda: untold_move(context.instance, opened, published)
+        memory, missing, told = announced(
+            memory, opened.number or 0, "move", lambda: untold_move(site, context.instance, opened)
         )
-        if told is not None:
-            events = [*told.asset_events, *set_check_events(site, opened.moves()[-1])]
-            return dg.SensorResult(asset_events=events, skip_reason=told.skip_reason, cursor=told.cursor)
+        events = [*missing, *(set_check_events(site, opened.moves()[-1]) if missing else [])]
 
         def kind_of(warehouse: Warehouse, config: PartConfig) -> VectorKind:
             return wanted_kind(warehouse, config, lambda: site.encoder(context))
@@ -58,11 +55,11 @@ def move_sensor(site: Site, plan: PartPlan, job: Any, running: bool) -> dg.Senso
         asked = memory.ask("move", found.digest, now) if found.due else None
         if asked is None:
             waits = "the last publish of this failed; it is asked for again later, or when something changes"
-            reason = waits if found.due else found.reason
-            return dg.SensorResult(skip_reason=reason, cursor=memory.model_dump_json())
+            reason = "; ".join((*told, waits if found.due else found.reason))
+            return dg.SensorResult(skip_reason=reason, cursor=memory.model_dump_json(), asset_events=events)
         after, key = asked
         tags = {"xtr-assets/reason": found.reason[:200], **memory.request(name)}
         request = dg.RunRequest(run_key=key, tags=tags)
-        return dg.SensorResult(run_requests=[request], cursor=after.model_dump_json())
+        return dg.SensorResult(run_requests=[request], cursor=after.model_dump_json(), asset_events=events)
 
     return sensor

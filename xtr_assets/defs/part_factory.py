@@ -13,8 +13,8 @@ from xtr_assets.defs.move_sensor import move_sensor
 from xtr_assets.defs.names import POINTER_JOBS, Names
 from xtr_assets.defs.part_resources import PartResource, PartSetResource
 from xtr_assets.defs.resources import EncoderResource, SearchResource, WarehouseResource
+from xtr_assets.defs.run_failure import run_failure
 from xtr_assets.defs.schedules import Nights
-from xtr_assets.defs.sensors import run_failure
 from xtr_assets.defs.set_jobs import set_jobs
 from xtr_assets.pipeline.plan.part_plan import PartPlan, plan_parts
 

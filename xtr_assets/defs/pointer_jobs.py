@@ -5,25 +5,21 @@ same, and one whose process died is executed again: what was done already is not
 follow from what serves is refused where something else serves since it was asked for.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import time as clock
-from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
 from xtr_assets.config import PartConfig
-from xtr_assets.core.errors import PublishRefused, WarehouseLocked
+from xtr_assets.core.errors import PublishRefused
 from xtr_assets.defs.asked_run import AskedRun
-from xtr_assets.defs.context import EXECUTOR, LOCK_WAIT_SECONDS, NO_RETRY, Site
-from xtr_assets.defs.generation_history import history_metadata, history_pictures, lineage
-from xtr_assets.defs.metadata import drift_metadata, recall_metadata
+from xtr_assets.defs.context import EXECUTOR, NO_RETRY, Site, patient
 from xtr_assets.defs.names import DERIVED
+from xtr_assets.defs.pointer_events import by_whom, observation, publication
 from xtr_assets.defs.sensor_cursor import in_progress
-from xtr_assets.pipeline.gate.drift import read_drift
 from xtr_assets.pipeline.plan.chosen_generation import publish_chosen
-from xtr_assets.pipeline.plan.decide import data_version
 from xtr_assets.storage.content import withdrawn_generations
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history_entry import HistoryEntry
@@ -82,27 +78,9 @@ def moving(site: Site, context: dg.OpExecutionContext, purpose: str) -> Iterator
         yield warehouse, AskedRun.of(context)
 
 
-@contextmanager
-def patient(context: dg.OpExecutionContext, lock: Callable[[float], AbstractContextManager[Any]]) -> Iterator[None]:
-    """The lock held, given how long to wait for it. Where somebody has it the run says who, before it waits."""
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(lock(0.0))
-        except WarehouseLocked as error:
-            context.log.info(f"{error}. This run waits up to {LOCK_WAIT_SECONDS / 60:g} minutes for that")
-            stack.enter_context(lock(LOCK_WAIT_SECONDS))
-        yield
-
-
 def last_line(warehouse: Warehouse, *more: str) -> HistoryEntry | None:
     """The last line of the history that moved the pointer, or has one of these actions more."""
     return next((one for one in reversed(warehouse.history()) if one.moves or one.action in more), None)
-
-
-def observation(site: Site, told: Mapping[str, Any], reason: str) -> dg.AssetObservation:
-    """What a person did to what serves, in the history of `published`. What follows that asset is not asked for by
-    it."""
-    return dg.AssetObservation(site.names.key("published"), metadata={**told, **({"reason": reason} if reason else {})})
 
 
 def _publish_job(site: Site) -> dg.JobDefinition:
@@ -143,24 +121,8 @@ def _publish_job(site: Site) -> dg.JobDefinition:
 
 def _published(site: Site, warehouse: Warehouse, serving: Generation, line: HistoryEntry) -> dg.AssetMaterialization:
     """What the asset `published` says of what a person published."""
-    history = lineage(warehouse, serving)
-    return dg.AssetMaterialization(
-        site.names.key("published"),
-        description=f"Generation {serving.number} serves because a person said so: {line.reason or 'no reason given'}",
-        metadata={
-            "by": line.who,
-            **({"reason": line.reason} if line.reason else {}),
-            **({"forced": serving.manifest.forced} if serving.manifest.forced else {}),
-            **recall_metadata(serving),
-            **history_pictures(history),
-            **history_metadata(history, site.config.upkeep.page),
-            "dagster/row_count": serving.live_rows,
-            "generation": serving.number,
-            "parent": str(serving.parent),
-            **drift_metadata(read_drift(serving)),
-        },
-        tags={"dagster/data_version": data_version(serving)},
-    )
+    told = f"Generation {serving.number} serves because a person said so: {line.reason or 'no reason given'}"
+    return publication(site, warehouse, serving, told, by_whom(line))
 
 
 def _refuse_unfinished(site: Site, context: dg.OpExecutionContext, chosen: Generation) -> None:

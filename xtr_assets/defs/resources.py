@@ -197,7 +197,7 @@ def shared_searcher(warehouse: str, device: str) -> Iterator[Searcher]:
     key = (str(opened.root), identity(published.manifest), device)
     with _guard:
         if key not in _open:
-            _evict()
+            _evict(key)
             _open[key] = _Shared(Searcher(opened, device, generation=published.number))
         shared = _open[key]
         shared.users += 1
@@ -208,7 +208,12 @@ def shared_searcher(warehouse: str, device: str) -> Iterator[Searcher]:
             shared.users -= 1
 
 
-def _evict() -> None:
+def _evict(opening: tuple[Any, ...]) -> None:
+    """Close searchers that no step uses before another is opened: those on what its folder published before, whose
+    files no collection could remove in a process that lives on, as a code server does; beyond MAX_SEARCHERS the
+    oldest."""
     idle = [key for key, shared in _open.items() if not shared.users]
-    for key in idle[: max(0, len(_open) + 1 - MAX_SEARCHERS)]:
+    behind = [key for key in idle if key[0] == opening[0] and key[1] != opening[1]]
+    others = [key for key in idle if key not in behind]
+    for key in [*behind, *others[: max(0, len(_open) - len(behind) + 1 - MAX_SEARCHERS)]]:
         _open.pop(key).searcher.close()

@@ -9,13 +9,14 @@ from time import time as clock
 
 import dagster as dg
 
-from xtr_assets.core.errors import ConfigError, ProviderError, SourceError
+from xtr_assets.core.errors import SourceError
 from xtr_assets.core.types import VectorKind
 from xtr_assets.defs.cluster_look import look_once
 from xtr_assets.defs.context import CAUSE_TAG, INDEX_TAG, KIND_TAG, TRACE_TAG, Site
 from xtr_assets.defs.jobs import AssetJob
 from xtr_assets.defs.liveness import end_dead_runs
 from xtr_assets.defs.names import CORPUS
+from xtr_assets.defs.run_failure import run_failure
 from xtr_assets.defs.sensor_cursor import Memory, at_work, in_progress
 from xtr_assets.defs.untold_publish import announced, untold_publish
 from xtr_assets.pipeline.gate.drift import Drift, read_drift
@@ -24,7 +25,6 @@ from xtr_assets.pipeline.plan.next_build import SETTLE_SECONDS, NextBuild, look,
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.layout import Layout
 from xtr_assets.storage.warehouse import Warehouse
-from xtr_assets.telemetry import metrics
 from xtr_assets.telemetry.tracing import began, listened
 
 Jobs = Mapping[str, AssetJob | dg.JobDefinition]
@@ -150,29 +150,39 @@ def automation(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) -> dg.
         if busy := at_work(context.instance, warehouse.layout, site.names, now):
             return _wait(memory, busy)
         serves = 0 if warehouse.published is None else warehouse.published.number
-        published = site.names.key("published")
-        memory, told = announced(
-            memory, serves, "generation", lambda: untold_publish(context.instance, warehouse, published)
+        memory, events, told = announced(
+            memory, serves, "generation", lambda: untold_publish(site, context.instance, warehouse)
         )
-        if told is not None:
-            return told
-        kind = wanted_kind(warehouse, site.config, lambda: site.encoder(context))
-        found, memory = _next(context, site, warehouse, kind, memory, now)
-        decision = found.decision
-        if not decision.build or found.want is None:
-            return _looked(memory, decision.reason)
-        if decision.cause:
-            return _looked(memory, f"{decision.reason}; the sensor `{site.names.named('drift')}` asks for a retrain")
-        asked = memory.ask("rebuild", found.want.digest, now)
-        if asked is None:
-            return _looked(memory, "the last rebuild failed; it is asked for again later, or when something changes")
-        after, key = asked
-        traced = _traced(name, now, _ingested(context.instance, site), reason=decision.reason[:200])
-        tags = {"xtr-assets/reason": decision.reason[:200], **memory.request(name), **traced}
-        request = dg.RunRequest(run_key=key, tags=tags)
-        return dg.SensorResult(run_requests=[request], cursor=after.model_dump_json())
+        memory, requests, reason = _rebuild(context, site, warehouse, memory, now)
+        return dg.SensorResult(
+            run_requests=requests,
+            skip_reason=None if requests else "; ".join((*told, reason, *memory.told)),
+            cursor=memory.model_dump_json(),
+            asset_events=events,
+        )
 
     return sensor
+
+
+def _rebuild(
+    context: dg.SensorEvaluationContext, site: Site, warehouse: Warehouse, memory: Memory, now: float
+) -> tuple[Memory, list[dg.RunRequest], str]:
+    """The request for the next generation, where one has to be built, and why or why not."""
+    name = site.names.named("automation")
+    kind = wanted_kind(warehouse, site.config, lambda: site.encoder(context))
+    found, memory = _next(context, site, warehouse, kind, memory, now)
+    decision = found.decision
+    if not decision.build or found.want is None:
+        return memory, [], decision.reason
+    if decision.cause:
+        return memory, [], f"{decision.reason}; the sensor `{site.names.named('drift')}` asks for a retrain"
+    asked = memory.ask("rebuild", found.want.digest, now)
+    if asked is None:
+        return memory, [], "the last rebuild failed; it is asked for again later, or when something changes"
+    after, key = asked
+    traced = _traced(name, now, _ingested(context.instance, site), reason=decision.reason[:200])
+    tags = {"xtr-assets/reason": decision.reason[:200], **memory.request(name), **traced}
+    return after, [dg.RunRequest(run_key=key, tags=tags)], decision.reason
 
 
 def drift(site: Site, job: AssetJob, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
@@ -230,49 +240,6 @@ def _within(published: Generation | None, drifted: Drift | None) -> str:
         return "nothing serves whose indexes learnt anything that was measured"
     figures = ", ".join(f"{name} {value:.3f}" for name, value in drifted.figures.items())
     return f"generation {published.number} is within its limits: {figures}"
-
-
-def run_failure(site: Site, jobs: list[AssetJob | dg.JobDefinition]) -> dg.SensorDefinition:
-    """`run_failure`: logs and counts runs of this index that failed, and tells the configured endpoint."""
-    webhook = site.config.upkeep.failure_webhook
-
-    @dg.run_failure_sensor(
-        name=site.names.named("run_failure"),
-        monitored_jobs=jobs,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Logs and counts failed runs of this index. What serves goes on serving.",
-    )
-    def sensor(context: dg.RunFailureSensorContext) -> None:
-        run = context.dagster_run
-        metrics.BUILDS.labels("failed").inc()
-        context.log.error(
-            f"{run.job_name} of {site.config.name} failed, run {run.run_id}: {context.failure_event.message}"
-        )
-        if webhook is None:
-            return
-        # httpx is imported when it is asked for: every build makes the definitions of all sensors.
-        from xtr_assets.defs.webhook import post
-
-        try:
-            post(webhook, failure_document(site.config.name, run, context.failure_event.message or ""))
-        except (ProviderError, ConfigError) as error:
-            # The run's failure is logged above; an endpoint that is down must not hide the next one.
-            context.log.error(f"the failure webhook was not told of run {run.run_id}: {error}")
-
-    return sensor
-
-
-def failure_document(index: str, run: dg.DagsterRun, message: str) -> dict[str, object]:
-    """What an endpoint is told of a failed run. `text` is the line that chat services show."""
-    tags = {name: value for name, value in run.tags.items() if name.startswith("xtr-assets/")}
-    return {
-        "text": f"{run.job_name} of {index} failed: {message}",
-        "index": index,
-        "job": run.job_name,
-        "run_id": run.run_id,
-        "message": message,
-        "tags": tags,
-    }
 
 
 def tell_dead_runs(context: dg.SensorEvaluationContext, site: Site, layout: Layout, now: float) -> None:

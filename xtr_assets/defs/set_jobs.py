@@ -9,8 +9,9 @@ from pydantic import Field
 
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.defs.asked_run import AskedRun
-from xtr_assets.defs.context import EXECUTOR, NO_RETRY, Site
-from xtr_assets.defs.pointer_jobs import WithdrawConfig, observation, patient
+from xtr_assets.defs.context import EXECUTOR, NO_RETRY, Site, patient
+from xtr_assets.defs.pointer_events import observation
+from xtr_assets.defs.pointer_jobs import WithdrawConfig
 from xtr_assets.pipeline.plan.part_plan import plan_parts
 from xtr_assets.storage.content import withdrawn_generations
 from xtr_assets.storage.lock import exclusive

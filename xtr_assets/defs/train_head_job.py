@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from xtr_assets.core.errors import ConfigError
-from xtr_assets.defs.context import EXECUTOR, Site
+from xtr_assets.defs.context import EXECUTOR, NO_RETRY, Site
 
 
 class TrainHeadConfig(dg.Config):
@@ -58,7 +58,7 @@ def train_head_job(site: Site) -> dg.JobDefinition:
         name=site.names.named("train_head"),
         description="A head that turns token states into token embeddings, trained on what is indexed; and its card.",
         executor_def=EXECUTOR,
-        tags=site.job_tags("train_head"),
+        tags={**NO_RETRY, **site.job_tags("train_head")},
     )
     def train_head() -> None:
         train_on_pairs()

@@ -1,101 +1,135 @@
-"""A publish that Dagster was not told of: the pointer moved, and its run ended before `published` was materialized."""
+"""A move of the pointer that Dagster was not told of: its run ended before `published` was materialized, or no run of
+this Dagster instance made it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 
-from xtr_assets.defs.asked_run import run_of
+from xtr_assets.defs.asked_run import BY_RUN, run_of
+from xtr_assets.defs.context import INDEX_TAG, Site
 from xtr_assets.defs.liveness import PROCESS_TAG, is_gone
+from xtr_assets.defs.pointer_events import by_whom, observation, publication
 from xtr_assets.defs.sensor_cursor import Memory
-from xtr_assets.pipeline.plan.decide import data_version
 from xtr_assets.pipeline.plan.next_move import version_of
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import read_history
+from xtr_assets.storage.history_entry import HistoryEntry
+from xtr_assets.storage.parts.part_records import PartMove
 from xtr_assets.storage.parts.part_set import PartSet
 from xtr_assets.storage.warehouse import Warehouse
 
 # A run that ended well has told everything; where its materialization is gone somebody wiped it.
 BROKEN_OFF = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
-# (whether that is sure, the materialization that is missing; None where nothing is). It is not while the run has not
-# ended, for Dagster: nobody told it of a death yet, and the run may tell by itself.
-Untold = tuple[bool, dg.AssetMaterialization | None]
-Shown = dict[str, int | str]
+Event = dg.AssetMaterialization | dg.AssetObservation
+# (whether that is sure, the event that is missing; None where nothing is). It is not while the run has not ended, for
+# Dagster: nobody told it of a death yet, and the run may tell by itself.
+Untold = tuple[bool, Event | None]
+# Makes the materialization, from a description and how it came to that serves.
+Publication = Callable[[str, Mapping[str, Any]], dg.AssetMaterialization]
 
 
 def announced(
     memory: Memory, serves: int, called: str, look: Callable[[], Untold]
-) -> tuple[Memory, dg.SensorResult | None]:
-    """The memory with what serves noted as told, once that is sure; and a tick that tells Dagster of it, where it was
-    not. called : what `serves` counts, for people. look : made where another one serves than was noted."""
+) -> tuple[Memory, Sequence[Event], list[str]]:
+    """The memory with what serves noted as told, once that is sure; the events that tell Dagster of it, where it was
+    not, and a sentence about them. called : what `serves` counts, for people. look : made where another one serves than
+    was noted."""
     if memory.announced == serves:
-        return memory, None
+        return memory, [], []
     sure, missing = look()
     memory = memory.model_copy(update={"announced": serves}) if sure else memory
     if missing is None:
-        return memory, None
-    reason = f"Dagster is told that {called} {serves} serves: {missing.description}"
-    return memory, dg.SensorResult(asset_events=[missing], skip_reason=reason, cursor=memory.model_dump_json())
+        return memory, [], []
+    sentence = f"Dagster is told that {called} {serves} serves: {missing.description}"
+    return memory, [missing], [sentence.removesuffix(".")]
 
 
-def untold_publish(instance: dg.DagsterInstance, warehouse: Warehouse, asset: dg.AssetKey) -> Untold:
-    """The materialization of `asset`, which is `published`, that is missing.
+def untold_publish(site: Site, instance: dg.DagsterInstance, warehouse: Warehouse) -> Untold:
+    """The event of the asset `published` that is missing.
 
-    What follows `published` is asked for by its materialization alone, and would go on with what served before until
-    the next change. Only runs of this instance are looked at: what another one published, or the shell without it, was
-    never told here, and neither is a rollback.
+    What follows `published` is asked for by its materialization alone: it would go on with what served before until
+    the next change, and in an instance that never saw one it would not begin. After a rollback nothing is asked for,
+    and an observation says what serves.
     """
     serving = warehouse.published
-    if serving is None:
+    last = None if serving is None else _last_move(warehouse, serving)
+    if serving is None or last is None:
         return True, None
-    shown: Shown = {"generation": serving.number, "parent": str(serving.parent), "dagster/row_count": serving.live_rows}
-    return _untold(instance, asset, _publisher(warehouse, serving), "generation", shown, data_version(serving))
+
+    def told(description: str, how: Mapping[str, Any]) -> dg.AssetMaterialization:
+        return publication(site, warehouse, serving, description, how)
+
+    return _untold(site, instance, last, "generation", serving.number, told)
 
 
-def untold_move(instance: dg.DagsterInstance, opened: PartSet, asset: dg.AssetKey) -> Untold:
+def untold_move(site: Site, instance: dg.DagsterInstance, opened: PartSet) -> Untold:
     """The same of a set of parts, whose moves are published."""
     moves = opened.moves()
-    if not moves or moves[-1].action != "published":
+    if not moves:
         return True, None
     last = moves[-1]
-    shown: Shown = {"move": last.number, "dagster/row_count": last.live_rows}
-    return _untold(instance, asset, run_of(last.who), "move", shown, version_of(last.named))
+
+    def told(description: str, how: Mapping[str, Any]) -> dg.AssetMaterialization:
+        return dg.AssetMaterialization(
+            site.names.key("published"),
+            description=description,
+            metadata={**how, "move": last.number, "dagster/row_count": last.live_rows},
+            tags={"dagster/data_version": version_of(last.named)},
+        )
+
+    return _untold(site, instance, last, "move", last.number, told)
 
 
 def _untold(
+    site: Site,
     instance: dg.DagsterInstance,
-    asset: dg.AssetKey,
-    run_id: str | None,
-    number: str,
-    shown: Shown,
-    version: str,
+    last: HistoryEntry | PartMove,
+    called: str,
+    number: int,
+    told: Publication,
 ) -> Untold:
+    run_id = run_of(last.who)
     run = None if run_id is None else instance.get_run_by_id(run_id)
-    if run is None:
-        return True, None
-    if run.status not in BROKEN_OFF and not is_gone(run.tags.get(PROCESS_TAG, "")):
+    if run is not None and run.tags.get(INDEX_TAG, site.config.name) != site.config.name:
+        run = None  # of before the index was renamed, and told of an asset of that name
+    if run is not None and run.status not in BROKEN_OFF and not is_gone(run.tags.get(PROCESS_TAG, "")):
         return run.is_finished, None
+    asset = site.names.key("published")
     latest = instance.get_latest_materialization_event(asset)
-    told = None if latest is None else latest.asset_materialization
-    if latest is not None and told is not None:
-        known = told.metadata.get(number)
-        if latest.run_id == run.run_id or (known is not None and known.value == shown[number]):
+    if latest is not None:
+        if run is not None and latest.run_id == run.run_id:
             return True, None
-    return True, dg.AssetMaterialization(
-        asset,
-        description=f"Run {run.run_id} moved the pointer, and ended before it said so.",
-        metadata={**shown, "published_by": dg.MetadataValue.dagster_run(run.run_id)},
-        tags={"dagster/data_version": version},
-    )
+        observed = instance.fetch_observations(asset, limit=1).records
+        known = None if latest.asset_materialization is None else latest.asset_materialization.metadata.get(called)
+        if known is not None and known.value == number and all(one.timestamp < latest.timestamp for one in observed):
+            return True, None
+    how: dict[str, Any]
+    if run is None:
+        description = f"It serves since {last.at} by {last.who}. No run of this index told Dagster of it."
+        how = by_whom(last)
+    else:
+        description = f"Run {run.run_id} moved the pointer, and ended before it said so."
+        how = {"published_by": dg.MetadataValue.dagster_run(run.run_id)}
+    if latest is None or last.action == "published":
+        return True, told(description, how)
+    action = last.action.replace("_", " ")
+    return True, observation(site, {"action": action, called: number, **how}, description=description)
 
 
-def _publisher(warehouse: Warehouse, serving: Generation) -> str | None:
-    """The run that published what serves; None where it was none, or a rollback is what serves."""
+def _last_move(warehouse: Warehouse, serving: Generation) -> HistoryEntry | None:
+    """The line of the history by which a generation serves; None where nobody knows how it came to."""
     moves = [one for one in read_history(warehouse.layout) if one.moves]
     noted = moves.pop() if moves and moves[-1].generation == serving.number else None
-    if noted is not None and noted.action == "published":
-        return run_of(noted.who)
+    if noted is not None and noted.action != "recovered":
+        return noted
     # Its writer died before it noted the move, which the next one notes as its own. What serves for the first time was
     # published, by the run that made it.
-    first = all(one.generation != serving.number for one in moves)
-    return serving.manifest.run_id if first and (noted is None or noted.action == "recovered") else None
+    if any(one.generation == serving.number for one in moves):
+        return noted
+    manifest = serving.manifest
+    who = f"{BY_RUN}{manifest.run_id}"
+    return HistoryEntry(
+        at=manifest.created_at, action="published", generation=serving.number, previous=manifest.parent, who=who
+    )

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from xtr_assets.core.errors import GenerationError
-from xtr_assets.defs.context import EXECUTOR, Site
+from xtr_assets.defs.context import EXECUTOR, NO_RETRY, Site
 from xtr_assets.telemetry import metrics
 
 # Damaged files named in the failure: who reads it looks at the first ones; `xtr-assets verify` lists all.
@@ -46,7 +46,7 @@ def verify_job(site: Site) -> dg.JobDefinition:
         name=site.names.named("verify"),
         description="Every file of the generation that serves, read and compared with its sha256.",
         executor_def=EXECUTOR,
-        tags=site.job_tags("verify"),
+        tags={**NO_RETRY, **site.job_tags("verify")},
     )
     def verify() -> None:
         read_every_byte()

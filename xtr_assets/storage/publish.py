@@ -175,6 +175,11 @@ def rollback(layout: Layout, to: int | None = None, *, who: str | None = None, r
     refuse_withdrawn_pointer(layout)
     current = read_published(layout)
     target = previous_published(layout) if to is None else to
+    if target is None and current is None:
+        raise GenerationError(
+            "nothing serves, and nothing was published before that may; `xtr-assets build` (in Dagster: `rebuild`) "
+            "publishes a generation that passes its checks"
+        )
     if target is None:
         raise GenerationError(
             f"nothing was published before generation {current} that may serve; publish another one first"

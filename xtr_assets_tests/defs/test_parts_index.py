@@ -442,6 +442,12 @@ def checked(site: Site, key: dg.AssetCheckKey) -> list[Any]:
     return [one.event.dagster_event.event_specific_data for one in records]  # type: ignore[union-attr]
 
 
+def test_a_move_by_no_run_of_the_instance_is_told_once(site: Site) -> None:
+    told, *_ = site.tick("moves").asset_events
+    assert told.metadata["move"].value == 1 and "No run of this index" in str(told.description)
+    assert not site.tick("moves").asset_events
+
+
 def test_a_downstream_asset_sees_the_set(site: Site) -> None:
     seen: list[tuple[int, str]] = []
 

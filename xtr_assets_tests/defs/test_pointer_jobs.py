@@ -187,11 +187,24 @@ def test_a_build_and_a_person_wait_for_each_other(refused: Project) -> None:
     assert refused.published == 1
 
 
-def test_a_run_says_who_has_the_lock_and_waits_for_it(two: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rebuild_that_somebody_schedules_builds_nothing_of_what_was_rolled_back(two: Project) -> None:
+    """It built all of it each night, and failed at the last step."""
+    two.warehouse.rollback(reason="bad answers")
+    result = build_index_defs(two.config).resolve_job_def("rebuild").execute_in_process(instance=two.instance)
+    assert result.success and not result.get_asset_materialization_events()
+    assert two.warehouse.newest_draft() is None and two.published == 1
+    told = [one.user_message for one in two.instance.all_logs(result.run_id)]
+    assert any("nothing to do: generation 2 held exactly this and was rolled back" in one for one in told)
+
+
+@pytest.mark.parametrize("name", ["rollback", "rebuild", "collect", "ingest"])
+def test_a_run_says_who_has_the_lock_and_waits_for_it(two: Project, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     held, let_go = Event(), Event()
+    shard = "modules" if name == "ingest" else None
 
     def build() -> None:
-        with two.warehouse.lock("a long step"):
+        lock = two.warehouse.lock("a long step") if shard is None else two.warehouse.shard_lock(shard, "a long step")
+        with lock:
             held.set()
             let_go.wait()
 
@@ -200,9 +213,10 @@ def test_a_run_says_who_has_the_lock_and_waits_for_it(two: Project, monkeypatch:
     held.wait()
     # The first look after it said so.
     monkeypatch.setattr("xtr_assets.storage.lock.time.sleep", lambda _: let_go.set())
-    result = run(two, "rollback")
+    job = build_index_defs(two.config).resolve_job_def(name)
+    result = job.execute_in_process(instance=two.instance, partition_key=shard)
     builder.join()
-    assert result.success and two.published == 1
+    assert result.success and two.published == (1 if name == "rollback" else 2)
     assert any("'a long step' on host" in one.user_message for one in two.instance.all_logs(result.run_id))
 
 

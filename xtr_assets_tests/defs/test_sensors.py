@@ -17,10 +17,12 @@ from xtr_assets.config import IndexConfig, parse_config
 from xtr_assets.core.errors import SourceError
 from xtr_assets.defs import build_index_defs, sensors, untold_publish
 from xtr_assets.defs.assets import published
+from xtr_assets.defs.in_process import build
 from xtr_assets.defs.sensor_cursor import RETRIES, Memory
 from xtr_assets.pipeline.plan.next_build import SETTLE_SECONDS
 from xtr_assets.storage.history import read_history
 from xtr_assets_tests.defs.conftest import CONFIG, STDLIB, Project
+from xtr_assets_tests.defs.test_automation import EAGER, Follower, change
 from xtr_assets_tests.long_cases import LONG
 
 
@@ -404,6 +406,48 @@ def test_a_publish_whose_run_ended_before_it_said_so_is_told_by_the_sensor_once(
     assert daemon.settle() == (0, 0)
 
 
+def test_what_serves_by_no_run_of_the_instance_is_told_and_what_follows_begins(project: Project) -> None:
+    """A new instance over a warehouse that serves, a build recorded elsewhere, moves from the shell."""
+    key = dg.AssetKey(["small", "published"])
+    daemon, follower = Daemon(project), Follower(project, "published", EAGER)
+
+    def tell() -> Any:
+        (told,) = daemon.tick("automation").asset_events
+        project.instance.report_runless_asset_event(told)
+        assert not daemon.tick("automation").asset_events
+        daemon.cursors.clear()
+        assert not daemon.tick("automation").asset_events or isinstance(told, dg.AssetObservation)
+        return told
+
+    first = tell()
+    assert (first.asset_key, first.metadata["generation"].value) == (key, 1)
+    assert "dagster run" in first.metadata["by"].value and "dense_recall_over_k" in first.metadata
+    assert [follower.tick() for _ in range(2)] == [1, 0]
+
+    change(project)
+    with dg.DagsterInstance.ephemeral() as elsewhere:
+        assert build(project.config, elsewhere).published
+    assert tell().metadata["generation"].value == 2
+    assert [follower.tick() for _ in range(2)] == [1, 0]
+
+    project.warehouse.rollback(reason="lions")
+    back = tell()
+    assert isinstance(back, dg.AssetObservation)
+    assert [back.metadata[one].value for one in ("action", "generation", "reason")] == ["rolled back", 1, "lions"]
+    assert follower.tick() == 0
+    project.warehouse.publish(2, again_reason="tigers")
+    assert tell().metadata["reason"].value == "tigers"
+    assert follower.tick() == 1
+
+
+def test_what_serves_is_told_under_the_name_that_an_index_has_now(project: Project) -> None:
+    change(project)
+    assert project.build().published
+    project.configure(CONFIG.format(name="small").replace("name: small\n", "name: renamed\n", 1))
+    (told,) = Daemon(project).tick("automation").asset_events
+    assert (told.asset_key.path, told.metadata["generation"].value) == (["renamed", "published"], 2)
+
+
 def test_the_same_content_that_comes_back_later_is_a_new_run() -> None:
     first = Memory().ask("shard", "a" * 32, now=0.0)
     assert first is not None
@@ -425,10 +469,11 @@ def test_the_same_content_that_comes_back_later_is_a_new_run() -> None:
 def test_run_retries_of_an_instance_leave_failed_steps_to_the_sensors(project: Project) -> None:
     tag = RETRY_ON_ASSET_OR_OP_FAILURE_TAG
     defs = build_index_defs(project.config, run_tags={"tune": {tag: "true"}})
-    jobs = ("ingest", "rebuild", "retrain", "compact", "tune", "evaluate", "collect")
+    jobs = ("ingest", "rebuild", "retrain", "compact", "verify", "train_head", "tune", "evaluate", "collect")
     said = {job: defs.resolve_job_def(job).tags.get(tag) for job in jobs}
-    building = dict.fromkeys(("ingest", "rebuild", "retrain", "compact"), "false")
-    assert said == {**building, "tune": "true", "evaluate": None, "collect": None}
+    # Bytes that are damaged, and a head that is worse, are so again after each.
+    decided = dict.fromkeys(("ingest", "rebuild", "retrain", "compact", "verify", "train_head"), "false")
+    assert said == {**decided, "tune": "true", "evaluate": None, "collect": None}
 
 
 def test_a_cursor_that_is_lost_goes_on_after_the_runs_of_an_earlier_release(daemon: Daemon) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import re
 import socket
 import sys
 import threading
@@ -59,8 +60,13 @@ def endpoint() -> Iterator[Endpoint]:
 def fail(project: Project) -> None:
     """Let a run of compact fail (the settings are no longer those of what serves), and show it to `run_failure`."""
     project.config = project.config.model_copy(update={"recall": RecallConfig(queries=11)})
+    show(project, "compact")
+
+
+def show(project: Project, job: str) -> None:
+    """Let a run of a job fail, and show it to `run_failure`."""
     defs = build_index_defs(project.config)
-    result = defs.resolve_job_def("compact").execute_in_process(instance=project.instance, raise_on_error=False)
+    result = defs.resolve_job_def(job).execute_in_process(instance=project.instance, raise_on_error=False)
     assert not result.success
     context = dg.build_run_status_sensor_context(
         "run_failure", result.get_run_failure_event(), project.instance, result.dagster_run
@@ -76,11 +82,23 @@ def test_a_failed_run_is_posted_as_json(project: Project, endpoint: Endpoint) ->
     assert (document["index"], document["job"]) == ("small", "compact")
     assert document["run_id"] == project.instance.get_runs(limit=1)[0].run_id
     assert str(document["text"]).startswith("compact of small failed: ")
+    # Dagster's own message names the step alone.
+    assert "small__generation: GenerationError: " in str(document["message"])
     assert document["tags"] == {
         "xtr-assets/index": "small",
         "xtr-assets/kind": "compact",
         "xtr-assets/compact": "true",
     }
+
+
+def test_a_refused_build_is_told_by_what_its_check_found_and_what_helps(project: Project, endpoint: Endpoint) -> None:
+    strict = CONFIG.format(name="small").replace("queries: 10", "queries: 10, dense: 1.01")
+    project.configure(f"{strict}upkeep: {{failure_webhook: '{endpoint.address}'}}\n")
+    show(project, "rebuild")
+    ((_, _, document),) = endpoint.got
+    message = str(document["message"])
+    assert re.search(r"dense_recall: .* 1.01 is asked; `xtr-assets tune`", message) and message in str(document["text"])
+    assert "DagsterAssetCheck" not in message
 
 
 def test_without_a_webhook_nobody_is_told(project: Project, endpoint: Endpoint) -> None:

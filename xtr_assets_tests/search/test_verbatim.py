@@ -94,7 +94,7 @@ def test_confidence_does_not_take_it_for_evidence(index: Path, tmp_path: Path) -
         from xtr_assets.search.answer import rank
         from xtr_assets.search.phase_times import Timing
         from xtr_assets.search.request import Ask
-        from xtr_assets.search.searcher import SearchOptions
+        from xtr_assets.core.search_options import SearchOptions
 
         (query,) = searcher.encoder.encode(opened.generation, [PASTED], ("dense", "xtr", "lexical"))
         (ranking,) = rank(opened, [query], Ask.checked(SearchOptions(40), "hybrid", None), Timing())

@@ -92,6 +92,8 @@ def test_what_was_built_before_is_published_where_what_it_was_built_from_serves_
 
 def test_nothing_is_published_at_first(warehouse: Warehouse) -> None:
     assert (warehouse.published, warehouse.generations(), warehouse.newest_draft()) == (None, [], None)
+    with pytest.raises(GenerationError, match="nothing serves, and nothing was published before that may"):
+        warehouse.rollback()
 
 
 def test_a_draft_with_its_checks_is_published_and_serves(built: Warehouse) -> None:

@@ -10,7 +10,7 @@ from xtr_assets.encoders.base import Encoder
 from xtr_assets.pipeline.costs import Step, step
 from xtr_assets.pipeline.gate.registry import checks_of, run_check
 from xtr_assets.pipeline.plan.compaction_due import compact_segments, compaction_due
-from xtr_assets.pipeline.plan.decide import add_cost, begin, wanted
+from xtr_assets.pipeline.plan.decide import add_cost, begin, decide, wanted
 from xtr_assets.pipeline.plan.draft_session import session_of
 from xtr_assets.search.legs import Blend
 from xtr_assets.storage.draft import Draft
@@ -47,7 +47,7 @@ def begin_generation(
     required: Sequence[RequiredCheck] | None = None,
 ) -> Begun | str:
     """Begin the draft of a run over the current snapshots; the reason in words where a run has nothing to do: a
-    compaction, or one that is to be `idle` where what serves holds what the shards hold.
+    compaction, or one that is to be `idle` where what serves holds what the shards hold, or somebody took that back.
 
     compact : merge small segments and leave dead rows out first; with `erase` all of them. afresh : take nothing over
     but encodings. ingest : what the runs that ingested its shards cost, by step. required : what the draft must pass,
@@ -57,9 +57,10 @@ def begin_generation(
     holes: Holes = "closed" if afresh else "kept"
     with ExitStack() as stack:
         with step("generation") as cost:
-            published = warehouse.published if idle else None
-            if published is not None and wanted(warehouse, config, encoder.fingerprint).made(published):
-                return f"generation {published.number} serves and holds exactly this"
+            if idle:
+                decision = decide(warehouse, config, wanted(warehouse, config, encoder.fingerprint), again=True)
+                if not decision.build:
+                    return decision.reason
             if compact:
                 found = compaction_due(warehouse, wanted(warehouse, config, encoder.fingerprint), erase=erase)
                 if found.possible and not found.due:
