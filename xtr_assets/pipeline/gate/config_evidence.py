@@ -10,7 +10,7 @@ from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
-from itertools import islice
+from itertools import chain, islice
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -30,12 +30,13 @@ _SHAPES_OF_NAMES = {
     **dict.fromkeys((".clang-format", ".clang-tidy", "Jenkinsfile"), _TREES),
 }
 _MARKS = {
-    _HEADERS: re.compile(r"\s*\[+(?:[^\[\],\"']|\"[^\"]*\"|'[^']*')+\]+\s*(?:[#;].*)?$"),
+    # At the begin of its line a header may hold anything: a glob of .editorconfig has commas and brackets.
+    _HEADERS: re.compile(r"(?:\s*\[+(?:[^\[\],\"']|\"[^\"]*\"|'[^']*')+\]+|\[.+\])\s*(?:[#;].*)?$"),
     _STAGES: re.compile(r"\s*FROM\s", re.IGNORECASE),
 }
 # What is nested by braces, and indented as anybody likes.
 _BRACED = (".gradle", ".json", ".jsonc")
-_NOTE = re.compile(r"\s*(?:#|//|/\*|\*|;|$)|(?:---|\.\.\.)\s*(?:#.*)?$|%[A-Z]")
+_NOTE = re.compile(r"\s*(?:#|//|/\*|\*|;|$)|(?:---|\.\.\.)\s*(?:#.*)?$|%[A-Z]|(?:[&!]\S*\s*)+$")
 _LONGEST = 100
 # What calls a document of Kubernetes, at its top or in its metadata, so many at most; and what calls an item of a list.
 _KIND = re.compile(r"\b(?:kind|name)[\"']?\s*:\s*([^,}]+)")
@@ -54,14 +55,17 @@ LEAST_WRONG, WRONG_SHARE = 2, 0.2
 MISNAMED_SHARE = 0.1
 # What surely names something, and how long its block has to be: shorter ones lie with their neighbours.
 _TOP_KEY = re.compile(r"([A-Za-z_][\w-]*):\s*(?:#.*)?$")
-_JSON_KEY = re.compile(r"(?:\t|  |    )\"([A-Za-z_][\w-]*)\": ?[\[{]$")
+_JSON_KEY = re.compile(r"\s+\"([A-Za-z_][\w-]*)\": ?[\[{]$")
 _TABLE = re.compile(r"\[\[?([A-Za-z_][\w.-]*)\]\]?\s*(?:#.*)?$")
 _TARGET = re.compile(r"([A-Za-z_][\w-]*):(?![=:])")
 _STAGE = re.compile(r"FROM\s+\S+\s+AS\s+(\S+)\s*$", re.IGNORECASE)
 BLOCK = 300
+# A document of several, and one of Kubernetes, is one chunk where it has no more characters.
+DOCUMENT = 1500
 LEAST_NAMES, LEAST_NAMED, LEAST_FILES = 3, 0.6, 3
 # A text that fell into paragraphs is read whole where it is no longer: the parser in Python takes .1 CPU s for it.
 WHOLE = 16 << 10
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def config_text_of(path: str, data: bytes) -> str | None:
@@ -128,6 +132,11 @@ class _Around:
         self._callers: dict[int, list[str]] = defaultdict(list)
         if self.shape == _TREES:
             self._look()
+        # Of what is nested by braces, by line, what opens something, and what calls the item that is opened there.
+        self._opened: list[tuple[int, str]] = []
+        for number, line in enumerate(lines, 1) if self.braces else ():
+            if "{" in line or "[" in line or _CALLS.match(line):
+                self._opened += [(number, said) for said in (line, *self._callers.get(number, ()))]
 
     def _look(self) -> None:
         """Find for each line that is no comment what it lies in."""
@@ -215,12 +224,12 @@ class _Around:
             number = self._holder[number]
         # What is called by its own line may be called below its end.
         found += [line for one in range(first, last + 1) for line in self._callers.get(one, ())]
-        return [*found, *self._document(last)]
+        return [*found, *self._documents_of(first, last)]
 
     def _nearest(self, first: int, last: int) -> list[str]:
         """The line that some lie in, and what calls it."""
         if self.braces:
-            return [line for line in self.lines[:last] if "{" in line or "[" in line or _CALLS.match(line)]
+            return [said for number, said in self._opened if number <= last]
         if self.shape == _TREES:
             number, found = self._holder.get(self._opening(first, last), 0), list[str]()
             while number:
@@ -229,7 +238,7 @@ class _Around:
                 if not self.lines[number - 1].lstrip().startswith(("-", "{", "[")):
                     break
                 number = self._holder[number]
-            return [*found, *(self._document(last) if not number else ())]
+            return [*found, *(self._documents_of(first, last) if not number else ())]
         if (mark := _MARKS.get(self.shape)) is None:
             return []
         above = (line for line in reversed(self.lines[: first - 1]) if mark.match(line))
@@ -240,11 +249,13 @@ class _Around:
         """The first of some lines that is no comment; 0 where all are."""
         return next((one for one in range(first, last + 1) if one in self._holder), 0)
 
-    def _document(self, last: int) -> list[str]:
-        """What calls the document of a line: its kind and its name, and both as one."""
-        at = bisect_right(self._begun, last) - 1
-        said = self._documents[self._begun[at]] if at >= 0 else []
-        return [*said, *(f"{one}/{other}" for one in said for other in said)]
+    def _documents_of(self, first: int, last: int) -> list[str]:
+        """What calls the documents of some lines: the kind and the name of each, and both as one. Several are one piece
+        where those behind the first hold nothing but a text."""
+        least = max(bisect_right(self._begun, first) - 1, 0)
+        held = [self._documents[one] for one in self._begun[least : bisect_right(self._begun, last)]]
+        pairs = (f"{one}/{other}" for said in held for one in said for other in said)
+        return [*chain.from_iterable(held), *pairs]
 
 
 def _squeezed(text: str) -> str:
@@ -307,9 +318,9 @@ def _names(path: str, lines: Sequence[str]) -> Iterator[tuple[int, str]]:
     """(line, name) of what surely has a chunk that is called by it."""
     shape, suffix = _shape(path), PurePosixPath(path).suffix.lower()
     if shape == _TREES and suffix != ".gradle":
-        pattern = _JSON_KEY if suffix in (".json", ".jsonc") else _TOP_KEY
-        for number, line in enumerate(lines, 1):
-            if (one := pattern.match(line)) is not None and _block(lines, number) >= BLOCK:
+        pattern, begun = (_JSON_KEY, _members) if suffix in (".json", ".jsonc") else (_TOP_KEY, _keys)
+        for number in begun(lines):
+            if (one := pattern.match(lines[number - 1])) is not None and _block(lines, number) >= BLOCK:
                 yield number, one[1]
         return
     pattern = {_HEADERS: _TABLE, _STAGES: _STAGE}.get(shape, _TARGET)
@@ -317,6 +328,27 @@ def _names(path: str, lines: Sequence[str]) -> Iterator[tuple[int, str]]:
         for number, line in enumerate(lines, 1):
             if (one := pattern.match(line)) is not None:
                 yield number, one[1]
+
+
+def _keys(lines: Sequence[str]) -> Iterator[int]:
+    """Lines of YAML on which keys of a document may begin that is taken apart."""
+    begins = [1, *(number for number, line in enumerate(lines, 1) if line.startswith("---"))]
+    spans = [range(first, last) for first, last in zip(begins, [*begins[1:], len(lines) + 1], strict=True)]
+    told = [[number for number in span if not _NOTE.match(lines[number - 1])] for span in spans]
+    documents = [one for one in told if one]
+    for one in documents:
+        whole = len(documents) > 1 or any(lines[number - 1].startswith("apiVersion") for number in one)
+        if not whole or sum(len(lines[number - 1]) + 1 for number in one) > DOCUMENT:
+            yield from one
+
+
+def _members(lines: Sequence[str]) -> Iterator[int]:
+    """Lines of JSON on which members of its object may begin: those that are indented as the first one."""
+    opened = next((line.strip() for line in lines if not _NOTE.match(line)), "")
+    begun = [number for number, line in enumerate(lines, 1) if line.lstrip().startswith('"')]
+    if opened == "{" and begun:
+        first = _depth(lines[begun[0] - 1])
+        yield from (number for number in begun if _depth(lines[number - 1]) == first)
 
 
 def _block(lines: Sequence[str], number: int) -> int:
@@ -330,8 +362,9 @@ def _block(lines: Sequence[str], number: int) -> int:
 
 
 def _is_yaml(text: str) -> bool:
-    """Whether a text is YAML to the parser that is written in Python; none that is long."""
-    if len(text) > WHOLE:
+    """Whether a text is YAML to the parser that is written in Python; none that is long, or holds what that one takes
+    and libyaml does not."""
+    if len(text) > WHOLE or _SURROGATE.search(text):
         return False
     try:
         events: Iterator[Any] = yaml.parse(text, Loader=yaml.SafeLoader)
