@@ -1,6 +1,7 @@
 """Outlines of what is written line by line: TOML, INI, Dockerfiles, makefiles, CMake, and blocks in braces."""
 
 import re
+from itertools import takewhile
 
 from xtr_assets.core.chunking.config_outline import Entry, named, paragraphs
 
@@ -11,11 +12,20 @@ _TOML_KEY = re.compile(r"\s*((?:\"[^\"]*\"|'[^']*'|[\w-]+)(?:\s*\.\s*(?:\"[^\"]*
 # What opens or closes something in TOML, and what holds neither.
 # What nothing closes goes to the end of its line, or of the file: looked for once, however often it opens.
 _TOML_SIGN = re.compile(r"\"\"\"|'''|\"(?:[^\"\\]|\\.)*(?:\"|\\?$)|'[^']*(?:'|$)|#.*|[\[\]{}]")
-_SECTION = re.compile(r"\[+([^\[\]]+)\]+\s*(?:[#;].*)?")
+# To the end of a text of several lines, whose last letters may be two quotes; in one of double quotes a backslash takes
+# what is behind it.
+_TOML_ENDS = {
+    '"""': re.compile(r"(?:[^\"\\]|\\.|\"(?!\"\"))*+\"{3,5}"),
+    "'''": re.compile(r"(?:[^']|'(?!''))*+'{3,5}"),
+}
+# A glob of .editorconfig may hold brackets (`[*.[ch]]`).
+_SECTION = re.compile(r"(?:\[+([^\[\]]+)\]+|\[(?!\[)((?:[^\[\]]|\[[^\[\]]*\])+)\])\s*(?:[#;].*)?")
 _OPTION = re.compile(r"([^\s#;=:\[][^=:]*?)\s*(?:[=:]|$)")
 
 _FROM = re.compile(r"\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
-_HEREDOC = re.compile(r"<<-?\s*([\"']?)([A-Za-z_]\w*)\1")
+# A word of its own: in `cat <<< word` and `$((a<<b))` none begins.
+_HEREDOC = re.compile(r"(?<!\S)\d*<<-?([\"']?)([A-Za-z_]\w*)\1(?!\S)")
+_DIRECTIVE = re.compile(r"\s*#\s*(\w+)\s*=\s*(\S+)")
 
 _TARGET = re.compile(r"([^\s:#=][^:#=]*?)\s*::?(?![:=])(.*)")
 _DEFINE = re.compile(r"\s*(?:(?:override|export)\s+)*define\s+(\S+)")
@@ -49,12 +59,16 @@ def toml_outline(lines: list[str]) -> list[Entry]:
                 continue
             if (key := _TOML_KEY.match(line)) is not None:
                 (found if table is None else table.children).append(Entry(number, named(_bare(key[1]))))
-        for sign in _TOML_SIGN.findall(line):
-            if sign in ('"""', "'''"):
-                quote = sign if not quote else "" if sign == quote else quote
-            elif not quote and sign in "[{":
+        at = 0
+        while (sign := (_TOML_ENDS[quote].match if quote else _TOML_SIGN.search)(line, at)) is not None:
+            at, token = sign.end(), sign.group()
+            if quote:
+                quote = ""
+            elif token in _TOML_ENDS:
+                quote = token
+            elif token in "[{":
                 depth += 1
-            elif not quote and sign in "]}":
+            elif token in "]}":
                 depth = max(depth - 1, 0)
     return found
 
@@ -69,7 +83,7 @@ def ini_outline(lines: list[str]) -> list[Entry]:
     found, section = list[Entry](), None
     for number, line in enumerate(lines, 1):
         if (header := _SECTION.fullmatch(line.rstrip())) is not None:
-            section = Entry(number, named(header[1]), apart=True)
+            section = Entry(number, named(header[1] or header[2]), apart=True)
             found.append(section)
         elif section is not None and (option := _OPTION.match(line[:MOST_LINE])) is not None:
             section.children.append(Entry(number, named(option[1])))
@@ -82,6 +96,8 @@ def ini_outline(lines: list[str]) -> list[Entry]:
 def docker_outline(lines: list[str]) -> list[Entry]:
     """Stages, called by their name, else by their image; the instructions of each have no name."""
     found, heredocs, going = list[Entry](), list[str](), False
+    directives = dict(one.groups() for one in takewhile(bool, map(_DIRECTIVE.match, lines)) if one is not None)
+    goes_on = directives.get("escape", "\\")
     for number, line in enumerate(lines, 1):
         if heredocs:
             if line.strip() == heredocs[0]:
@@ -95,7 +111,7 @@ def docker_outline(lines: list[str]) -> list[Entry]:
                 found.append(Entry(number, named(stage[2] or stage[1]), apart=True))
             else:
                 (found[-1].children if found else found).append(Entry(number))
-        going = stripped.endswith(("\\", "`"))
+        going = stripped.endswith(goes_on)
         if not going:
             heredocs = [name for _, name in _HEREDOC.findall(line)]
     # Arguments of the first stage stand above it.
