@@ -5,12 +5,13 @@ in a Dockerfile in the last FROM. A dash counts as half a step of indent.
 """
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from itertools import chain, islice
+from operator import itemgetter
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -132,11 +133,18 @@ class _Around:
         self._callers: dict[int, list[str]] = defaultdict(list)
         if self.shape == _TREES:
             self._look()
-        # Of what is nested by braces, by line, what opens something, and what calls the item that is opened there.
+        # Of what is nested by braces, by line, what opens something, and what calls the item that is opened there; and
+        # the first line of each word of it: any line above may be what a piece lies in.
         self._opened: list[tuple[int, str]] = []
         for number, line in enumerate(lines, 1) if self.braces else ():
             if "{" in line or "[" in line or _CALLS.match(line):
                 self._opened += [(number, said) for said in (line, *self._callers.get(number, ()))]
+        self._said: dict[str, int] = {}
+        for number, said in self._opened:
+            for word in _words(said):
+                self._said.setdefault(word, number)
+        mark = _MARKS.get(self.shape)
+        self._marked = [number for number, line in enumerate(lines, 1) if mark is not None and mark.match(line)]
 
     def _look(self) -> None:
         """Find for each line that is no comment what it lies in."""
@@ -179,45 +187,52 @@ class _Around:
         own = self.lines[first - 1 : last]
         if not symbol:
             return ""
-        held = "\n".join([*self._above(first, last), *own]).casefold()
-        words = set(re.findall(r"\w+", held))
-        for word in map(str, re.findall(r"\w+", symbol.casefold())):
+        words = set(_words("\n".join([*self._above(first, last), *own])))
+        for word in _words(symbol):
+            if word in words or self._said.get(word, last + 1) <= last:
+                continue
             # A long name is cut, and what is written as an escape is read as a letter.
             escaped = self.escapes and not word.isascii()
-            cut = len(symbol) >= _LONGEST and any(one.startswith(word) for one in words)
-            if word not in words and not escaped and not cut:
+            cut = len(symbol) >= _LONGEST and any(one.startswith(word) for one in (*words, *self._said))
+            if not escaped and not cut:
                 return word
         if (self.escapes and not symbol.isascii()) or len(symbol) >= _LONGEST:
             return ""
         parts = symbol.split(".")
         ends = [end for at in range(len(parts)) if (end := _squeezed(".".join(parts[at:])))]
-        places = self._places(first, last)
+        places = self._places(first, last) if ends else ()
         if not ends or any(_names_it(line, end, self.shape) for line in places for end in ends):
             return ""
         return parts[-1]
 
-    def _places(self, first: int, last: int) -> list[str]:
+    def _places(self, first: int, last: int) -> Iterator[str]:
         """The lines of which one says what some are called: those that they begin with, as far as each lies in the one
         before, or the one that they lie in."""
         if self.shape != _TREES:
-            mark, told = _MARKS.get(self.shape), self.lines[first - 1 : last]
-            begun = [line for line in told if line.strip() and not line.lstrip().startswith(("#", ";"))][:_FIRST]
+            told = self.lines[first - 1 : last]
+            begun = (line for line in told if line.strip() and not line.lstrip().startswith(("#", ";")))
+            yield from islice(begun, _FIRST)
             # One may be a line within a text.
-            marked = [line for line in told if mark is not None and mark.match(line)]
-            return [*begun, *marked, *(() if marked else self._nearest(first, last))]
-        own = [number for number in range(first, last + 1) if not _NOTE.match(self.lines[number - 1])]
-        steps, depth = list[str](), -1.0
-        for number in own:
+            marked = self._marked[bisect_left(self._marked, first) : bisect_right(self._marked, last)]
+            yield from (self.lines[number - 1] for number in marked)
+            yield from () if marked else self._nearest(first, last)
+            return
+        depth = -1.0
+        for number in range(first, last + 1):
+            if _NOTE.match(self.lines[number - 1]):
+                continue
             if (further := _depth(self.lines[number - 1])) <= depth:
                 break
             depth = further
-            steps += [self.lines[number - 1], *self._callers.get(number, ())]
-        return [*steps, *self._nearest(first, last)]
+            yield from (self.lines[number - 1], *self._callers.get(number, ()))
+        yield from self._nearest(first, last)
 
     def _above(self, first: int, last: int) -> list[str]:
-        """The lines that some lie in, and what calls them."""
-        if self.shape != _TREES or self.braces:
-            return self._nearest(first, last)
+        """The lines that some lie in, and what calls them; of what is nested by braces `_said` knows their words."""
+        if self.braces:
+            return []
+        if self.shape != _TREES:
+            return list(self._nearest(first, last))
         found, number = list[str](), self._opening(first, last)
         while number:
             found += [self.lines[number - 1], *self._callers.get(number, ())]
@@ -226,10 +241,13 @@ class _Around:
         found += [line for one in range(first, last + 1) for line in self._callers.get(one, ())]
         return [*found, *self._documents_of(first, last)]
 
-    def _nearest(self, first: int, last: int) -> list[str]:
-        """The line that some lie in, and what calls it."""
+    def _nearest(self, first: int, last: int) -> Iterator[str]:
+        """The line that some lie in, and what calls it; of what is nested by braces all that may be it, the nearest
+        first."""
         if self.braces:
-            return [said for number, said in self._opened if number <= last]
+            until = bisect_right(self._opened, last, key=itemgetter(0))
+            yield from (self._opened[at][1] for at in range(until - 1, -1, -1))
+            return
         if self.shape == _TREES:
             number, found = self._holder.get(self._opening(first, last), 0), list[str]()
             while number:
@@ -238,12 +256,11 @@ class _Around:
                 if not self.lines[number - 1].lstrip().startswith(("-", "{", "[")):
                     break
                 number = self._holder[number]
-            return [*found, *(self._documents_of(first, last) if not number else ())]
-        if (mark := _MARKS.get(self.shape)) is None:
-            return []
-        above = (line for line in reversed(self.lines[: first - 1]) if mark.match(line))
+            yield from (*found, *(self._documents_of(first, last) if not number else ()))
+            return
         # The nearest may be the end of a list, or a line within a text.
-        return list(islice(above, _FIRST))
+        above = bisect_left(self._marked, first)
+        yield from (self.lines[number - 1] for number in reversed(self._marked[max(above - _FIRST, 0) : above]))
 
     def _opening(self, first: int, last: int) -> int:
         """The first of some lines that is no comment; 0 where all are."""
@@ -256,6 +273,11 @@ class _Around:
         held = [self._documents[one] for one in self._begun[least : bisect_right(self._begun, last)]]
         pairs = (f"{one}/{other}" for said in held for one in said for other in said)
         return [*chain.from_iterable(held), *pairs]
+
+
+def _words(text: str) -> list[str]:
+    """Runs of letters and digits, without case."""
+    return re.findall(r"\w+", text.casefold())
 
 
 def _squeezed(text: str) -> str:
