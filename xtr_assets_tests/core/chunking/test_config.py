@@ -228,6 +228,7 @@ spec:
         ("two.yaml", "a: 1\n---\n" + "".join(f"k{n}:\n  v: {'x ' * 150}\n" for n in range(3))),
         ("tag.yaml", "!model\n" + "".join(f"k{n}:\n  v: {'x ' * 400}\n" for n in range(3))),
         ("said.yaml", 'a: "\\ud83d\\ude00"\n' + "".join(f"k{n}:\n  v: {'x ' * 150}\n" for n in range(3))),
+        ("dumped.yaml", yaml.safe_dump({"k" * 150: {"r": [{"name": f"n{n}", "v": "x" * 900} for n in range(4)]}})),
         ("text.yaml", MANIFEST.replace("NAME", "web") + "---\n|\n  a text\n"),
         (
             "package.json",
