@@ -96,8 +96,8 @@ def ini_outline(lines: list[str]) -> list[Entry]:
 def docker_outline(lines: list[str]) -> list[Entry]:
     """Stages, called by their name, else by their image; the instructions of each have no name."""
     found, heredocs, going = list[Entry](), list[str](), False
-    directives = dict(one.groups() for one in takewhile(bool, map(_DIRECTIVE.match, lines)) if one is not None)
-    goes_on = directives.get("escape", "\\")
+    above = [one for one in takewhile(bool, map(_DIRECTIVE.match, lines)) if one is not None]
+    goes_on = next((one[2] for one in above if one[1] == "escape"), "\\")
     for number, line in enumerate(lines, 1):
         if heredocs:
             if line.strip() == heredocs[0]:

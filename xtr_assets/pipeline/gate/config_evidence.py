@@ -13,31 +13,28 @@ from fnmatch import fnmatchcase
 from itertools import chain, islice
 from operator import itemgetter
 from pathlib import PurePosixPath
-from typing import Any
-
-import yaml
 
 from xtr_assets.pipeline.gate.text_evidence import Row, part_faults, place_id, runs_of, text_of
 
-_TREES, _HEADERS, _STAGES = "tree", "header", "stage"
+TREES, HEADERS, STAGES = "tree", "header", "stage"
 _SHAPES = {
-    **dict.fromkeys((".yml", ".yaml", ".json", ".jsonc", ".gradle"), _TREES),
-    **dict.fromkeys((".toml", ".ini", ".cfg", ".conf"), _HEADERS),
-    ".dockerfile": _STAGES,
+    **dict.fromkeys((".yml", ".yaml", ".json", ".jsonc", ".gradle"), TREES),
+    **dict.fromkeys((".toml", ".ini", ".cfg", ".conf"), HEADERS),
+    ".dockerfile": STAGES,
 }
 _SHAPES_OF_NAMES = {
-    **dict.fromkeys(("Dockerfile*", "Containerfile*"), _STAGES),
-    **dict.fromkeys((".editorconfig", ".flake8", ".pylintrc", ".coveragerc"), _HEADERS),
-    **dict.fromkeys((".clang-format", ".clang-tidy", "Jenkinsfile"), _TREES),
+    **dict.fromkeys(("Dockerfile*", "Containerfile*"), STAGES),
+    **dict.fromkeys((".editorconfig", ".flake8", ".pylintrc", ".coveragerc"), HEADERS),
+    **dict.fromkeys((".clang-format", ".clang-tidy", "Jenkinsfile"), TREES),
 }
 _MARKS = {
     # At the begin of its line a header may hold anything: a glob of .editorconfig has commas and brackets.
-    _HEADERS: re.compile(r"(?:\s*\[+(?:[^\[\],\"']|\"[^\"]*\"|'[^']*')+\]+|\[.+\])\s*(?:[#;].*)?$"),
-    _STAGES: re.compile(r"\s*FROM\s", re.IGNORECASE),
+    HEADERS: re.compile(r"(?:\s*\[+(?:[^\[\],\"']|\"[^\"]*\"|'[^']*')+\]+|\[.+\])\s*(?:[#;].*)?$"),
+    STAGES: re.compile(r"\s*FROM\s", re.IGNORECASE),
 }
 # What is nested by braces, and indented as anybody likes.
 _BRACED = (".gradle", ".json", ".jsonc")
-_NOTE = re.compile(r"\s*(?:#|//|/\*|\*|;|$)|(?:---|\.\.\.)\s*(?:#.*)?$|%[A-Z]|(?:[&!]\S*\s*)+$")
+NOTE = re.compile(r"\s*(?:#|//|/\*|\*|;|$)|(?:---|\.\.\.)\s*(?:#.*)?$|%[A-Z]|(?:[&!]\S*(?:\s+|$))+$")
 _LONGEST = 100
 # What calls a document of Kubernetes, at its top or in its metadata, so many at most; and what calls an item of a list.
 _KIND = re.compile(r"\b(?:kind|name)[\"']?\s*:\s*([^,}]+)")
@@ -52,21 +49,6 @@ _CALLS = re.compile(
 # Chunks of a file that are called by what is nowhere near them: so many, and such a share. In 3,117 real files there is
 # none; of files that were broken at random one in a hundred has one.
 LEAST_WRONG, WRONG_SHARE = 2, 0.2
-# Files of a suffix that have one at least.
-MISNAMED_SHARE = 0.1
-# What surely names something, and how long its block has to be: shorter ones lie with their neighbours.
-_TOP_KEY = re.compile(r"([A-Za-z_][\w-]*):\s*(?:#.*)?$")
-_JSON_KEY = re.compile(r"\s+\"([A-Za-z_][\w-]*)\": ?[\[{]$")
-_TABLE = re.compile(r"\[\[?([A-Za-z_][\w.-]*)\]\]?\s*(?:#.*)?$")
-_TARGET = re.compile(r"([A-Za-z_][\w-]*):(?![=:])")
-_STAGE = re.compile(r"FROM\s+\S+\s+AS\s+(\S+)\s*$", re.IGNORECASE)
-BLOCK = 300
-# A document of several, and one of Kubernetes, is one chunk where it has no more characters.
-DOCUMENT = 1500
-LEAST_NAMES, LEAST_NAMED, LEAST_FILES = 3, 0.6, 3
-# A text that fell into paragraphs is read whole where it is no longer: the parser in Python takes .1 CPU s for it.
-WHOLE = 16 << 10
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def config_text_of(path: str, data: bytes) -> str | None:
@@ -80,7 +62,7 @@ def config_text_of(path: str, data: bytes) -> str | None:
 def config_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
     """Symbols, titles, kinds and ids of a file of configuration, or of plain text where it fell into paragraphs."""
     plain = bool(rows) and all(row["kind"] == "text" for row in rows)
-    if plain and _shape(path) != _TREES:
+    if plain and shape_of(path) != TREES:
         yield "it fell into paragraphs, and every text is read by its lines"
     runs = runs_of(rows)
     wrong = misnamed(path, lines, runs)
@@ -115,7 +97,7 @@ def misnamed(path: str, lines: Sequence[str], runs: Sequence[Sequence[Row]]) -> 
     return found
 
 
-def _shape(path: str) -> str:
+def shape_of(path: str) -> str:
     name = PurePosixPath(path).name
     named = next((shape for one, shape in _SHAPES_OF_NAMES.items() if fnmatchcase(name, one)), "")
     return named or _SHAPES.get(PurePosixPath(name).suffix.lower(), "")
@@ -125,13 +107,13 @@ class _Around:
     """What the lines of a file lie in."""
 
     def __init__(self, path: str, lines: Sequence[str]) -> None:
-        self.lines, self.shape = lines, _shape(path)
+        self.lines, self.shape = lines, shape_of(path)
         self.braces = PurePosixPath(path).suffix.lower() in _BRACED or path.endswith("Jenkinsfile")
         self.escapes = "\\" in "\n".join(lines)
         # By line, the one that it lies in, and what calls its document or its item; 0 is none.
         self._holder: dict[int, int] = {}
         self._callers: dict[int, list[str]] = defaultdict(list)
-        if self.shape == _TREES:
+        if self.shape == TREES:
             self._look()
         # Of what is nested by braces, by line, what opens something, and what calls the item that is opened there; and
         # the first line of each word of it: any line above may be what a piece lies in.
@@ -153,9 +135,9 @@ class _Around:
         for number, line in enumerate(self.lines, 1):
             if line.startswith("---"):
                 open_, document = [], number
-            if _NOTE.match(line):
+            if NOTE.match(line):
                 continue
-            depth = _depth(line)
+            depth = depth_of(line)
             while open_ and open_[-1][0] >= depth:
                 open_.pop()
             self._holder[number] = open_[-1][1] if open_ else 0
@@ -176,7 +158,7 @@ class _Around:
         line = self.lines[number - 1]
         column, found = len(line) - len(line.lstrip(" -")), [line]
         for below in self.lines[number : number + _FOLDED]:
-            if not below.strip() or _depth(below) <= column:
+            if not below.strip() or depth_of(below) <= column:
                 break
             found.append(below)
         return " ".join(found)
@@ -208,7 +190,7 @@ class _Around:
     def _places(self, first: int, last: int) -> Iterator[str]:
         """The lines of which one says what some are called: those that they begin with, as far as each lies in the one
         before, or the one that they lie in."""
-        if self.shape != _TREES:
+        if self.shape != TREES:
             told = self.lines[first - 1 : last]
             begun = (line for line in told if line.strip() and not line.lstrip().startswith(("#", ";")))
             yield from islice(begun, _FIRST)
@@ -219,9 +201,9 @@ class _Around:
             return
         depth = -1.0
         for number in range(first, last + 1):
-            if _NOTE.match(self.lines[number - 1]):
+            if NOTE.match(self.lines[number - 1]):
                 continue
-            if (further := _depth(self.lines[number - 1])) <= depth:
+            if (further := depth_of(self.lines[number - 1])) <= depth:
                 break
             depth = further
             yield from (self.lines[number - 1], *self._callers.get(number, ()))
@@ -231,7 +213,7 @@ class _Around:
         """The lines that some lie in, and what calls them; of what is nested by braces `_said` knows their words."""
         if self.braces:
             return []
-        if self.shape != _TREES:
+        if self.shape != TREES:
             return list(self._nearest(first, last))
         found, number = list[str](), self._opening(first, last)
         while number:
@@ -248,7 +230,7 @@ class _Around:
             until = bisect_right(self._opened, last, key=itemgetter(0))
             yield from (self._opened[at][1] for at in range(until - 1, -1, -1))
             return
-        if self.shape == _TREES:
+        if self.shape == TREES:
             number, found = self._holder.get(self._opening(first, last), 0), list[str]()
             while number:
                 found += [self.lines[number - 1], *self._callers.get(number, ())]
@@ -287,109 +269,11 @@ def _squeezed(text: str) -> str:
 
 def _names_it(line: str, name: str, shape: str) -> bool:
     """Whether a line begins with a name, or is of those that say it later."""
-    later = shape != _HEADERS and (shape != _TREES or _CALLS.match(line) or "{" in line or "[" in line)
+    later = shape != HEADERS and (shape != TREES or _CALLS.match(line) or "{" in line or "[" in line)
     return name in _squeezed(line) if later else _squeezed(line).startswith(name)
 
 
-def _depth(line: str) -> float:
+def depth_of(line: str) -> float:
     """How far a line is indented; a dash is half a step more, and a colon, behind `? key`, a quarter."""
     stripped = line.lstrip()
     return len(line) - len(stripped) + {"-": 0.5, ":": 0.25}.get(stripped[:1], 0.0)
-
-
-class NamedPieces:
-    """Of the files of each suffix that were read, how many have names that any reader finds and chunks of few of them:
-    an outline that finds nothing leaves every line where it was."""
-
-    def __init__(self) -> None:
-        self._files: dict[str, list[bool]] = defaultdict(list)
-        # Whether each file has a chunk that is called by what is nowhere near it, by suffix.
-        self._misnamed: dict[str, list[bool]] = defaultdict(list)
-        # Paths of those with few.
-        self.nameless: list[str] = []
-
-    def count(self, path: str, lines: Sequence[str], rows: Sequence[Row]) -> None:
-        """Take a file into account."""
-        suffix = PurePosixPath(path).suffix.lower() or PurePosixPath(path).name
-        wrong = bool(misnamed(path, lines, runs_of(rows)))
-        self._misnamed[suffix].append(wrong)
-        self.nameless += [path] if wrong else []
-        begun = list(_names(path, lines))
-        if len(begun) < LEAST_NAMES:
-            return
-        owner = {number: row for row in rows for number in range(row["start_line"], row["end_line"] + 1)}
-        own = sum(number in owner and name.casefold() in owner[number]["symbol"].casefold() for number, name in begun)
-        few = own < LEAST_NAMED * len(begun)
-        if few and all(row["kind"] == "text" for row in rows) and not _is_yaml("\n".join(lines)):
-            return
-        self.nameless += [path] if few else []
-        self._files[suffix].append(few)
-
-    def faults(self) -> Iterator[str]:
-        """Where most of several files are so."""
-        for suffix, wrong in sorted(self._misnamed.items()):
-            if sum(wrong) >= LEAST_FILES and sum(wrong) > MISNAMED_SHARE * len(wrong):
-                yield f"{sum(wrong)} of {len(wrong)} files of {suffix} have chunks that are called by what is elsewhere"
-        for suffix, nameless in sorted(self._files.items()):
-            if len(nameless) >= LEAST_FILES and 2 * sum(nameless) > len(nameless):
-                told = f"{sum(nameless)} of {len(nameless)} files of {suffix} name things"
-                yield f"{told}, at least {LEAST_NAMES} each, and chunks are called by few of them"
-
-
-def _names(path: str, lines: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """(line, name) of what surely has a chunk that is called by it."""
-    shape, suffix = _shape(path), PurePosixPath(path).suffix.lower()
-    if shape == _TREES and suffix != ".gradle":
-        pattern, begun = (_JSON_KEY, _members) if suffix in (".json", ".jsonc") else (_TOP_KEY, _keys)
-        for number in begun(lines):
-            if (one := pattern.match(lines[number - 1])) is not None and _block(lines, number) >= BLOCK:
-                yield number, one[1]
-        return
-    pattern = {_HEADERS: _TABLE, _STAGES: _STAGE}.get(shape, _TARGET)
-    if shape or re.match(r"(?:GNUm|M|m)akefile|.*\.mk$", PurePosixPath(path).name):
-        for number, line in enumerate(lines, 1):
-            if (one := pattern.match(line)) is not None:
-                yield number, one[1]
-
-
-def _keys(lines: Sequence[str]) -> Iterator[int]:
-    """Lines of YAML on which keys of a document may begin that is taken apart."""
-    begins = [1, *(number for number, line in enumerate(lines, 1) if line.startswith("---"))]
-    spans = [range(first, last) for first, last in zip(begins, [*begins[1:], len(lines) + 1], strict=True)]
-    told = [[number for number in span if not _NOTE.match(lines[number - 1])] for span in spans]
-    documents = [one for one in told if one]
-    for one in documents:
-        whole = len(documents) > 1 or any(lines[number - 1].startswith("apiVersion") for number in one)
-        if not whole or sum(len(lines[number - 1]) + 1 for number in one) > DOCUMENT:
-            yield from one
-
-
-def _members(lines: Sequence[str]) -> Iterator[int]:
-    """Lines of JSON on which members of its object may begin: those that are indented as the first one."""
-    opened = next((line.strip() for line in lines if not _NOTE.match(line)), "")
-    begun = [number for number, line in enumerate(lines, 1) if line.lstrip().startswith('"')]
-    if opened == "{" and begun:
-        first = _depth(lines[begun[0] - 1])
-        yield from (number for number in begun if _depth(lines[number - 1]) == first)
-
-
-def _block(lines: Sequence[str], number: int) -> int:
-    """Characters of a line and of those below it that are indented more, a list at its own indent among them."""
-    depth, size = _depth(lines[number - 1]), len(lines[number - 1])
-    for line in lines[number:]:
-        if line.strip() and _depth(line) <= depth:
-            break
-        size += len(line) + 1
-    return size
-
-
-def _is_yaml(text: str) -> bool:
-    """Whether a text is YAML to the parser that is written in Python; none that is long, or holds what that one takes
-    and libyaml does not."""
-    if len(text) > WHOLE or _SURROGATE.search(text):
-        return False
-    try:
-        events: Iterator[Any] = yaml.parse(text, Loader=yaml.SafeLoader)
-        return sum(1 for _ in events) > 0
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return False

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from xtr_assets.core.chunking import chunk_config
 from xtr_assets.core.chunking.config_names import config_style
 from xtr_assets.core.types import Chunk
-from xtr_assets.pipeline.gate.config_evidence import NamedPieces, config_faults
+from xtr_assets.pipeline.gate.config_evidence import config_faults
+from xtr_assets.pipeline.gate.named_pieces import NamedPieces
 from xtr_assets.pipeline.gate.text_evidence import line_faults, lines_of, runs_of, whole_faults
 from xtr_assets_tests.core.chunking.config_samples import SAMPLES, WORKFLOW
 
@@ -80,6 +81,7 @@ def test_what_does_not_parse_falls_into_paragraphs() -> None:
         "'a\n  b': 1\n",
         "a: 1\n...\n",
         "# nothing but a comment\n",
+        "!" * 200 + " x\n",
         "\ufeffa: 1\n",
         "a: \x85b\n",
     ],
