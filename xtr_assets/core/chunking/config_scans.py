@@ -1,6 +1,7 @@
 """Outlines of what is written line by line: TOML, INI, Dockerfiles, makefiles, CMake, and blocks in braces."""
 
 import re
+from collections.abc import Mapping
 from itertools import takewhile
 
 from xtr_assets.core.chunking.config_outline import Entry, named, paragraphs
@@ -194,6 +195,8 @@ def brace_outline(lines: list[str]) -> list[Entry]:
     roots = list[Entry]()
     opened: list[list[Entry]] = [roots]
     line, begin, used = 1, 0, 0
+    # Of blocks at the top, by the line that each begins on, the one that closes it.
+    outer, closes = 0, dict[int, int]()
 
     def plain(number: int) -> None:
         """Begin what has no name on a line within a block."""
@@ -214,17 +217,20 @@ def brace_outline(lines: list[str]) -> list[Entry]:
                     here.pop()
                 here.append(block)
             used = line
+            outer = line if len(opened) == 1 else outer
             opened.append(block.children)
             plain(line + 1)
         elif token == "}":
             if len(opened) > 1:
                 opened.pop()
+            if len(opened) == 1:
+                closes.setdefault(outer, line)
             plain(line + 1)
         elif more := token.count("\n"):
             line, begin = line + more, sign.start() + token.rindex("\n") + 1
     for block in roots:
         block.apart = True
-    return _with_paragraphs(lines, roots)
+    return _with_paragraphs(lines, roots, closes)
 
 
 def _called(before: str) -> str:
@@ -242,22 +248,22 @@ def _called(before: str) -> str:
     return " ".join(words) if len(words) <= MOST_WORDS else ""
 
 
-def _with_paragraphs(lines: list[str], blocks: list[Entry]) -> list[Entry]:
+def _with_paragraphs(lines: list[str], blocks: list[Entry], closes: Mapping[int, int]) -> list[Entry]:
     """Blocks, and an unnamed entry for the paragraphs below each, as far as they are not its own."""
-    covered, first = _reach(lines, blocks), {one.first for one in blocks}
+    covered, first = _reach(lines, blocks, closes), {one.first for one in blocks}
     begun = {one.first for one in paragraphs(lines, 1, len(lines), covered)}
     begun |= {number + 1 for number in covered if number < len(lines) and lines[number].strip()} - covered
     return sorted([*blocks, *map(Entry, begun - first)], key=lambda one: one.first)
 
 
-def _reach(lines: list[str], blocks: list[Entry]) -> set[int]:
-    """Lines inside blocks: those that are indented, or close one."""
+def _reach(lines: list[str], blocks: list[Entry], closes: Mapping[int, int]) -> set[int]:
+    """Lines inside blocks: up to what closes each, and those that are indented, or close one."""
     starts = {one.first for one in blocks}
-    covered, inside = set[int](), False
+    covered, inside, until = set[int](), False, 0
     for number, line in enumerate(lines, 1):
         if number in starts:
-            inside = True
-        elif inside and line[:1] not in ("", " ", "\t", "}", ")"):
+            inside, until = True, max(until, closes.get(number, 0))
+        elif inside and number > until and line[:1] not in ("", " ", "\t", "}", ")"):
             inside = False
         if inside:
             covered.add(number)

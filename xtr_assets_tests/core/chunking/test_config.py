@@ -176,6 +176,14 @@ def test_stages_below_what_looks_like_the_begin_of_a_text_are_found() -> None:
     assert [one.symbol for one in chunks("Dockerfile", windows.partition("\n")[2])] == ["x"]
 
 
+def test_a_text_at_the_begin_of_its_lines_ends_no_block() -> None:
+    stage = '    stage(\'NAME\') {\n      sh """\nset -e\nmake } NAME\n"""\n' + "      echo 'x'\n" * 60 + "    }\n"
+    text = "pipeline {\n  stages {\n" + "".join(stage.replace("NAME", one) for one in ("Build", "Test")) + "  }\n}\n"
+    found = chunks("Jenkinsfile", text)
+    assert {one.symbol for one in found} == {f"pipeline.stages.stage {one}" for one in ("Build", "Test")}
+    assert faults("Jenkinsfile", text) == []
+
+
 def test_a_glob_calls_its_section_of_editorconfig_however_long() -> None:
     for glob in ("*.{cs,vb}", "*.[ch]", "{*.{c,h},Make[!x]}", "*"):
         text = f"root = true\n\n[*.md]\na = 1\n\n[{glob}]\n" + "".join(f"rule_{n} = {'x' * 40}\n" for n in range(90))
