@@ -88,6 +88,7 @@ CONFIG_NAMES = [
         "package.json",
         "data.json",
         "secrets.yml",
+        "My_Secret.YML",
         "pnpm-lock.yaml",
         ".circleci",
         ".flake8",
@@ -98,6 +99,12 @@ CONFIG_NAMES = [
 ]
 config_path = st.lists(st.sampled_from(CONFIG_NAMES), min_size=1, max_size=4)
 CONFIG_INCLUDE = ["**", "**/.github/**", "a/**", "**/*.yml", "**/secrets.yml", "Dockerfile", "**/.*", "**/*.md"]
+
+
+@pytest.mark.parametrize("name", ["secrets.yml", "Secrets.YML", "my_secrets.yaml", "secrets.properties", "vault.YAML"])
+def test_secrets_are_left_out_in_any_case(name: str) -> None:
+    assert Globs([], [], ConfigTree.suffixes, "lib", ConfigTree.names).skips_name(name)
+    assert not Globs([f"conf/{name}"], [], ConfigTree.suffixes, "lib", ConfigTree.names).skips_name(name)
 
 
 @settings(max_examples=EXAMPLES)

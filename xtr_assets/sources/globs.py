@@ -17,8 +17,8 @@ LEFT_OUT = frozenset({"__pycache__", "site-packages", "dist-packages", "node_mod
 @dataclass(frozen=True)
 class KnownNames:
     """What a kind reads by the names of files beside suffixes: `files` wherever they lie; `hidden`, patterns of paths
-    that are meant where `include` says nothing; and names that are left out whatever their suffix (`never`), unless a
-    pattern names one without wildcards."""
+    that are meant where `include` says nothing; and names that are left out whatever their suffix and case (`never`),
+    unless a pattern names one without wildcards."""
 
     files: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ class Globs:
         self._of_hidden = _any_of(_read(pattern, "include", source).file for pattern in known.hidden)
         self._named = {name for one in included for name in (*one.folded, *one.parts)}
         self._known = _any_of(glob_regex(folded(name)) for name in known.files)
-        self._never = _any_of(glob_regex(name) for name in known.never)
+        self._never = _any_of(glob_regex(name.lower()) for name in known.never)
         self._hidden = _any_of(glob_regex(name) for name in self._named if name.startswith("."))
         further = {PurePosixPath(one.folded[-1]).suffix for one in included} - {""}
         self._read_suffixes = (*self.suffixes, *sorted(further))
@@ -70,7 +70,7 @@ class Globs:
     def skips_name(self, name: str) -> bool:
         """Whether a file or folder is left out for its name: hidden, in LEFT_OUT or never read by the kind,
         and no include pattern names it."""
-        if name in LEFT_OUT or self._never.fullmatch(name):
+        if name in LEFT_OUT or self._never.fullmatch(name.lower()):
             return name not in self._named
         if not name.startswith("."):
             return False

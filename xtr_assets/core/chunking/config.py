@@ -122,11 +122,14 @@ class _Cover:
             yield self._together(symbol, held, place[0])
 
     def _reaches(self, entries: list[Entry], place: Range) -> Iterator[tuple[Entry, Range]]:
-        """Each entry with its lines, from the comments right above it to the next one; of two that begin on one line
-        the first."""
+        """Each entry with its lines, from the comments right above it to the next one. Of several that begin on one
+        line the last is meant where it goes on below, else none of them calls it."""
         begun: list[tuple[Entry, int]] = []
         for entry in entries:
             if begun and entry.first <= begun[-1][0].first:
+                if entry.first == begun[-1][0].first:
+                    goes_on = bool(entry.children) and entry.children[-1].first > entry.first
+                    begun[-1] = (entry if goes_on else Entry(entry.first), begun[-1][1])
                 continue
             first = self._above(entry.first, begun[-1][1]) if begun else place[0]
             if begun and first <= begun[-1][0].first:

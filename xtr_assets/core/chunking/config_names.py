@@ -44,6 +44,7 @@ NEVER_CONFIG = (
     "pnpm-lock.yaml", "*-lock.yml", "*-lock.yaml", "*.lock.yml", "*.lock.yaml", "*.lock.toml", ".env.*", "*.env.yml",
     "*.env.yaml", "secrets.y*ml", ".secrets.y*ml", "secret.y*ml", "*.secret.y*ml", "*.secrets.y*ml", "*-secret.y*ml",
     "*-secrets.y*ml", "secrets.toml", ".secrets.toml", "credentials.y*ml", "credentials.toml", "credentials.ini",
+    "*_secret.y*ml", "*_secrets.y*ml", "secrets.ini", "secrets.cfg", "secrets.conf", "secrets.properties",
     "*.sops.y*ml", "*.enc.y*ml", "vault.y*ml", ".vault.y*ml", "local.properties", "cmake_install.cmake",
     "CTestTestfile.cmake", "appsettings.secrets.json",
 )  # fmt: skip

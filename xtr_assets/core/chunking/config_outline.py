@@ -93,6 +93,8 @@ def settle(entries: list[Entry]) -> None:
         for entry in waiting.pop():
             # A mapping that holds one mapping alone is called by both.
             while len(entry.children) == 1 and entry.name and (only := entry.children[0]).name and only.children:
+                if len(entry.name) + len(only.name) >= MOST_NAME:
+                    break
                 entry.name, entry.children, entry.listed = f"{entry.name}.{only.name}", only.children, only.listed
             if entry.listed:
                 for item in entry.children:

@@ -1,6 +1,8 @@
 """Outlines of what is written line by line: TOML, INI, Dockerfiles, makefiles, CMake, and blocks in braces."""
 
 import re
+from collections.abc import Mapping
+from itertools import takewhile
 
 from xtr_assets.core.chunking.config_outline import Entry, named, paragraphs
 
@@ -11,11 +13,20 @@ _TOML_KEY = re.compile(r"\s*((?:\"[^\"]*\"|'[^']*'|[\w-]+)(?:\s*\.\s*(?:\"[^\"]*
 # What opens or closes something in TOML, and what holds neither.
 # What nothing closes goes to the end of its line, or of the file: looked for once, however often it opens.
 _TOML_SIGN = re.compile(r"\"\"\"|'''|\"(?:[^\"\\]|\\.)*(?:\"|\\?$)|'[^']*(?:'|$)|#.*|[\[\]{}]")
-_SECTION = re.compile(r"\[+([^\[\]]+)\]+\s*(?:[#;].*)?")
+# To the end of a text of several lines, whose last letters may be two quotes; in one of double quotes a backslash takes
+# what is behind it.
+_TOML_ENDS = {
+    '"""': re.compile(r"(?:[^\"\\]|\\.|\"(?!\"\"))*+\"{3,5}"),
+    "'''": re.compile(r"(?:[^']|'(?!''))*+'{3,5}"),
+}
+# A glob of .editorconfig may hold brackets (`[*.[ch]]`).
+_SECTION = re.compile(r"(?:\[+([^\[\]]+)\]+|\[(?!\[)((?:[^\[\]]|\[[^\[\]]*\])+)\])\s*(?:[#;].*)?")
 _OPTION = re.compile(r"([^\s#;=:\[][^=:]*?)\s*(?:[=:]|$)")
 
 _FROM = re.compile(r"\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
-_HEREDOC = re.compile(r"<<-?\s*([\"']?)([A-Za-z_]\w*)\1")
+# A word of its own: in `cat <<< word` and `$((a<<b))` none begins.
+_HEREDOC = re.compile(r"(?<!\S)\d*<<-?([\"']?)([A-Za-z_]\w*)\1(?!\S)")
+_DIRECTIVE = re.compile(r"\s*#\s*(\w+)\s*=\s*(\S+)")
 
 _TARGET = re.compile(r"([^\s:#=][^:#=]*?)\s*::?(?![:=])(.*)")
 _DEFINE = re.compile(r"\s*(?:(?:override|export)\s+)*define\s+(\S+)")
@@ -49,12 +60,16 @@ def toml_outline(lines: list[str]) -> list[Entry]:
                 continue
             if (key := _TOML_KEY.match(line)) is not None:
                 (found if table is None else table.children).append(Entry(number, named(_bare(key[1]))))
-        for sign in _TOML_SIGN.findall(line):
-            if sign in ('"""', "'''"):
-                quote = sign if not quote else "" if sign == quote else quote
-            elif not quote and sign in "[{":
+        at = 0
+        while (sign := (_TOML_ENDS[quote].match if quote else _TOML_SIGN.search)(line, at)) is not None:
+            at, token = sign.end(), sign.group()
+            if quote:
+                quote = ""
+            elif token in _TOML_ENDS:
+                quote = token
+            elif token in "[{":
                 depth += 1
-            elif not quote and sign in "]}":
+            elif token in "]}":
                 depth = max(depth - 1, 0)
     return found
 
@@ -69,7 +84,7 @@ def ini_outline(lines: list[str]) -> list[Entry]:
     found, section = list[Entry](), None
     for number, line in enumerate(lines, 1):
         if (header := _SECTION.fullmatch(line.rstrip())) is not None:
-            section = Entry(number, named(header[1]), apart=True)
+            section = Entry(number, named(header[1] or header[2]), apart=True)
             found.append(section)
         elif section is not None and (option := _OPTION.match(line[:MOST_LINE])) is not None:
             section.children.append(Entry(number, named(option[1])))
@@ -82,6 +97,8 @@ def ini_outline(lines: list[str]) -> list[Entry]:
 def docker_outline(lines: list[str]) -> list[Entry]:
     """Stages, called by their name, else by their image; the instructions of each have no name."""
     found, heredocs, going = list[Entry](), list[str](), False
+    above = [one for one in takewhile(bool, map(_DIRECTIVE.match, lines)) if one is not None]
+    goes_on = next((one[2] for one in above if one[1] == "escape"), "\\")
     for number, line in enumerate(lines, 1):
         if heredocs:
             if line.strip() == heredocs[0]:
@@ -95,7 +112,7 @@ def docker_outline(lines: list[str]) -> list[Entry]:
                 found.append(Entry(number, named(stage[2] or stage[1]), apart=True))
             else:
                 (found[-1].children if found else found).append(Entry(number))
-        going = stripped.endswith(("\\", "`"))
+        going = stripped.endswith(goes_on)
         if not going:
             heredocs = [name for _, name in _HEREDOC.findall(line)]
     # Arguments of the first stage stand above it.
@@ -178,6 +195,8 @@ def brace_outline(lines: list[str]) -> list[Entry]:
     roots = list[Entry]()
     opened: list[list[Entry]] = [roots]
     line, begin, used = 1, 0, 0
+    # Of blocks at the top, by the line that each begins on, the one that closes it.
+    outer, closes = 0, dict[int, int]()
 
     def plain(number: int) -> None:
         """Begin what has no name on a line within a block."""
@@ -198,17 +217,20 @@ def brace_outline(lines: list[str]) -> list[Entry]:
                     here.pop()
                 here.append(block)
             used = line
+            outer = line if len(opened) == 1 else outer
             opened.append(block.children)
             plain(line + 1)
         elif token == "}":
             if len(opened) > 1:
                 opened.pop()
+            if len(opened) == 1:
+                closes.setdefault(outer, line)
             plain(line + 1)
         elif more := token.count("\n"):
             line, begin = line + more, sign.start() + token.rindex("\n") + 1
     for block in roots:
         block.apart = True
-    return _with_paragraphs(lines, roots)
+    return _with_paragraphs(lines, roots, closes)
 
 
 def _called(before: str) -> str:
@@ -226,22 +248,22 @@ def _called(before: str) -> str:
     return " ".join(words) if len(words) <= MOST_WORDS else ""
 
 
-def _with_paragraphs(lines: list[str], blocks: list[Entry]) -> list[Entry]:
+def _with_paragraphs(lines: list[str], blocks: list[Entry], closes: Mapping[int, int]) -> list[Entry]:
     """Blocks, and an unnamed entry for the paragraphs below each, as far as they are not its own."""
-    covered, first = _reach(lines, blocks), {one.first for one in blocks}
+    covered, first = _reach(lines, blocks, closes), {one.first for one in blocks}
     begun = {one.first for one in paragraphs(lines, 1, len(lines), covered)}
     begun |= {number + 1 for number in covered if number < len(lines) and lines[number].strip()} - covered
     return sorted([*blocks, *map(Entry, begun - first)], key=lambda one: one.first)
 
 
-def _reach(lines: list[str], blocks: list[Entry]) -> set[int]:
-    """Lines inside blocks: those that are indented, or close one."""
+def _reach(lines: list[str], blocks: list[Entry], closes: Mapping[int, int]) -> set[int]:
+    """Lines inside blocks: up to what closes each, and those that are indented, or close one."""
     starts = {one.first for one in blocks}
-    covered, inside = set[int](), False
+    covered, inside, until = set[int](), False, 0
     for number, line in enumerate(lines, 1):
         if number in starts:
-            inside = True
-        elif inside and line[:1] not in ("", " ", "\t", "}", ")"):
+            inside, until = True, max(until, closes.get(number, 0))
+        elif inside and number > until and line[:1] not in ("", " ", "\t", "}", ")"):
             inside = False
         if inside:
             covered.add(number)

@@ -14,14 +14,17 @@ from xtr_assets.core.chunking.config_outline import Entry, Tree, named, settle
 _LOADER = getattr(yaml, "CLoader", yaml.Loader)
 PARSER = f"{yaml.__version__} {_LOADER.__name__}"
 # What is nested deeper is no configuration, and costs libyaml the square of its depth: 100,000 brackets take a minute.
+# In JSON its path of keys would be longer than the file, in each chunk.
 MOST_NESTED = 200
+# What YAML took for the end of a line before 1.2, and libyaml does; here no line ends there.
+_NO_ENDS = str.maketrans("\x85\u2028\u2029", "   ")
 _TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|//[^\n]*|/\*.*?\*/|[{}\[\],:]|\s+|[^\s{}\[\],:"/]+', re.DOTALL)
 
 
 def yaml_outline(lines: list[str]) -> list[Entry] | None:
     """The keys of a document, or the documents of a file of several; None of what is no YAML, or nested too deep."""
     tree, starts = Tree(), list[int]()
-    text = "\n".join(lines)
+    text = "\n".join(lines).translate(_NO_ENDS)
     try:
         for event in yaml.parse(text, Loader=_LOADER):
             line = event.start_mark.line + 1 if event.start_mark else 1
@@ -85,6 +88,8 @@ def json_outline(lines: list[str]) -> list[Entry] | None:
         if token in "{[":
             opened.append(token)
             tree.open(line, token == "{")
+            if tree.depth > MOST_NESTED:
+                return None
         elif token in "}]":
             if not opened or opened.pop() + token not in ("{}", "[]"):
                 return None

@@ -134,7 +134,7 @@ _LETTERS = {
     "ss": "\u00df", "o": "\u00f8", "O": "\u00d8", "l": "\u0142", "L": "\u0141", "ae": "\u00e6", "AE": "\u00c6",
     "oe": "\u0153", "OE": "\u0152", "aa": "\u00e5", "AA": "\u00c5", "i": "i", "j": "j",
 }  # fmt: skip
-_SPACES = frozenset({"quad", "qquad", "newline", "linebreak", "hfill", "space", "enspace", "thinspace"})
+_SPACES = frozenset({"quad", "qquad", "newline", "linebreak", "par", "hfill", "space", "enspace", "thinspace"})
 _SWITCHES = frozenset(
     [
         "bf",
@@ -249,5 +249,7 @@ def _named(found: re.Match[str]) -> str:
         return ""
     if name in ("ldots", "dots", "textellipsis"):
         return "\u2026"
-    sign = _entity(name)
+    # What has an argument is no sign: `\ac{LED}` is an acronym, and `\num{5}` a number.
+    argued = re.match(r"\{[^}]", found.string[found.end() : found.end() + 2])
+    sign = name if argued else _entity(name)
     return found[0] if sign == name else sign + found[0][len(name) + 1 :]

@@ -20,6 +20,7 @@ from xtr_assets.pipeline.gate import (
     folder_evidence,
     heading_order,
     markup_order,
+    named_pieces,
     notebook_evidence,
     python_evidence,
     record_evidence,
@@ -74,7 +75,7 @@ class FileEvidence:
         # Documents that ended their second reader: what they say is not known.
         self.unread: list[str] = []
         self.named = code_evidence.NamedFiles()
-        self.called = config_evidence.NamedPieces()
+        self.called = named_pieces.NamedPieces()
         self._trees, self._pages = SYNTAX_FILES, document_evidence.PDF_PAGES
         self._quarantine: dict[Place, set[int]] = defaultdict(set)
         self._reasons: dict[Place, set[str]] = defaultdict(set)

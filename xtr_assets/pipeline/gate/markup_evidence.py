@@ -92,6 +92,8 @@ _COMMAND = re.compile(r"\\(?:sub){0,2}section(?![A-Za-z@])\*?|\\(?:part|chapter)
 _DEPTHS = ("part", "chapter", "section", "subsection", "subsubsection")
 _OPTION = re.compile(r"\s*\[(?:[^\]{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\]")
 _BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
+# A comment takes the end of its line with it.
+_GAP = re.compile(r"(?:\s|%[^\n]*(?:\n|$))*+")
 # Headings on one line that are looked at.
 _ON_A_LINE = 50
 _NAMED = re.compile(r"\s*(?:\\(?:label|index|minitoc|sectionmark|chaptermark|markboth)\b.*|%.*)?")
@@ -138,9 +140,8 @@ def braced(text: str, at: int) -> tuple[str, int] | None:
     """What stands in the braces behind a place, and where they end; what stands in brackets before them is passed over.
     None where nothing closes them."""
     option = _OPTION.match(text, at)
-    start = option.end() if option else at
-    while text[start : start + 1].isspace():
-        start += 1
+    gap = _GAP.match(text, option.end() if option else at)
+    start = gap.end() if gap else at
     depth = 0
     for found in _BRACES.finditer(text, start) if text[start : start + 1] == "{" else ():
         depth += {"{": 1, "}": -1}.get(found[0], 0)

@@ -56,6 +56,7 @@ _NEVER = (
     *("*.env.yml", "*.env.yaml", "secrets.y*ml", ".secrets.y*ml", "secret.y*ml", "*.secret.y*ml", "*.secrets.y*ml"),
     *("*-secret.y*ml", "*-secrets.y*ml", "secrets.toml", ".secrets.toml", "credentials.y*ml", "credentials.toml"),
     *("credentials.ini", "*.sops.y*ml", "*.enc.y*ml", "vault.y*ml", ".vault.y*ml", "local.properties"),
+    *("*_secret.y*ml", "*_secrets.y*ml", "secrets.ini", "secrets.cfg", "secrets.conf", "secrets.properties"),
     *("cmake_install.cmake", "CTestTestfile.cmake", "appsettings.secrets.json"),
 )
 # The largest file of each kind that is read where no setting says another.
@@ -102,7 +103,7 @@ class PathPatterns:
 
     def passes(self, name: str) -> bool:
         """Whether a file or folder of this name is looked at: hidden ones and caches are only where they are named."""
-        if name in _CACHES or (self._knows and any(fnmatchcase(name, never) for never in _NEVER)):
+        if name in _CACHES or (self._knows and any(fnmatchcase(name.lower(), never.lower()) for never in _NEVER)):
             return name in self._said
         name = normalize("NFC", name)
         hidden = [said for said in self._said if said[0] == "."]

@@ -11,6 +11,7 @@ from xtr_assets.core.chunking import chunk_config
 from xtr_assets.core.chunking.config_names import config_style
 from xtr_assets.core.types import Chunk
 from xtr_assets.pipeline.gate.config_evidence import config_faults
+from xtr_assets.pipeline.gate.named_pieces import NamedPieces
 from xtr_assets.pipeline.gate.text_evidence import line_faults, lines_of, runs_of, whole_faults
 from xtr_assets_tests.core.chunking.config_samples import SAMPLES, WORKFLOW
 
@@ -80,6 +81,7 @@ def test_what_does_not_parse_falls_into_paragraphs() -> None:
         "'a\n  b': 1\n",
         "a: 1\n...\n",
         "# nothing but a comment\n",
+        "!" * 200 + " x\n",
         "\ufeffa: 1\n",
         "a: \x85b\n",
     ],
@@ -131,6 +133,127 @@ def test_drawn_documents_are_no_fault_to_the_gate(document: object, max_chars: i
         ("package.json", json.dumps(document, indent=2, ensure_ascii=False)),
     ):
         assert faults(path, text, max_chars) == [], text
+
+
+TABLES = "".join(f"\n[{name}]\nlong = '{'v ' * 200}'" for name in ("one", "two", "three"))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '"""Don\'t panic."""',
+        '"""\nThis isn\'t all"""',
+        '"""He said \\"hi\\""""',
+        '"""a\\""" [no]\n[none]\n"""',
+        '"""\n# no comment """',
+        "'''\nsay \"hi'''",
+        "'''it's''''",
+        '"""\n[none]\n"""',
+        "'C:\\'",
+        '""',
+    ],
+)
+def test_tables_below_a_text_of_several_lines_are_found(said: str) -> None:
+    assert [one.symbol for one in chunks("a.toml", f"said = {said}{TABLES}")] == ["said", "one", "two", "three"]
+
+
+@pytest.mark.parametrize("end", ["\x85", "\u2028", "\u2029"])
+def test_what_ends_lines_in_other_programs_ends_none_of_yaml(end: str) -> None:
+    text = "a:\n  x: 'IT'\nb: IT\n# IT\nc:\n  y: 1\n".replace("IT", f"one{end}two")
+    padded = "".join(f"{line}\n  {'z: ' + 'v ' * 150 if line.endswith(':') else ''}\n" for line in text.splitlines())
+    assert faults("a.yml", padded) == []
+    plain = text.replace(end, " ")
+    found = [(one.symbol, one.start_line, one.end_line) for one in chunks("a.yml", text, 20)]
+    assert found == [(one.symbol, one.start_line, one.end_line) for one in chunks("a.yml", plain, 20)]
+
+
+def test_stages_below_what_looks_like_the_begin_of_a_text_are_found() -> None:
+    run = "RUN " + "make && " * 40 + "true"
+    text = f"FROM a AS x\nRUN cat <<< word; echo $((1<<n))\n{run}\nFROM b AS y\nRUN <<EOF\nFROM none\nEOF\n{run}\n"
+    assert [one.symbol for one in chunks("Dockerfile", text)] == ["x", "y"]
+    windows = f"# escape=`\nFROM a AS x\nWORKDIR C:\\\nFROM b AS y\nRUN dir `\n  FROM\n{run}\n"
+    assert [one.symbol for one in chunks("Dockerfile", windows)] == ["x", "y"]
+    assert [one.symbol for one in chunks("Dockerfile", windows.partition("\n")[2])] == ["x"]
+
+
+def test_a_text_at_the_begin_of_its_lines_ends_no_block() -> None:
+    stage = '    stage(\'NAME\') {\n      sh """\nset -e\nmake } NAME\n"""\n' + "      echo 'x'\n" * 60 + "    }\n"
+    text = "pipeline {\n  stages {\n" + "".join(stage.replace("NAME", one) for one in ("Build", "Test")) + "  }\n}\n"
+    found = chunks("Jenkinsfile", text)
+    assert {one.symbol for one in found} == {f"pipeline.stages.stage {one}" for one in ("Build", "Test")}
+    assert faults("Jenkinsfile", text) == []
+
+
+def test_a_glob_calls_its_section_of_editorconfig_however_long() -> None:
+    for glob in ("*.{cs,vb}", "*.[ch]", "{*.{c,h},Make[!x]}", "*"):
+        text = f"root = true\n\n[*.md]\na = 1\n\n[{glob}]\n" + "".join(f"rule_{n} = {'x' * 40}\n" for n in range(90))
+        found = chunks(".editorconfig", text)
+        assert [one.symbol for one in found[:2]] == ["", "*.md"] and {one.symbol for one in found[2:]} == {glob}
+        assert len(found) > 4 and faults(".editorconfig", text) == []
+
+
+def test_of_several_keys_on_one_line_none_calls_them_all() -> None:
+    assert [one.symbol for one in chunks(".prettierrc.json", '{"semi": false, "singleQuote": true}')] == [""]
+    long = "".join(f'\n"s{n}": "{"v" * 300}",' for n in range(6))
+    text = '{\n"name": "x", "scripts": {' + long + "}}"
+    assert [one.symbol for one in chunks("package.json", text)][1:] == [f"scripts.s{n}" for n in range(1, 6)]
+    assert faults("package.json", text) == []
+
+
+def test_no_symbol_is_as_long_as_its_file() -> None:
+    for path, text in (
+        ("package.json", '{"a":' * 5000 + "1" + "}" * 5000),
+        ("a.yml", "".join(f"{' ' * n}{'k' * 90}:\n" for n in range(150)) + " " * 150 + "x: " + "v" * 9000),
+    ):
+        found = chunks(path, text)
+        assert max(len(one.symbol) for one in found) < 2000, path
+        assert faults(path, text) == []
+
+
+MANIFEST = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: NAME
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: NAME}}
+  template:
+    metadata: {labels: {app: NAME}}
+    spec:
+      containers:
+        - name: NAME
+          image: registry.example.com/NAME:1.2.3
+          ports: [{containerPort: 8080}]
+          env: [{name: LEVEL, value: info}, {name: PORT, value: "8080"}]
+          resources: {limits: {memory: 128Mi}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("web.yaml", "---\n".join(MANIFEST.replace("NAME", name) for name in ("web", "api", "db"))),
+        ("one.yaml", "apiVersion: v1\nkind: K\n" + "".join(f"k{n}:\n  v: {'x ' * 150}\n" for n in range(3))),
+        ("two.yaml", "a: 1\n---\n" + "".join(f"k{n}:\n  v: {'x ' * 150}\n" for n in range(3))),
+        ("tag.yaml", "!model\n" + "".join(f"k{n}:\n  v: {'x ' * 400}\n" for n in range(3))),
+        ("said.yaml", 'a: "\\ud83d\\ude00"\n' + "".join(f"k{n}:\n  v: {'x ' * 150}\n" for n in range(3))),
+        ("dumped.yaml", yaml.safe_dump({"k" * 150: {"r": [{"name": f"n{n}", "v": "x" * 900} for n in range(4)]}})),
+        ("text.yaml", MANIFEST.replace("NAME", "web") + "---\n|\n  a text\n"),
+        (
+            "package.json",
+            json.dumps({"jest": {"a": 1, "moduleNameMapper": ["x" * 400], "transform": ["y" * 400]}}, indent=2),
+        ),
+        ("package.json", json.dumps({"views": [{"when": "x " * 300, "then": "y " * 900, "name": "tree"}]}, indent=2)),
+        ("manifest.json", json.dumps([{f"k{n}": ["x" * 400] for n in range(3)}], indent=2)),
+    ],
+)
+def test_what_is_called_by_what_it_lies_in_is_no_fault_of_many_files(path: str, text: str) -> None:
+    rows = [{name: getattr(one, name) for name in Chunk.__dataclass_fields__} for one in chunks(path, text)]
+    named = NamedPieces()
+    for number in range(3):
+        named.count(f"{number}/{path}", lines_of(text), rows)
+    assert list(named.faults()) == [] and faults(path, text) == []
 
 
 def test_ids_do_not_move_with_what_stands_elsewhere() -> None:

@@ -68,6 +68,7 @@ TITLES: dict[tuple[TextStyle, str], str] = {
     ("org", "{{{kbd(C-c)}}} of \\alpha and <<t>>[fn:1]"): "C-c of \u03b1 and t",
     ("latex", r"\texorpdfstring{$\Pi_{x}$}{Pi}-types \& \textbf{b \emph{c}}"): "Pi-types & b c",
     ("latex", r"Na\"{\i}ve caf\'e \LaTeX{} \label{x}\footnote{no \emph{n}}"): "Na\u00efve caf\u00e9 LaTeX",
+    ("latex", r"\ac{LED} and \num{5} of $\alpha{}$\par in it"): "LED and 5 of \u03b1 in it",
     ("latex", r"\textcolor{red}{Red} ``q'' a~b -- \bf bold"): 'Red "q" a b \u2013 bold',
 }
 _WRITTEN: dict[str, str] = {"asciidoc": "== {}\n\nx", "org": "* {}\nx", "latex": "\\section{{{}}}\nx"}

@@ -160,7 +160,14 @@ LINES: dict[str, tuple[str, ...]] = {
         *(r"\begin{lstlisting}[a=b]", r"\end{lstlisting}", r"\verb|\section{x}|", r"\label{x}", r"\begin{document}"),
         *(r"\end{document}", r"\title{My \LaTeX{} book}", r"\newcommand{\x}{\section{#1}}", "text", "", "", ""),
         *(r"\section{", "}", r"\section{Two", "lines}", r"\section{\texorpdfstring{$\Pi$}{Pi}-t}", r"\section{}"),
-        *(r"\section{na\"{\i}ve \'e \o x}", r"\section{x % c", r"\section{50\% off}", r"\section{$a_{1}$ \foo{x}{y}}"),
+        *(
+            r"\section{na\"{\i}ve \'e \o x}",
+            r"\section{x % c",
+            "\\section[a]%\n{Below}",
+            r"\section{50\% off}",
+            r"\section{\ac{LED}}",
+            r"\section{$a_{1}$ \foo{x}{y}}",
+        ),
     ),
 }
 
@@ -173,6 +180,12 @@ def test_drawn_documents_have_no_fault(path: str) -> None:
         assert _faults(path, text, _rows(path, text, max_chars), max_chars) == []
 
     healthy()
+
+
+def test_a_title_below_a_comment_that_ends_the_line_of_its_command_is_no_fault() -> None:
+    text = "\\section{A}\na\n\\section[b]%\n  {B and more}\nb\n"
+    rows = _rows("a.tex", text, 700)
+    assert [row["symbol"] for row in rows] == ["A", "B and more"] and _faults("a.tex", text, rows, 700) == []
 
 
 def test_the_gate_reads_them_from_their_files(world: World) -> None:
