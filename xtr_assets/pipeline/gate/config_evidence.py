@@ -16,6 +16,8 @@ from typing import Any
 
 import yaml
 
+from xtr_assets.pipeline.gate.config_heads import headless
+from xtr_assets.pipeline.gate.config_keys import Node, json_keys, misplaced, yaml_keys
 from xtr_assets.pipeline.gate.text_evidence import Row, part_faults, place_id, runs_of, text_of
 
 _TREES, _HEADERS, _STAGES = "tree", "header", "stage"
@@ -47,6 +49,16 @@ _FIRST = 3
 _CALLS = re.compile(
     r"[\s{-]*[\"']?(?:name|id|alert|record|job_name|repo|key|uses|title|hosts|package-ecosystem)[\"']?\s*:"
 )
+# What a comment begins with; "": where none belongs to anything.
+_COMMENTS = {
+    ".ini": "#|;",
+    ".cfg": "#|;",
+    ".conf": "#|;",
+    ".properties": "",
+    ".gradle": "//",
+    ".yml": "#",
+    ".yaml": "#",
+}
 # Chunks of a file that are called by what is nowhere near them: so many, and such a share. In 3,117 real files there is
 # none; of files that were broken at random one in a hundred has one.
 LEAST_WRONG, WRONG_SHARE = 2, 0.2
@@ -62,6 +74,8 @@ BLOCK = 300
 LEAST_NAMES, LEAST_NAMED, LEAST_FILES = 3, 0.6, 3
 # A text that fell into paragraphs is read whole where it is no longer: the parser in Python takes .1 CPU s for it.
 WHOLE = 16 << 10
+# So much of all files is read by its keys; more would take longer than all else that is read again.
+PARSED = 384 << 10
 
 
 def config_text_of(path: str, data: bytes) -> str | None:
@@ -72,13 +86,15 @@ def config_text_of(path: str, data: bytes) -> str | None:
     return text
 
 
-def config_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
-    """Symbols, titles, kinds and ids of a file of configuration, or of plain text where it fell into paragraphs."""
+def config_faults(path: str, rows: Sequence[Row], wrong: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Symbols, titles, kinds and ids of a file of configuration, or of plain text where it fell into paragraphs.
+
+    wrong : by kind, pieces that are called by what is elsewhere, or hold what is another's.
+    """
     plain = bool(rows) and all(row["kind"] == "text" for row in rows)
     if plain and _shape(path) != _TREES:
         yield "it fell into paragraphs, and every text is read by its lines"
     runs = runs_of(rows)
-    wrong = misnamed(path, lines, runs)
     seen: Counter[str] = Counter()
     yield from part_faults(runs)
     for run in runs:
@@ -96,8 +112,8 @@ def config_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Itera
             if row["chunk_id"] != place_id(row["source"], path, symbol, occurrence, row["part"]):
                 yield f"{where}: chunk_id {row['chunk_id']} is another place's"
     # A single one may stand in a file that is broken, where each reader finds other names.
-    if len(wrong) >= LEAST_WRONG and len(wrong) >= WRONG_SHARE * sum(bool(run[0]["symbol"]) for run in runs):
-        yield from wrong
+    named = sum(bool(run[0]["symbol"]) for run in runs)
+    yield from next((one for one in wrong if len(one) >= max(LEAST_WRONG, WRONG_SHARE * named)), ())
 
 
 def misnamed(path: str, lines: Sequence[str], runs: Sequence[Sequence[Row]]) -> list[str]:
@@ -107,6 +123,20 @@ def misnamed(path: str, lines: Sequence[str], runs: Sequence[Sequence[Row]]) -> 
         symbol, first, last = run[0]["symbol"], run[0]["start_line"], run[-1]["end_line"]
         if missing := around.missing(symbol, first, last):
             found.append(f"{symbol!r}: {missing!r} stands neither in lines {first} to {last} nor in what they lie in")
+    return found
+
+
+def parted(path: str, lines: Sequence[str], runs: Sequence[Sequence[Row]]) -> list[str]:
+    """Of each comment that lies with what stands above it, and belongs to what stands right below it."""
+    sign = _COMMENTS.get(PurePosixPath(path).suffix.lower(), "#" if _shape(path) != _TREES else "//|#")
+    if not sign:
+        return []
+    comment, found = re.compile(rf"(\s*)(?:{sign})"), list[str]()
+    for run in runs[1:]:
+        first = run[0]["start_line"]
+        said, own = comment.match(lines[first - 2]), lines[first - 1]
+        if said and len(said[1]) == len(own) - len(own.lstrip()) and not comment.match(own):
+            found.append(f"the comment in line {first - 1} lies apart from {run[0]['symbol']!r:.80}, below it")
     return found
 
 
@@ -269,16 +299,41 @@ class NamedPieces:
     an outline that finds nothing leaves every line where it was."""
 
     def __init__(self) -> None:
+        # Characters of YAML that are read by their keys still.
+        self._left = PARSED
+        # Whether each file that is a tree fell into paragraphs, by suffix.
+        self._fallen: dict[str, list[bool]] = defaultdict(list)
         self._files: dict[str, list[bool]] = defaultdict(list)
         # Whether each file has a chunk that is called by what is nowhere near it, by suffix.
         self._misnamed: dict[str, list[bool]] = defaultdict(list)
         # Paths of those with few.
         self.nameless: list[str] = []
 
-    def count(self, path: str, lines: Sequence[str], rows: Sequence[Row]) -> None:
-        """Take a file into account."""
+    def faults_of(self, path: str, lines: Sequence[str], rows: Sequence[Row], max_chars: int) -> Iterator[str]:
+        """What is wrong in a file by itself; it is taken into account."""
+        runs = runs_of(rows)
+        plain = bool(rows) and all(row["kind"] == "text" for row in rows)
+        keys = self._keys(path, "\n".join(lines)) if _shape(path) == _TREES else None
         suffix = PurePosixPath(path).suffix.lower() or PurePosixPath(path).name
-        wrong = bool(misnamed(path, lines, runs_of(rows)))
+        if _shape(path) == _TREES:
+            self._fallen[suffix].append(plain and keys is not None)
+        wrong: list[list[str]] = []
+        if not plain:
+            wrong = [list(headless(path, lines, runs)), parted(path, lines, runs)]
+            # Where the keys are known no indent says more: a text in quotes may go on at the beginning of a line.
+            wrong.append(misnamed(path, lines, runs) if keys is None else list(misplaced(keys, lines, runs, max_chars)))
+        yield from config_faults(path, rows, wrong)
+        self._count(suffix, path, lines, rows, wrong=any(wrong))
+
+    def _keys(self, path: str, text: str) -> Node | None:
+        if path.lower().endswith((".json", ".jsonc")):
+            return json_keys(text)
+        if not path.lower().endswith((".yml", ".yaml")) or len(text) > min(WHOLE, self._left):
+            return None
+        self._left -= len(text)
+        return yaml_keys(text)
+
+    def _count(self, suffix: str, path: str, lines: Sequence[str], rows: Sequence[Row], *, wrong: bool) -> None:
         self._misnamed[suffix].append(wrong)
         self.nameless += [path] if wrong else []
         begun = list(_names(path, lines))
@@ -297,6 +352,9 @@ class NamedPieces:
         for suffix, wrong in sorted(self._misnamed.items()):
             if sum(wrong) >= LEAST_FILES and sum(wrong) > MISNAMED_SHARE * len(wrong):
                 yield f"{sum(wrong)} of {len(wrong)} files of {suffix} have chunks that are called by what is elsewhere"
+        for suffix, fallen in sorted(self._fallen.items()):
+            if sum(fallen) >= LEAST_FILES and 2 * sum(fallen) > len(fallen):
+                yield f"{sum(fallen)} of {len(fallen)} files of {suffix} fell into paragraphs, and can be read"
         for suffix, nameless in sorted(self._files.items()):
             if len(nameless) >= LEAST_FILES and 2 * sum(nameless) > len(nameless):
                 told = f"{sum(nameless)} of {len(nameless)} files of {suffix} name things"

@@ -185,8 +185,7 @@ class FileEvidence:
             yield from code_evidence.code_faults(path, lines, rows)
             self.named.count(path, lines, rows)
         elif kind == "config":
-            yield from config_evidence.config_faults(path, lines, rows)
-            self.called.count(path, lines, rows)
+            yield from self.called.faults_of(path, lines, rows, source.max_chars)
         elif self._trees > 0 and rows:
             self._trees -= 1
             tree = python_evidence.tree_of("\n".join(lines))

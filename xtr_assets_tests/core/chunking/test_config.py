@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from xtr_assets.core.chunking import chunk_config
 from xtr_assets.core.chunking.config_names import config_style
 from xtr_assets.core.types import Chunk
-from xtr_assets.pipeline.gate.config_evidence import config_faults
+from xtr_assets.pipeline.gate.config_evidence import NamedPieces
 from xtr_assets.pipeline.gate.text_evidence import line_faults, lines_of, runs_of, whole_faults
 from xtr_assets_tests.core.chunking.config_samples import SAMPLES, WORKFLOW
 
@@ -24,7 +24,7 @@ def faults(path: str, text: str, max_chars: int = 2000) -> list[str]:
     rows = [{name: getattr(one, name) for name in Chunk.__dataclass_fields__} for one in chunks(path, text, max_chars)]
     lines, runs = lines_of(text), runs_of(rows)
     found = [*line_faults(lines, rows, max_chars), *whole_faults(lines, runs, max_chars)]
-    return [*found, *config_faults(path, lines, rows)]
+    return [*found, *NamedPieces().faults_of(path, lines, rows, max_chars)]
 
 
 @pytest.mark.parametrize("path", SAMPLES)
