@@ -4,6 +4,7 @@ from contextlib import nullcontext
 
 from xtr_assets_tests.mutants.fault import Files, Mutant
 from xtr_assets_tests.mutants.places import (
+    companions,
     components,
     counted,
     derived,
@@ -49,6 +50,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *markups.MUTANTS,
     *volumes.MUTANTS,
     *components.MUTANTS,
+    *companions.MUTANTS,
 )
 
 

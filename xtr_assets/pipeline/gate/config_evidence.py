@@ -12,28 +12,23 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import PurePosixPath
-from typing import Any
 
-import yaml
-
-from xtr_assets.pipeline.gate.config_heads import headless
-from xtr_assets.pipeline.gate.config_keys import Node, json_keys, misplaced, yaml_keys
 from xtr_assets.pipeline.gate.text_evidence import Row, part_faults, place_id, runs_of, text_of
 
-_TREES, _HEADERS, _STAGES = "tree", "header", "stage"
+TREES, HEADERS, STAGES = "tree", "header", "stage"
 _SHAPES = {
-    **dict.fromkeys((".yml", ".yaml", ".json", ".jsonc", ".gradle"), _TREES),
-    **dict.fromkeys((".toml", ".ini", ".cfg", ".conf"), _HEADERS),
-    ".dockerfile": _STAGES,
+    **dict.fromkeys((".yml", ".yaml", ".json", ".jsonc", ".gradle"), TREES),
+    **dict.fromkeys((".toml", ".ini", ".cfg", ".conf"), HEADERS),
+    ".dockerfile": STAGES,
 }
 _SHAPES_OF_NAMES = {
-    **dict.fromkeys(("Dockerfile*", "Containerfile*"), _STAGES),
-    **dict.fromkeys((".editorconfig", ".flake8", ".pylintrc", ".coveragerc"), _HEADERS),
-    **dict.fromkeys((".clang-format", ".clang-tidy", "Jenkinsfile"), _TREES),
+    **dict.fromkeys(("Dockerfile*", "Containerfile*"), STAGES),
+    **dict.fromkeys((".editorconfig", ".flake8", ".pylintrc", ".coveragerc"), HEADERS),
+    **dict.fromkeys((".clang-format", ".clang-tidy", "Jenkinsfile"), TREES),
 }
 _MARKS = {
-    _HEADERS: re.compile(r"\s*\[+(?:[^\[\],\"']|\"[^\"]*\"|'[^']*')+\]+\s*(?:[#;].*)?$"),
-    _STAGES: re.compile(r"\s*FROM\s", re.IGNORECASE),
+    HEADERS: re.compile(r"\s*\[+(?:[^\[\],\"']|\"[^\"]*\"|'[^']*')+\]+\s*(?:[#;].*)?$"),
+    STAGES: re.compile(r"\s*FROM\s", re.IGNORECASE),
 }
 # What is nested by braces, and indented as anybody likes.
 _BRACED = (".gradle", ".json", ".jsonc")
@@ -62,20 +57,6 @@ _COMMENTS = {
 # Chunks of a file that are called by what is nowhere near them: so many, and such a share. In 3,117 real files there is
 # none; of files that were broken at random one in a hundred has one.
 LEAST_WRONG, WRONG_SHARE = 2, 0.2
-# Files of a suffix that have one at least.
-MISNAMED_SHARE = 0.1
-# What surely names something, and how long its block has to be: shorter ones lie with their neighbours.
-_TOP_KEY = re.compile(r"([A-Za-z_][\w-]*):\s*(?:#.*)?$")
-_JSON_KEY = re.compile(r"(?:\t|  |    )\"([A-Za-z_][\w-]*)\": ?[\[{]$")
-_TABLE = re.compile(r"\[\[?([A-Za-z_][\w.-]*)\]\]?\s*(?:#.*)?$")
-_TARGET = re.compile(r"([A-Za-z_][\w-]*):(?![=:])")
-_STAGE = re.compile(r"FROM\s+\S+\s+AS\s+(\S+)\s*$", re.IGNORECASE)
-BLOCK = 300
-LEAST_NAMES, LEAST_NAMED, LEAST_FILES = 3, 0.6, 3
-# A text that fell into paragraphs is read whole where it is no longer: the parser in Python takes .1 CPU s for it.
-WHOLE = 16 << 10
-# So much of all files is read by its keys; more would take longer than all else that is read again.
-PARSED = 384 << 10
 
 
 def config_text_of(path: str, data: bytes) -> str | None:
@@ -92,7 +73,7 @@ def config_faults(path: str, rows: Sequence[Row], wrong: Sequence[Sequence[str]]
     wrong : by kind, pieces that are called by what is elsewhere, or hold what is another's.
     """
     plain = bool(rows) and all(row["kind"] == "text" for row in rows)
-    if plain and _shape(path) != _TREES:
+    if plain and shape_of(path) != TREES:
         yield "it fell into paragraphs, and every text is read by its lines"
     runs = runs_of(rows)
     seen: Counter[str] = Counter()
@@ -128,7 +109,7 @@ def misnamed(path: str, lines: Sequence[str], runs: Sequence[Sequence[Row]]) -> 
 
 def parted(path: str, lines: Sequence[str], runs: Sequence[Sequence[Row]]) -> list[str]:
     """Of each comment that lies with what stands above it, and belongs to what stands right below it."""
-    sign = _COMMENTS.get(PurePosixPath(path).suffix.lower(), "#" if _shape(path) != _TREES else "//|#")
+    sign = _COMMENTS.get(PurePosixPath(path).suffix.lower(), "#" if shape_of(path) != TREES else "//|#")
     if not sign:
         return []
     comment, found = re.compile(rf"(\s*)(?:{sign})"), list[str]()
@@ -140,7 +121,7 @@ def parted(path: str, lines: Sequence[str], runs: Sequence[Sequence[Row]]) -> li
     return found
 
 
-def _shape(path: str) -> str:
+def shape_of(path: str) -> str:
     name = PurePosixPath(path).name
     named = next((shape for one, shape in _SHAPES_OF_NAMES.items() if fnmatchcase(name, one)), "")
     return named or _SHAPES.get(PurePosixPath(name).suffix.lower(), "")
@@ -150,13 +131,13 @@ class _Around:
     """What the lines of a file lie in."""
 
     def __init__(self, path: str, lines: Sequence[str]) -> None:
-        self.lines, self.shape = lines, _shape(path)
+        self.lines, self.shape = lines, shape_of(path)
         self.braces = PurePosixPath(path).suffix.lower() in _BRACED or path.endswith("Jenkinsfile")
         self.escapes = "\\" in "\n".join(lines)
         # By line, the one that it lies in, and what calls its document or its item; 0 is none.
         self._holder: dict[int, int] = {}
         self._callers: dict[int, list[str]] = defaultdict(list)
-        if self.shape == _TREES:
+        if self.shape == TREES:
             self._look()
 
     def _look(self) -> None:
@@ -168,7 +149,7 @@ class _Around:
                 open_, document = [], number
             if _NOTE.match(line):
                 continue
-            depth = _depth(line)
+            depth = depth_of(line)
             while open_ and open_[-1][0] >= depth:
                 open_.pop()
             self._holder[number] = open_[-1][1] if open_ else 0
@@ -189,7 +170,7 @@ class _Around:
         line = self.lines[number - 1]
         column, found = len(line) - len(line.lstrip(" -")), [line]
         for below in self.lines[number : number + _FOLDED]:
-            if not below.strip() or _depth(below) <= column:
+            if not below.strip() or depth_of(below) <= column:
                 break
             found.append(below)
         return " ".join(found)
@@ -220,7 +201,7 @@ class _Around:
     def _places(self, first: int, last: int) -> list[str]:
         """The lines of which one says what some are called: those that they begin with, as far as each lies in the one
         before, or the one that they lie in."""
-        if self.shape != _TREES:
+        if self.shape != TREES:
             mark, told = _MARKS.get(self.shape), self.lines[first - 1 : last]
             begun = [line for line in told if line.strip() and not line.lstrip().startswith(("#", ";"))][:_FIRST]
             # One may be a line within a text.
@@ -229,7 +210,7 @@ class _Around:
         own = [number for number in range(first, last + 1) if not _NOTE.match(self.lines[number - 1])]
         steps, depth = list[str](), -1.0
         for number in own:
-            if (further := _depth(self.lines[number - 1])) <= depth:
+            if (further := depth_of(self.lines[number - 1])) <= depth:
                 break
             depth = further
             steps += [self.lines[number - 1], *self._callers.get(number, ())]
@@ -237,7 +218,7 @@ class _Around:
 
     def _above(self, first: int, last: int) -> list[str]:
         """The lines that some lie in, and what calls them."""
-        if self.shape != _TREES or self.braces:
+        if self.shape != TREES or self.braces:
             return self._nearest(first, last)
         found, number = list[str](), self._opening(first, last)
         while number:
@@ -251,7 +232,7 @@ class _Around:
         """The line that some lie in, and what calls it."""
         if self.braces:
             return [line for line in self.lines[:last] if "{" in line or "[" in line or _CALLS.match(line)]
-        if self.shape == _TREES:
+        if self.shape == TREES:
             number, found = self._holder.get(self._opening(first, last), 0), list[str]()
             while number:
                 found += [self.lines[number - 1], *self._callers.get(number, ())]
@@ -284,115 +265,11 @@ def _squeezed(text: str) -> str:
 
 def _names_it(line: str, name: str, shape: str) -> bool:
     """Whether a line begins with a name, or is of those that say it later."""
-    later = shape != _HEADERS and (shape != _TREES or _CALLS.match(line) or "{" in line or "[" in line)
+    later = shape != HEADERS and (shape != TREES or _CALLS.match(line) or "{" in line or "[" in line)
     return name in _squeezed(line) if later else _squeezed(line).startswith(name)
 
 
-def _depth(line: str) -> float:
+def depth_of(line: str) -> float:
     """How far a line is indented; a dash is half a step more."""
     stripped = line.lstrip()
     return len(line) - len(stripped) + (0.5 if stripped.startswith("-") else 0.0)
-
-
-class NamedPieces:
-    """Of the files of each suffix that were read, how many have names that any reader finds and chunks of few of them:
-    an outline that finds nothing leaves every line where it was."""
-
-    def __init__(self) -> None:
-        # Characters of YAML that are read by their keys still.
-        self._left = PARSED
-        # Whether each file that is a tree fell into paragraphs, by suffix.
-        self._fallen: dict[str, list[bool]] = defaultdict(list)
-        self._files: dict[str, list[bool]] = defaultdict(list)
-        # Whether each file has a chunk that is called by what is nowhere near it, by suffix.
-        self._misnamed: dict[str, list[bool]] = defaultdict(list)
-        # Paths of those with few.
-        self.nameless: list[str] = []
-
-    def faults_of(self, path: str, lines: Sequence[str], rows: Sequence[Row], max_chars: int) -> Iterator[str]:
-        """What is wrong in a file by itself; it is taken into account."""
-        runs = runs_of(rows)
-        plain = bool(rows) and all(row["kind"] == "text" for row in rows)
-        keys = self._keys(path, "\n".join(lines)) if _shape(path) == _TREES else None
-        suffix = PurePosixPath(path).suffix.lower() or PurePosixPath(path).name
-        if _shape(path) == _TREES:
-            self._fallen[suffix].append(plain and keys is not None)
-        wrong: list[list[str]] = []
-        if not plain:
-            wrong = [list(headless(path, lines, runs)), parted(path, lines, runs)]
-            # Where the keys are known no indent says more: a text in quotes may go on at the beginning of a line.
-            wrong.append(misnamed(path, lines, runs) if keys is None else list(misplaced(keys, lines, runs, max_chars)))
-        yield from config_faults(path, rows, wrong)
-        self._count(suffix, path, lines, rows, wrong=any(wrong))
-
-    def _keys(self, path: str, text: str) -> Node | None:
-        if path.lower().endswith((".json", ".jsonc")):
-            return json_keys(text)
-        if not path.lower().endswith((".yml", ".yaml")) or len(text) > min(WHOLE, self._left):
-            return None
-        self._left -= len(text)
-        return yaml_keys(text)
-
-    def _count(self, suffix: str, path: str, lines: Sequence[str], rows: Sequence[Row], *, wrong: bool) -> None:
-        self._misnamed[suffix].append(wrong)
-        self.nameless += [path] if wrong else []
-        begun = list(_names(path, lines))
-        if len(begun) < LEAST_NAMES:
-            return
-        owner = {number: row for row in rows for number in range(row["start_line"], row["end_line"] + 1)}
-        own = sum(number in owner and name.casefold() in owner[number]["symbol"].casefold() for number, name in begun)
-        few = own < LEAST_NAMED * len(begun)
-        if few and all(row["kind"] == "text" for row in rows) and not _is_yaml("\n".join(lines)):
-            return
-        self.nameless += [path] if few else []
-        self._files[suffix].append(few)
-
-    def faults(self) -> Iterator[str]:
-        """Where most of several files are so."""
-        for suffix, wrong in sorted(self._misnamed.items()):
-            if sum(wrong) >= LEAST_FILES and sum(wrong) > MISNAMED_SHARE * len(wrong):
-                yield f"{sum(wrong)} of {len(wrong)} files of {suffix} have chunks that are called by what is elsewhere"
-        for suffix, fallen in sorted(self._fallen.items()):
-            if sum(fallen) >= LEAST_FILES and 2 * sum(fallen) > len(fallen):
-                yield f"{sum(fallen)} of {len(fallen)} files of {suffix} fell into paragraphs, and can be read"
-        for suffix, nameless in sorted(self._files.items()):
-            if len(nameless) >= LEAST_FILES and 2 * sum(nameless) > len(nameless):
-                told = f"{sum(nameless)} of {len(nameless)} files of {suffix} name things"
-                yield f"{told}, at least {LEAST_NAMES} each, and chunks are called by few of them"
-
-
-def _names(path: str, lines: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """(line, name) of what surely has a chunk that is called by it."""
-    shape, suffix = _shape(path), PurePosixPath(path).suffix.lower()
-    if shape == _TREES and suffix != ".gradle":
-        pattern = _JSON_KEY if suffix in (".json", ".jsonc") else _TOP_KEY
-        for number, line in enumerate(lines, 1):
-            if (one := pattern.match(line)) is not None and _block(lines, number) >= BLOCK:
-                yield number, one[1]
-        return
-    pattern = {_HEADERS: _TABLE, _STAGES: _STAGE}.get(shape, _TARGET)
-    if shape or re.match(r"(?:GNUm|M|m)akefile|.*\.mk$", PurePosixPath(path).name):
-        for number, line in enumerate(lines, 1):
-            if (one := pattern.match(line)) is not None:
-                yield number, one[1]
-
-
-def _block(lines: Sequence[str], number: int) -> int:
-    """Characters of a line and of those below it that are indented more, a list at its own indent among them."""
-    depth, size = _depth(lines[number - 1]), len(lines[number - 1])
-    for line in lines[number:]:
-        if line.strip() and _depth(line) <= depth:
-            break
-        size += len(line) + 1
-    return size
-
-
-def _is_yaml(text: str) -> bool:
-    """Whether a text is YAML to the parser that is written in Python; none that is long."""
-    if len(text) > WHOLE:
-        return False
-    try:
-        events: Iterator[Any] = yaml.parse(text, Loader=yaml.SafeLoader)
-        return sum(1 for _ in events) > 0
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return False

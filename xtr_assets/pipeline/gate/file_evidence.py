@@ -16,6 +16,7 @@ from xtr_assets.config import SourceConfig
 from xtr_assets.pipeline.gate import (
     code_evidence,
     config_evidence,
+    config_pieces,
     document_evidence,
     folder_evidence,
     heading_order,
@@ -76,7 +77,7 @@ class FileEvidence:
         # Documents that ended their second reader: what they say is not known.
         self.unread: list[str] = []
         self.named = code_evidence.NamedFiles()
-        self.called = config_evidence.NamedPieces()
+        self.called = config_pieces.NamedPieces()
         self._trees, self._pages = SYNTAX_FILES, document_evidence.PDF_PAGES
         # Of each workbook, whether it is in quarantine and can be read.
         self._in_vain: list[bool] = []

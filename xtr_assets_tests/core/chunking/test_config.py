@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from xtr_assets.core.chunking import chunk_config
 from xtr_assets.core.chunking.config_names import config_style
 from xtr_assets.core.types import Chunk
-from xtr_assets.pipeline.gate.config_evidence import NamedPieces
+from xtr_assets.pipeline.gate.config_pieces import NamedPieces
 from xtr_assets.pipeline.gate.text_evidence import line_faults, lines_of, runs_of, whole_faults
 from xtr_assets_tests.core.chunking.config_samples import SAMPLES, WORKFLOW
 
