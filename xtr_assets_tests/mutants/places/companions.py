@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from xtr_assets.core.fusion import best_positions
+from xtr_assets.core.top_k import best_positions
 from xtr_assets_tests.mutants.fault import FULL, Mutant, Plant, replaced
 
 ANSWERS = frozenset({"answers_agree"})
