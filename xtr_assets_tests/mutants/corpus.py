@@ -185,8 +185,8 @@ def told_of(folder: Path, seed: int, number: int) -> None:
         write_tongue(folder, f"tongue{number}{suffix}", functions)
 
 
-def kinds_of(folder: Path, seed: int, number: str) -> None:
-    """Files of every other kind; what was written under a number before is another file now."""
+def voices_of(seed: int) -> tuple[kind_files.Name, kind_files.Said]:
+    """What gives a plain name that none before has, and a sentence of so many words."""
     words = Words(seed)
     topics = count()
 
@@ -200,6 +200,12 @@ def kinds_of(folder: Path, seed: int, number: str) -> None:
     def said(many: int) -> str:
         return words.sentence(many, next(topics))
 
+    return name, said
+
+
+def kinds_of(folder: Path, seed: int, number: str) -> None:
+    """Files of every other kind; what was written under a number before is another file now."""
+    name, said = voices_of(seed)
     kind_files.write_settings(folder, number, name, said)
     kind_files.write_tables(folder, number, said)
     kind_files.write_markup(folder, number, name, said)
@@ -271,9 +277,11 @@ def change(corpus: Corpus, seed: int = 2, tickets: int = 24) -> None:
     commit(folder)
     _change_tickets(words, folder, tickets)
     if corpus.files == "kinds":
-        # One set comes, another one is changed, and some files go.
-        for name in ("1", "2"):
-            kinds_of(folder, seed + 40 + int(name), name)
+        # A set comes, a few files are others now, and a few go.
+        kinds_of(folder, seed + 52, "2")
+        voices = voices_of(seed + 53)
+        kind_files.write_settings(folder, "1", *voices, first=True)
+        kind_files.write_markup(folder, "1", *voices)
         kind_files.remove(folder, "0")
         commit(folder)
     if corpus.files == "papers":

@@ -46,9 +46,9 @@ def write_pieces(folder: Path, source: str, name: str, pieces: Sequence[Piece], 
     tell(folder, name, chunks)
 
 
-def write_settings(folder: Path, suffix: str, name: Name, said: Said) -> None:
-    """A file of configuration of each way to read one."""
-    for file, make in _SETTINGS.items():
+def write_settings(folder: Path, suffix: str, name: Name, said: Said, *, first: bool = False) -> None:
+    """A file of configuration of each way to read one, or the first of them alone."""
+    for file, make in list(_SETTINGS.items())[: 1 if first else None]:
         stem, dot, ending = file.partition(".")
         # What is known by its whole name lies in a folder.
         own = f"at{suffix}/{file}" if file[0].isupper() or ending == "json" else f"{stem}{suffix}{dot}{ending}"

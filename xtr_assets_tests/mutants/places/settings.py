@@ -7,7 +7,7 @@ from typing import Any
 
 from xtr_assets.core.chunking.config_outline import Entry
 from xtr_assets.core.types import Chunk
-from xtr_assets_tests.mutants.fault import FULL, Mutant, Plant, Run, locally, replaced
+from xtr_assets_tests.mutants.fault import FULL, INCREMENTAL, Mutant, Plant, Run, locally, replaced
 from xtr_assets_tests.mutants.places.sources import Item
 
 AGREES = frozenset({"source_agrees"})
@@ -197,6 +197,19 @@ def _merged(found: list[Any]) -> list[Any]:
     return [(pair[0][0], (pair[0][1][0], pair[-1][1][1])) for pair in pairs]
 
 
+def scanned(alter: Callable[[dict[str, Any], Any], dict[str, Any]], *kinds: str) -> Plant:
+    """`alter(files now, files known)` of the sources of some kinds."""
+
+    def make(original: Any) -> Any:
+        def scan(self: Any, shard: str, known: Any) -> dict[str, Any]:
+            found: dict[str, Any] = original(self, shard, known)
+            return alter(found, known) if self.config.kind in kinds else found
+
+        return scan
+
+    return replaced("sources.base:FileSource.scan", make)
+
+
 def _mutant(
     name: str, plant: Plant, runs: tuple[Run, ...] = FULL, also: frozenset[str] = frozenset(), equivalent: str = ""
 ) -> Mutant:
@@ -286,4 +299,28 @@ MUTANTS = (
         rows(lambda found: [replace(one, title=one.title.rpartition(".")[2]) for one in found]),
     ),
     _mutant("the kind of configuration is text", rows(lambda found: [replace(one, kind="text") for one in found])),
+    _mutant(
+        "configuration and tables that are deleted stay",
+        scanned(lambda found, known: {**known, **found}, "config", "records"),
+        INCREMENTAL,
+    ),
+    _mutant(
+        "configuration and tables that changed are taken for what they were",
+        scanned(
+            lambda found, known: {**found, **{path: known[path] for path in found if path in known}},
+            "config",
+            "records",
+        ),
+        INCREMENTAL,
+    ),
+    _mutant(
+        "new configuration and tables are not seen",
+        scanned(
+            lambda found, known: {path: found[path] for path in found if not known or path in known},
+            "config",
+            "records",
+        ),
+        INCREMENTAL,
+        also=frozenset({"nothing_vanished"}),
+    ),
 )
