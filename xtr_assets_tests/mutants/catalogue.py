@@ -2,22 +2,28 @@
 
 from contextlib import nullcontext
 
-from xtr_assets_tests.mutants.fault import Mutant
+from xtr_assets_tests.mutants.fault import Files, Mutant
 from xtr_assets_tests.mutants.places import (
+    companions,
+    components,
     counted,
     derived,
     encodings,
     evidence,
     kept,
     legs,
+    markups,
     names,
     papers,
     passage,
     rows,
     seams,
     serving,
+    settings,
     sources,
     spans,
+    tables,
+    volumes,
     wording,
     words,
 )
@@ -39,25 +45,31 @@ MUTANTS: tuple[Mutant, ...] = (
     *counted.MUTANTS,
     *spans.MUTANTS,
     *kept.MUTANTS,
+    *settings.MUTANTS,
+    *tables.MUTANTS,
+    *markups.MUTANTS,
+    *volumes.MUTANTS,
+    *components.MUTANTS,
+    *companions.MUTANTS,
 )
 
 
-def _corpus(mutant: Mutant) -> tuple[bool, str, bool]:
-    return mutant.lists, mutant.recipe, mutant.papers
+def _corpus(mutant: Mutant) -> tuple[bool, str, Files]:
+    return mutant.lists, mutant.recipe, mutant.files
 
 
 CONTROLS: tuple[Mutant, ...] = tuple(
     Mutant(
         f"nothing{', lists of tokens' if lists else ''}{f', {recipe}' if recipe != 'auto' else ''}"
-        f"{', documents' if papers else ''}",
+        f"{f', {files}' if files else ''}",
         "control",
         nullcontext,
         frozenset(),
-        tuple(sorted({run for one in MUTANTS if _corpus(one) == (lists, recipe, papers) for run in one.runs})),
+        tuple(sorted({run for one in MUTANTS if _corpus(one) == (lists, recipe, files) for run in one.runs})),
         equivalent="nothing is planted",
         lists=lists,
         recipe=recipe,
-        papers=papers,
+        files=files,
     )
-    for lists, recipe, papers in sorted({_corpus(one) for one in MUTANTS})
+    for lists, recipe, files in sorted({_corpus(one) for one in MUTANTS})
 )

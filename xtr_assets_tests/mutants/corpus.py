@@ -11,6 +11,7 @@ import random
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,7 +19,9 @@ import pyarrow.parquet as pq
 
 from xtr_assets.config import IndexConfig, parse_config
 from xtr_assets_tests.git_project import GIT, Repository
+from xtr_assets_tests.mutants import kind_files
 from xtr_assets_tests.mutants.document_file import TONGUES, write_document, write_marked, write_tongue
+from xtr_assets_tests.mutants.fault import Files
 
 # The encoder at its defaults, for which the package has a canary.
 CONFIG = """
@@ -29,10 +32,14 @@ sources:
   - {{name: guide, kind: text, path: guide}}
   - {{name: scripts, kind: {scripts}, path: scripts}}
   - {{name: tickets, kind: records, path: tickets, metadata: [team], max_chars: 600}}
-encoder: {{kind: hashing}}
+{kinds}encoder: {{kind: hashing}}
 recall: {{queries: 60}}
 dense: {{recipe: "{recipe}"}}
 """
+KINDS = """
+  - {name: settings, kind: config, path: settings}
+  - {name: tables, kind: records, path: tables, metadata: [team, due, count, price], numbers: [count]}
+""".lstrip("\n")
 TEAMS = ("search", "ingest", "storage", "ui")
 # Letters that a wrong decoder turns into others.
 ACCENTS = ("\u00fc", "\u00e9", "\u00f1", "\u0434", "\u754c")
@@ -40,15 +47,17 @@ ACCENTS = ("\u00fc", "\u00e9", "\u00f1", "\u0434", "\u754c")
 
 @dataclass(frozen=True)
 class Corpus:
-    """Files below `folder` and the settings of the index over them. papers : whether documents are among them."""
+    """Files below `folder` and the settings of the index over them. files : what is among them besides."""
 
     folder: Path
     recipe: str = "auto"
-    papers: bool = False
+    files: Files = ""
 
     @property
     def config(self) -> IndexConfig:
-        return parse_config(CONFIG.format(recipe=self.recipe, scripts="git" if GIT else "code"), self.folder)
+        kinds = KINDS if self.files == "kinds" else ""
+        config = CONFIG.format(recipe=self.recipe, scripts="git" if GIT else "code", kinds=kinds)
+        return parse_config(config, self.folder)
 
     def path(self, name: str) -> Path:
         return self.folder / name
@@ -176,15 +185,43 @@ def told_of(folder: Path, seed: int, number: int) -> None:
         write_tongue(folder, f"tongue{number}{suffix}", functions)
 
 
+def voices_of(seed: int) -> tuple[kind_files.Name, kind_files.Said]:
+    """What gives a plain name that none before has, and a sentence of so many words."""
+    words = Words(seed)
+    topics = count()
+
+    def name() -> str:
+        while True:
+            made = "".join(one for one in words.some(3, next(topics)) if one.isascii())[:14]
+            if len(made) > 5 and made not in words.taken:
+                words.taken.add(made)
+                return made
+
+    def said(many: int) -> str:
+        return words.sentence(many, next(topics))
+
+    return name, said
+
+
+def kinds_of(folder: Path, seed: int, number: str) -> None:
+    """Files of every other kind; what was written under a number before is another file now."""
+    name, said = voices_of(seed)
+    kind_files.write_settings(folder, number, name, said)
+    kind_files.write_tables(folder, number, said)
+    kind_files.write_markup(folder, number, name, said)
+    kind_files.write_books(folder, number, said)
+    kind_files.write_components(folder, number, name, said)
+
+
 def _plain(words: Words, topic: int) -> str:
     return " ".join(one for one in words.some(6, topic) if one.isascii())
 
 
-def write_corpus(
-    folder: Path, recipe: str = "auto", seed: int = 1, modules: int = 18, *, papers: bool = False
-) -> Corpus:
-    """The healthy corpus of generation 1: about 480 chunks, 67 more with documents."""
+def write_corpus(folder: Path, recipe: str = "auto", seed: int = 1, modules: int = 18, *, files: Files = "") -> Corpus:
+    """The healthy corpus of generation 1: about 480 chunks, 67 more with documents; of every other kind 390, beside 320
+    of these."""
     words = Words(seed)
+    modules, records = (modules, 180) if files != "kinds" else (9, 124)
     for name in ("code", "guide", "scripts", "tickets"):
         (folder / name).mkdir(parents=True)
     for number in range(modules):
@@ -199,15 +236,19 @@ def write_corpus(
         (folder / f"scripts/s{number}.js").write_text(script(Words(seed + 90 + number), number, 6), "utf-8")
     commit(folder)
     (folder / "guide/notes.ipynb").write_text(notebook(Words(seed + 80), 3, 6), "utf-8")
-    tickets = [record(words, number) for number in range(180)]
+    tickets = [record(words, number) for number in range(records)]
     write_jsonl(folder / "tickets/a.jsonl", tickets[:70])
     write_jsonl(folder / "tickets/b.jsonl", tickets[70:120])
     pq.write_table(pa.Table.from_pylist(tickets[120:]), folder / "tickets/c.parquet")
-    if papers:
+    if files == "papers":
         papers_of(folder, seed + 60, ("a.pdf", "b.pdf", "a.docx", "b.docx", "a.html", "a.pptx"))
         told_of(folder, seed + 50, 0)
         commit(folder)
-    return Corpus(folder, recipe, papers)
+    if files == "kinds":
+        for name in ("0", "1", "3"):
+            kinds_of(folder, seed + 40 + int(name), name)
+        commit(folder)
+    return Corpus(folder, recipe, files)
 
 
 def change(corpus: Corpus, seed: int = 2, tickets: int = 24) -> None:
@@ -235,7 +276,15 @@ def change(corpus: Corpus, seed: int = 2, tickets: int = 24) -> None:
     (folder / "scripts/s7.js").write_text(script(Words(seed + 90), 7, 6), "utf-8")
     commit(folder)
     _change_tickets(words, folder, tickets)
-    if corpus.papers:
+    if corpus.files == "kinds":
+        # A set comes, a few files are others now, and a few go.
+        kinds_of(folder, seed + 52, "2")
+        voices = voices_of(seed + 53)
+        kind_files.write_settings(folder, "1", *voices, first=True)
+        kind_files.write_markup(folder, "1", *voices)
+        kind_files.remove(folder, "0")
+        commit(folder)
+    if corpus.files == "papers":
         # Two come, and one is another one now.
         papers_of(folder, seed + 60, ("c.pdf", "c.docx", "b.pdf", "b.html", "c.pptx"))
         told_of(folder, seed + 50, 1)

@@ -33,7 +33,7 @@ def write_document(folder: Path, name: str, parts: Sequence[tuple[str, str]]) ->
         body = [line for title, text in parts for line in (f"<h1>{title}</h1>", f"<p>{text}</p>")]
         path.write_text("\n".join([*HEAD, *body]) + "</body></html>", "utf-8")
         chunks = [_section(len(HEAD) + 1 + 2 * at, *part) for at, part in enumerate(parts)]
-    _tell(folder, name, chunks)
+    tell(folder, name, chunks)
 
 
 def write_marked(folder: Path, name: str, parts: Sequence[tuple[str, str, str]]) -> None:
@@ -51,7 +51,7 @@ def write_marked(folder: Path, name: str, parts: Sequence[tuple[str, str, str]])
         chunks.append({**section, "text": "\n".join(own)})
         lines += [*own, ""]
     (folder / "guide" / name).write_text("\n".join(lines), "utf-8")
-    _tell(folder, name, chunks)
+    tell(folder, name, chunks)
 
 
 def write_tongue(folder: Path, name: str, functions: Sequence[tuple[str, str, str]]) -> None:
@@ -63,7 +63,7 @@ def write_tongue(folder: Path, name: str, functions: Sequence[tuple[str, str, st
         chunks.append({**section, "source": "scripts", "title": "", "text": "\n".join(own)})
         lines += [*own, ""]
     (folder / "scripts" / name).write_text("\n".join(lines), "utf-8")
-    _tell(folder, name, chunks)
+    tell(folder, name, chunks)
 
 
 # How a heading is written, and what a reader sees of it.
@@ -91,10 +91,17 @@ TONGUES = {
 }
 
 
-def _tell(folder: Path, name: str, chunks: Sequence[dict[str, Any]]) -> None:
+def tell(folder: Path, name: str, chunks: Sequence[dict[str, Any]]) -> None:
     told = folder / TOLD
     known = json.loads(told.read_bytes()) if told.exists() else {}
     told.write_text(json.dumps({**known, name: chunks}, ensure_ascii=False), "utf-8")
+
+
+def forget(folder: Path, name: str) -> None:
+    """A file that is there no more says nothing."""
+    known = json.loads((folder / TOLD).read_bytes())
+    del known[name]
+    (folder / TOLD).write_text(json.dumps(known, ensure_ascii=False), "utf-8")
 
 
 def _page(number: int, text: str) -> dict[str, Any]:

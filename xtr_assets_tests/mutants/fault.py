@@ -13,6 +13,8 @@ from typing import Any, Literal
 # change. compaction: four healthy generations, and the fault in the compaction. transfer: a healthy generation is
 # exported, imported into a warehouse that serves another one, and published there.
 Run = Literal["full", "incremental", "compaction", "transfer"]
+# Beside the files of every corpus: documents and marks, or configuration, tables, books, markup and components.
+Files = Literal["", "papers", "kinds"]
 # Given the project's folder; inside, the fault is there.
 Plant = Callable[[Path], AbstractContextManager[Any]]
 
@@ -31,7 +33,7 @@ class Mutant:
     that refuses. equivalent : why nothing that is served changes; then it may be published, and the oracle must find
     nothing. serves : the fault is there while the generation answers too. lists : the token index reads its lists,
     which a corpus of this size would not need. stale : what cannot be read anew may be served as it was; only what is
-    lost is harm. recipe : of the dense index. papers : documents are among the files.
+    lost is harm. recipe : of the dense index. files : what is among the files besides.
     """
 
     name: str
@@ -44,7 +46,7 @@ class Mutant:
     lists: bool = False
     stale: bool = False
     recipe: str = "auto"
-    papers: bool = False
+    files: Files = ""
 
 
 def replaced(where: str, make: Callable[[Any], Any]) -> Plant:

@@ -34,7 +34,7 @@ FILTERS: tuple[tuple[dict[str, Any], Callable[[Row], bool]], ...] = (
     ({"source": ["tickets", "guide"]}, lambda row: row["source"] in ("guide", "tickets")),
     ({"team": "ui"}, lambda row: row["metadata"].get("team") == "ui"),
     ({"team": {"not": "ui"}}, lambda row: row["metadata"].get("team") != "ui"),
-    ({"team": None}, lambda row: "team" not in row["metadata"]),
+    ({"team": None}, lambda row: row["metadata"].get("team") is None),
     ({"path": "m30.py"}, lambda row: row["path"] == "m30.py"),
     ({"path": {"glob": "m0?"}}, lambda row: False),
     ({"path": {"glob": "m0*.py"}}, lambda row: row["path"][:2] == "m0" and row["path"][-3:] == ".py"),

@@ -55,7 +55,7 @@ def test_a_fault_is_not_published(name: str, run: Run, bases: Bases) -> None:
 
 
 def test_the_same_corpus_without_a_fault_is(bases: Bases) -> None:
-    (control,) = (one for one in CONTROLS if not one.lists and not one.papers and one.recipe == "auto")
+    (control,) = (one for one in CONTROLS if not one.lists and not one.files and one.recipe == "auto")
     outcome = attempt(control, "incremental", bases)
     assert outcome.published
     assert not outcome.harm

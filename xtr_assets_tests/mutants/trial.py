@@ -17,7 +17,7 @@ from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.life import steps
 from xtr_assets_tests.mutants.corpus import Corpus, change, write_corpus
-from xtr_assets_tests.mutants.fault import Mutant, Run, locally
+from xtr_assets_tests.mutants.fault import Files, Mutant, Run, locally
 from xtr_assets_tests.mutants.oracle import harm
 from xtr_assets_tests.mutants.truth import Truth, truth_of
 
@@ -56,17 +56,17 @@ class Bases:
         self._made: dict[str, Path] = {}
         self._trials = 0
 
-    def copy(self, run: Run, recipe: str, lists: bool, papers: bool = False) -> Corpus:
+    def copy(self, run: Run, recipe: str, lists: bool, files: Files = "") -> Corpus:
         """A project of its own for one trial."""
-        name = f"{run}-{recipe.replace(',', '-')}-{lists}{'-papers' if papers else ''}"
+        name = f"{run}-{recipe.replace(',', '-')}-{lists}{files and '-'}{files}"
         if name not in self._made:
             base = self.folder / name
-            _MAKERS[run](write_corpus(base, recipe, papers=papers), lists)
+            _MAKERS[run](write_corpus(base, recipe, files=files), lists)
             self._made[name] = base
         self._trials += 1
         target = self.folder / f"trial{self._trials}"
         shutil.copytree(self._made[name], target)
-        return Corpus(target, recipe, papers)
+        return Corpus(target, recipe, files)
 
 
 def _empty(_corpus: Corpus, _lists: bool) -> None:
@@ -141,7 +141,7 @@ def _build(corpus: Corpus, lists: bool) -> None:
 
 def attempt(mutant: Mutant, run: Run, bases: Bases) -> Outcome:
     """Plant the fault, build, and look."""
-    corpus = bases.copy(run, mutant.recipe, mutant.lists, mutant.papers)
+    corpus = bases.copy(run, mutant.recipe, mutant.lists, mutant.files)
     truth = truth_of(corpus)
     assert len(truth.encoded.embeddings) and truth.words, "encoded before anything is planted"
     try:

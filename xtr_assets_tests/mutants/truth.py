@@ -142,16 +142,24 @@ _ABOVE = {
     ".ps1": r"\.SYNOPSIS\n",
     ".go": "// ",
     ".rb": "# ",
+    ".clj": ";; ",
+    ".scss": "// ",
+    ".vim": '" ',
 }
 _ABOVE[".sql"] = "-- "
 
 
 def name_of(row: Row) -> str:
     """What is encoded as the name of a row: code has one, of path, symbol and what is said of it first."""
-    if row["source"] not in ("code", "scripts"):
+    if row["source"] not in ("code", "scripts", "settings"):
         return ""
-    words = re.findall(r"[A-Z]?[a-z0-9]+", f"{row['path'].split('.')[0]} {row['symbol']}")
-    said = re.search(rf"{_ABOVE.get(Path(row['path']).suffix, _STARRED)}(.*?)\.", row["text"])
+    called = "" if row["symbol"].startswith("<") else row["symbol"]
+    words = re.findall(r"[A-Z](?![a-z])|[A-Z]?[a-z0-9]+", f"{row['path'].split('.')[0]} {called}")
+    said = (
+        None
+        if row["source"] == "settings"
+        else re.search(rf"{_ABOVE.get(Path(row['path']).suffix, _STARRED)}(.*?)\.", row["text"])
+    )
     name = " ".join(dict.fromkeys(word.lower() for word in words))
     return f"{name}: {said[1]}" if said else name
 
@@ -176,7 +184,7 @@ def _id(row: Row) -> int:
     for name in ("source", "path", "symbol"):
         data = row[name].encode()
         digest.update(len(data).to_bytes(8, "little") + data)
-    digest.update((0).to_bytes(8, "little") + row["part"].to_bytes(8, "little"))
+    digest.update(row.get("occurrence", 0).to_bytes(8, "little") + row["part"].to_bytes(8, "little"))
     return int.from_bytes(digest.digest(), "little") & (2**63 - 1)
 
 
@@ -232,7 +240,8 @@ def _papers(folder: Path) -> Iterator[Row]:
             for one in told:
                 first, last = one["lines"]
                 source = one.get("source", "guide")
-                yield _row(source, name, one["symbol"], one["kind"], (first, last), one["title"], one["text"])
+                row = _row(source, name, one["symbol"], one["kind"], (first, last), one["title"], one["text"])
+                yield row | {"metadata": one.get("metadata", {}), "occurrence": one.get("occurrence", 0)}
 
 
 def _scripts(folder: Path) -> Iterator[Row]:

@@ -91,10 +91,10 @@ def test_texts_of_the_best_by_words_are_read_alone(tmp_path: Path) -> None:
 def test_confidence_does_not_take_it_for_evidence(index: Path, tmp_path: Path) -> None:
     """What the sums say of a hit is what they say without it."""
     with xa.open(index, "cpu") as searcher, searcher.opened() as opened:
+        from xtr_assets.core.search_options import SearchOptions
         from xtr_assets.search.answer import rank
         from xtr_assets.search.phase_times import Timing
         from xtr_assets.search.request import Ask
-        from xtr_assets.core.search_options import SearchOptions
 
         (query,) = searcher.encoder.encode(opened.generation, [PASTED], ("dense", "xtr", "lexical"))
         (ranking,) = rank(opened, [query], Ask.checked(SearchOptions(40), "hybrid", None), Timing())

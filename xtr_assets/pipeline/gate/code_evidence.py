@@ -173,6 +173,12 @@ class NamedFiles:
 
     def __init__(self) -> None:
         self._files: dict[str, list[bool]] = defaultdict(list)
+        # Of files with fewer definitions: how many each has, and how many have names.
+        self._small: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        # Of each comment right above a definition, whether it lies apart from that; and of each chunk of a function,
+        # whether it is said to be a class.
+        self._apart: dict[str, list[bool]] = defaultdict(list)
+        self._classes: dict[str, list[bool]] = defaultdict(list)
         # Paths of the latter.
         self.nameless: list[str] = []
         # Whether each file came to no end of its parser, by suffix.
@@ -197,8 +203,16 @@ class NamedFiles:
         if suffix in _DEFINES_IN:
             said = _DEFINES_IN[suffix]
             begun = [(number, found[1]) for number, line in enumerate(lines, 1) if (found := said.match(line))]
-        own = sum(number in owner and _stands(name, [owner[number]["symbol"]]) for number, name in begun)
+        held = [number for number, name in begun if number in owner and _stands(name, [owner[number]["symbol"]])]
+        own = len(held)
+        for number in held:
+            if suffix not in _LOOSE and (comment := _comment_above(lines, number)):
+                self._apart[suffix].append(owner.get(comment) is not owner[number])
+            if _FUNCTION.search(lines[number - 1]):
+                self._classes[suffix].append(owner[number]["kind"] == "class")
         if len(begun) < LEAST_FUNCTIONS:
+            if begun and not all(row["kind"] == "text" for row in rows):
+                self._small[suffix].append((len(begun), own))
             return
         few = own < LEAST_NAMED * len(begun)
         self.nameless += [path] if few else []
@@ -211,10 +225,39 @@ class NamedFiles:
         for suffix, endless in sorted(self._endless.items()):
             if len(endless) >= LEAST_FILES and 2 * sum(endless) > len(endless):
                 yield f"{sum(endless)} of {len(endless)} files of {suffix} are in quarantine, and can be read"
+        for suffix, small in sorted(self._small.items()):
+            begun, own = (sum(one[at] for one in small) for at in (0, 1))
+            few = sum(own < LEAST_NAMED * begun for begun, own in small)
+            if few >= LEAST_FILES and 2 * few > len(small) and begun >= LEAST_FUNCTIONS and own < LEAST_NAMED * begun:
+                yield f"{len(small)} files of {suffix} have {begun} definitions, and chunks of {own} of their names"
+        for suffix, apart in sorted(self._apart.items()):
+            if len(apart) >= LEAST_FUNCTIONS and 2 * sum(apart) > len(apart):
+                yield f"{sum(apart)} of {len(apart)} comments of {suffix} lie apart from the definitions below them"
+        for suffix, classes in sorted(self._classes.items()):
+            if len(classes) >= LEAST_FUNCTIONS and 2 * sum(classes) > len(classes):
+                yield f"{sum(classes)} of {len(classes)} functions of {suffix} are said to be classes"
         for suffix, nameless in sorted(self._files.items()):
             if len(nameless) >= LEAST_FILES and 2 * sum(nameless) > len(nameless):
                 told = f"{sum(nameless)} of {len(nameless)} files of {suffix} have definitions"
                 yield f"{told}, at least {LEAST_FUNCTIONS} each, and chunks of few of their names"
+
+
+# What a comment of a line of its own begins with; what a directive or a pragma does is none.
+_COMMENT = re.compile(
+    r"\s*(?://|/\*|\*|--|;|\"\s|#(?!\s*(?:include|define|undef|if|el|endif|pragma|line|error)|[\[!])|!|%)"
+)
+# To the parsers of these a comment may be of what stands above it, imports or the head of the file.
+_LOOSE = (".kt", ".kts", ".hs", ".fish", ".tcl")
+# A word that only functions are defined by.
+_FUNCTION = re.compile(r"\b(?:function|func|fn|fun|defun|defn-?|def|proc|subroutine)\b")
+
+
+def _comment_above(lines: Sequence[str], number: int) -> int:
+    """The line right above a definition where that is a comment, indented as it is; else 0."""
+    if number < 2 or not _COMMENT.match(lines[number - 2]):
+        return 0
+    depths = [len(line) - len(line.lstrip(" \t*")) for line in lines[number - 2 : number]]
+    return number - 1 if depths[0] - depths[1] in (0, 1, 2) else 0
 
 
 def _cut_faults(runs: Sequence[Sequence[Row]]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import PurePosixPath
 
-from xtr_assets.pipeline.gate.document_letters import LONG_HEADING, headed, headings_in, squeezed
+from xtr_assets.pipeline.gate.document_letters import LONG_HEADING, glued, headed, headings_in, squeezed
 from xtr_assets.pipeline.gate.docx_evidence import paragraphs_of, whole
 from xtr_assets.pipeline.gate.epub_evidence import Book, book_of
 from xtr_assets.pipeline.gate.odt_evidence import is_encrypted, odt_paragraphs
@@ -275,6 +275,8 @@ def _epub_faults(data: bytes, sections: Mapping[tuple[str, int], Sequence[Row]])
 
 def _chaptered(row: Row, book: Book, start: int, end: int) -> Iterator[str]:
     """Whether a row of these letters has the numbers of their chapters. One that was cut has those of its paragraph."""
+    inner = book.parted[bisect_right(book.parted, start) : bisect_left(book.parted, end)]
+    yield from glued({at - start for at in inner}, [row["text"]], book.said[start:end])
     first, last = bisect_right(book.ends, start) + 1, bisect_left(book.ends, end) + 1
     if (row["start_line"], row["end_line"]) != (first, last):
         yield f"{row['symbol']!r} part {row['part']} is in chapters {first} to {last}, and not where it says"

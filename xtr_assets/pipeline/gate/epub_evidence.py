@@ -43,10 +43,12 @@ class Mark:
 
 @dataclass(slots=True)
 class Book:
-    """said : the letters. ends : of each place of the spine, where its letters end. sure : whether the names of places
-    are known; exact : whether the letters are; listed : whether the table of contents can be read."""
+    """said : the letters. parted : behind how many of them white space stands within a text. ends : of each place of
+    the spine, where its letters end. sure : whether the names of places are known; exact : whether the letters are;
+    listed : whether the table of contents can be read."""
 
     said: str = ""
+    parted: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     sure: bool = True
@@ -107,6 +109,7 @@ def _read(package: zipfile.ZipFile, squeezed: Callable[[str], str]) -> Book:
                 deeper, least = _above(book, chapter, contents[place], length)
             for at, level, text in chapter.headings:
                 book.marks.append(Mark(length + at, min(9, max(least, level + deeper)), text, spoken=True))
+            book.parted += [length + at for at in chapter.parted]
             pieces.append(chapter.letters)
             length += len(chapter.letters)
         book.ends.append(length)
@@ -135,6 +138,7 @@ class _Chapter:
         self._squeezed = squeezed
         self.headings: list[tuple[int, int, str]] = []
         self.sure = True
+        self.parted: list[int] = []
         self._pieces: list[str] = []
         self._length = 0
         self._walk(root, None, 0)
@@ -145,6 +149,10 @@ class _Chapter:
     def _add(self, text: str | None, heading: list[str] | None) -> None:
         if text:
             letters = self._squeezed(text)
+            at = self._length
+            for word in text.split()[:-1]:
+                at += len(self._squeezed(word))
+                self.parted.append(at)
             self._pieces.append(letters)
             self._length += len(letters)
             if heading is not None:

@@ -16,11 +16,11 @@ from xtr_assets.config import SourceConfig
 from xtr_assets.pipeline.gate import (
     code_evidence,
     config_evidence,
+    config_pieces,
     document_evidence,
     folder_evidence,
     heading_order,
     markup_order,
-    named_pieces,
     notebook_evidence,
     python_evidence,
     record_evidence,
@@ -47,6 +47,8 @@ RECORDS = 500
 BLOCK_FILES = 256
 # Faults that are told of a file.
 TOLD_OF_FILE = 3
+# Workbooks of which most are in quarantine for nothing.
+LEAST_WORKBOOKS = 3
 # Git LFS writes fewer.
 POINTER_BYTES = 1024
 
@@ -75,14 +77,21 @@ class FileEvidence:
         # Documents that ended their second reader: what they say is not known.
         self.unread: list[str] = []
         self.named = code_evidence.NamedFiles()
-        self.called = named_pieces.NamedPieces()
+        self.called = config_pieces.NamedPieces()
         self._trees, self._pages = SYNTAX_FILES, document_evidence.PDF_PAGES
+        # Of each workbook, whether it is in quarantine and can be read.
+        self._in_vain: list[bool] = []
         self._quarantine: dict[Place, set[int]] = defaultdict(set)
         self._reasons: dict[Place, set[str]] = defaultdict(set)
         for shard, snapshot in snapshots.items():
             for entry in snapshot.quarantine:
                 self._quarantine[shard, entry.path].add(entry.line)
                 self._reasons[shard, entry.path].add(entry.reason)
+
+    def workbook_faults(self) -> Iterator[str]:
+        """Whether most of several workbooks are in quarantine and can be read."""
+        if sum(self._in_vain) >= LEAST_WORKBOOKS and 2 * sum(self._in_vain) > len(self._in_vain):
+            yield f"{sum(self._in_vain)} of {len(self._in_vain)} workbooks are in quarantine, and can be read"
 
     def read(self, places: Sequence[Place]) -> None:
         for start in range(0, len(places), BLOCK_FILES):
@@ -186,8 +195,7 @@ class FileEvidence:
             yield from code_evidence.code_faults(path, lines, rows)
             self.named.count(path, lines, rows)
         elif kind == "config":
-            yield from config_evidence.config_faults(path, lines, rows)
-            self.called.count(path, lines, rows)
+            yield from self.called.faults_of(path, lines, rows, source.max_chars)
         elif self._trees > 0 and rows:
             self._trees -= 1
             tree = python_evidence.tree_of("\n".join(lines))
@@ -202,7 +210,10 @@ class FileEvidence:
         yield from document_evidence.want_faults(path, self._reasons.get(place, set()))
         quarantined = self._quarantine.get(place, set())
         try:
-            yield from self.reader.workbook_faults(path, file.read_bytes(), rows, quarantined, source)
+            found = list(self.reader.workbook_faults(path, file.read_bytes(), rows, quarantined, source))
+            in_vain = found == [workbook_evidence.IN_VAIN]
+            self._in_vain.append(in_vain)
+            yield from () if in_vain else found
         except Unread as error:
             self.unread.append(f"{source.name}/{path}: {error}")
 

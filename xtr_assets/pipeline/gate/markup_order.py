@@ -50,7 +50,25 @@ def markup_faults(path: str, lines: Sequence[str], runs: Sequence[Sequence[Row]]
     if marked := [one.number for one in found.headings if one.words is None and one.number not in leading]:
         yield f"{len(marked)} headings with marks begin no section, the first in line {marked[0]}"
     yield from named_faults(found.headings, found.until, leading)
+    for one in found.headings:
+        above = _above(path, lines, one.number)
+        run, _ = leading.get(one.number, ((), False))
+        if run and above < int(run[0]["start_line"]):
+            yield f"what line {above} says of the heading in line {one.number} lies in another section"
     yield from _page_faults(path, markup, lines, runs)
+
+
+_OF_HEADING = {ASCIIDOC: re.compile(r"\[\[[A-Za-z_][\w.-]*\]\]|\[#[\w.-]+\]|// .*"), LATEX: re.compile(r"[ \t]*%.*")}
+
+
+def _above(path: str, lines: Sequence[str], number: int) -> int:
+    """The first of the anchors and comments right above a heading, below a blank line; its own line where there are
+    none."""
+    said = next((one for suffixes, one in _OF_HEADING.items() if path.lower().endswith(suffixes)), None)
+    first = number
+    while said is not None and first > 1 and said.fullmatch(lines[first - 2].rstrip()):
+        first -= 1
+    return first if first > 1 and not lines[first - 2].strip() else number
 
 
 def _page_faults(path: str, markup: Markup, lines: Sequence[str], runs: Sequence[Sequence[Row]]) -> Iterator[str]:
@@ -150,6 +168,7 @@ def _stands_free(lines: Sequence[str], at: int) -> bool | None:
 
 
 _STARS = re.compile(r"(\*+)[ \t]+(.*)")
+_TAGS = re.compile(r"(?:^|[ \t]+):[\w@#%:]+:[ \t]*$")
 _OPENS = re.compile(r"\s*#\+begin_(\S+)", re.IGNORECASE)
 _STATES = re.compile(r"\s*#\+(?:(?:seq|typ)_)?todo:(.*)", re.IGNORECASE)
 # A headline of so many stars may be a task.
@@ -175,8 +194,9 @@ def _org(lines: Sequence[str]) -> _Read:
         elif (head := _STARS.fullmatch(lines[at])) is not None:
             if len(head[1]) >= _TASK:
                 return read.stop(at + 1)
-            first, _, rest = head[2].partition(" ")
-            read.note(at + 1, len(head[1]), rest if first in states else head[2])
+            said = _TAGS.sub("", head[2])
+            first, _, rest = said.partition(" ")
+            read.note(at + 1, len(head[1]), rest if first in states else said)
         at += 1
     return read
 

@@ -1,19 +1,15 @@
-"""What surely names something in configuration: of most files of a suffix chunks are called by it."""
+"""What surely names something in configuration."""
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 import yaml
 
-from xtr_assets.pipeline.gate.config_evidence import HEADERS, NOTE, STAGES, TREES, depth_of, misnamed, shape_of
+from xtr_assets.pipeline.gate.config_evidence import HEADERS, NOTE, STAGES, TREES, depth_of, shape_of
 from xtr_assets.pipeline.gate.quoted_lines import within_quotes
-from xtr_assets.pipeline.gate.text_evidence import Row, runs_of
 
-# Files of a suffix that have one at least.
-MISNAMED_SHARE = 0.1
 # What surely names something, and how long its block has to be: shorter ones lie with their neighbours.
 _TOP_KEY = re.compile(r"([A-Za-z_][\w-]*):\s*(?:#.*)?$")
 _JSON_KEY = re.compile(r"\s+\"([A-Za-z_][\w-]*)\": ?[\[{]$")
@@ -23,52 +19,12 @@ _STAGE = re.compile(r"FROM\s+\S+\s+AS\s+(\S+)\s*$", re.IGNORECASE)
 BLOCK = 300
 # A document of several, and one of Kubernetes, is one chunk where it has no more characters.
 DOCUMENT = 1500
-LEAST_NAMES, LEAST_NAMED, LEAST_FILES = 3, 0.6, 3
 # A text that fell into paragraphs is read whole where it is no longer: the parser in Python takes .1 CPU s for it.
 WHOLE = 16 << 10
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-class NamedPieces:
-    """Of the files of each suffix that were read, how many have names that any reader finds and chunks of few of them:
-    an outline that finds nothing leaves every line where it was."""
-
-    def __init__(self) -> None:
-        self._files: dict[str, list[bool]] = defaultdict(list)
-        # Whether each file has a chunk that is called by what is nowhere near it, by suffix.
-        self._misnamed: dict[str, list[bool]] = defaultdict(list)
-        # Paths of those with few.
-        self.nameless: list[str] = []
-
-    def count(self, path: str, lines: Sequence[str], rows: Sequence[Row]) -> None:
-        """Take a file into account."""
-        suffix = PurePosixPath(path).suffix.lower() or PurePosixPath(path).name
-        wrong = bool(misnamed(path, lines, runs_of(rows)))
-        self._misnamed[suffix].append(wrong)
-        self.nameless += [path] if wrong else []
-        begun = list(_names(path, lines))
-        if len(begun) < LEAST_NAMES:
-            return
-        owner = {number: row for row in rows for number in range(row["start_line"], row["end_line"] + 1)}
-        own = sum(number in owner and name.casefold() in owner[number]["symbol"].casefold() for number, name in begun)
-        few = own < LEAST_NAMED * len(begun)
-        if few and all(row["kind"] == "text" for row in rows) and not _is_yaml("\n".join(lines)):
-            return
-        self.nameless += [path] if few else []
-        self._files[suffix].append(few)
-
-    def faults(self) -> Iterator[str]:
-        """Where most of several files are so."""
-        for suffix, wrong in sorted(self._misnamed.items()):
-            if sum(wrong) >= LEAST_FILES and sum(wrong) > MISNAMED_SHARE * len(wrong):
-                yield f"{sum(wrong)} of {len(wrong)} files of {suffix} have chunks that are called by what is elsewhere"
-        for suffix, nameless in sorted(self._files.items()):
-            if len(nameless) >= LEAST_FILES and 2 * sum(nameless) > len(nameless):
-                told = f"{sum(nameless)} of {len(nameless)} files of {suffix} name things"
-                yield f"{told}, at least {LEAST_NAMES} each, and chunks are called by few of them"
-
-
-def _names(path: str, lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+def names_in(path: str, lines: Sequence[str]) -> Iterator[tuple[int, str]]:
     """(line, name) of what surely has a chunk that is called by it."""
     shape, suffix = shape_of(path), PurePosixPath(path).suffix.lower()
     if shape == TREES and suffix != ".gradle":
@@ -116,10 +72,10 @@ def _block(lines: Sequence[str], number: int) -> int:
     return size
 
 
-def _is_yaml(text: str) -> bool:
+def is_yaml(text: str) -> bool:
     """Whether a text is YAML to the parser that is written in Python; none that is long, or holds what that one takes
     and libyaml does not."""
-    if len(text) > WHOLE or _SURROGATE.search(text):
+    if len(text) > WHOLE or SURROGATE.search(text):
         return False
     try:
         events: Iterator[Any] = yaml.parse(text, Loader=yaml.SafeLoader)

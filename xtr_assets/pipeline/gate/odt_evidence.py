@@ -33,6 +33,10 @@ _LEFT_OUT = frozenset(
 )
 
 
+# Elements that are white space.
+_SPACES = ("text:s", "text:tab", "text:line-break")
+
+
 def odt_paragraphs(data: bytes) -> list[Paragraph] | None:
     """The paragraphs of a document, notes behind what refers to them, headers and footers at its end; None for what is
     none."""
@@ -137,7 +141,9 @@ def _text(element: Element) -> Iterator[str]:
     """The text of a paragraph but for paragraphs and notes in it, with what follows each element."""
     yield element.text or ""
     for child in element:
-        if _name(child) not in _LEFT_OUT and _name(child) not in ("text:p", "text:h", "text:note"):
+        if _name(child) in _SPACES and _value(child, "c") != "0":
+            yield " "
+        elif _name(child) not in _LEFT_OUT and _name(child) not in ("text:p", "text:h", "text:note"):
             yield from _text(child)
         yield child.tail or ""
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 
-from xtr_assets.pipeline.gate.document_letters import LONG_HEADING, headed, squeezed
+from xtr_assets.pipeline.gate.document_letters import LONG_HEADING, glued, headed, parted_at, squeezed
 from xtr_assets.pipeline.gate.docx_headings import Paragraph, headings_above
 from xtr_assets.pipeline.gate.text_evidence import Row, runs_of
 
@@ -27,6 +27,9 @@ def paragraph_faults(
         pieces = "".join(squeezed(row["text"]) for row in sorted(held, key=lambda row: int(row["part"])))
         if pieces != "".join(texts[start : end + 1]):
             yield f"the text at paragraphs {start} to {end} is not theirs"
+        else:
+            said = sorted(held, key=lambda row: int(row["part"]))
+            yield from glued(parted_at(paragraphs[start - 1 : end]), [row["text"] for row in said], pieces)
         reached = end
     if any(texts[reached + 1 :]):
         yield f"a paragraph below {reached} has no row"

@@ -9,6 +9,7 @@ from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import partial
@@ -27,8 +28,18 @@ from xtr_assets.pipeline.gate.text_evidence import Row, place_id, torn_faults
 Choose = Callable[[Sequence[int]], Sequence[int]]
 # By line, each record, read when it is asked for.
 Records = dict[int, Callable[[], Any]]
-# A value that JSON can hold and this reading cannot, or does not know.
-_UNREADABLE, OPAQUE = table_evidence.UNREADABLE, object()
+_UNREADABLE = table_evidence.UNREADABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """A value of which this reading does not know how a row has it; only which may be it."""
+
+    may_be: Callable[[Any], bool]
+
+
+# One that JSON can hold and this reading cannot.
+OPAQUE = Opaque(lambda value: value not in (None, ""))
 _DAMAGED = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError)
 _PARQUET, _WORKBOOKS = (".parquet", ".pq"), (".xls", ".xlsm", ".xlsb", ".ods")
 # Where so many lines are no objects a file is something else, and no more of it is read.
@@ -193,10 +204,10 @@ def cell(scalar: Any) -> Any:
 
 
 def _same_fields(stored: str, fields: Mapping[str, Any]) -> bool:
-    """Whether metadata says what the record says; of opaque values, that there is a value."""
+    """Whether metadata says what the record says; of opaque values, that it may be what stands there."""
     found = json.loads(stored)
-    opaque = {name for name, value in fields.items() if value is OPAQUE}
-    if found.keys() != fields.keys() or any(found[name] in (None, "") for name in opaque):
+    opaque = {name: value for name, value in fields.items() if isinstance(value, Opaque)}
+    if found.keys() != fields.keys() or not all(value.may_be(found[name]) for name, value in opaque.items()):
         return False
     known = {name: value for name, value in fields.items() if name not in opaque}
     # To Python 1, 1.0 and true are equal; to a filter they are not, nor to a reader.
@@ -206,7 +217,7 @@ def _same_fields(stored: str, fields: Mapping[str, Any]) -> bool:
 
 def _opaque_in(values: Mapping[str, Any], config: SourceConfig) -> bool:
     """Whether a value is one of which it is not known whether JSON can hold it."""
-    return any(values.get(name) is OPAQUE for name in config.metadata)
+    return any(isinstance(values.get(name), Opaque) for name in config.metadata)
 
 
 def _usable(values: Any, config: SourceConfig) -> bool:
@@ -219,7 +230,7 @@ def _usable(values: Any, config: SourceConfig) -> bool:
     if any(one is not None and not isinstance(one, str) for one in (text, title)):
         return False
     try:
-        told = [one for name in config.metadata if (one := values.get(name)) is not OPAQUE]
+        told = [one for name in config.metadata if not isinstance(one := values.get(name), Opaque)]
         json.dumps([_plain(one) for one in told], ensure_ascii=False).encode()
         f"{key}{text}{title}".encode()
     except (TypeError, ValueError, RecursionError):
@@ -232,7 +243,7 @@ def _row_faults(
 ) -> Iterator[str]:
     line, last = lines
     where = f"the record of line {line}"
-    if values is OPAQUE:
+    if isinstance(values, Opaque):
         return  # What it is called, or says, is not known here.
     if not _usable(values, config):
         yield f"{where} has rows and cannot be used"

@@ -66,7 +66,7 @@ def check(session: DraftSession) -> Finding:
         if reading.files * 2 < sampled:
             # Most of the sample changed or went since: others are read in its place.
             reading.read(unchanged[quota : quota + sampled])
-    faults += [*reading.faults, *reading.named.faults(), *reading.called.faults()]
+    faults += [*reading.faults, *reading.named.faults(), *reading.called.faults(), *reading.workbook_faults()]
     if reading.documents >= LEAST_UNREAD and len(reading.unread) == reading.documents:
         # One that was made to stop a parser is somebody's joke; where all do the reader itself is broken.
         told = f"none of {reading.documents} documents could be read a second time"

@@ -1,22 +1,24 @@
 """A second reading of Excel workbooks by `zipfile` and expat: what `record_evidence` holds rows against.
 
-Dates are numbers in a workbook, and what makes one a date is the format of its cell: of a number with a format of more
-than digits it is only known that there is a value.
+Dates are numbers in a workbook, and what makes one a date is the format of its cell: a number with a format of more
+than digits may be that number, its day and time, or so many days as seconds.
 """
 
 import io
+import math
 import posixpath
 import random
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import date, datetime, time
+from typing import Any, Literal
 from xml.etree import ElementTree
 
 from xtr_assets.config import SourceConfig
 from xtr_assets.pipeline.gate.office_part import root_of
-from xtr_assets.pipeline.gate.record_evidence import OPAQUE, Records, record_faults
+from xtr_assets.pipeline.gate.record_evidence import OPAQUE, Opaque, Records, record_faults
 from xtr_assets.pipeline.gate.text_evidence import Row
 
 SUFFIX = ".xlsx"
@@ -24,21 +26,33 @@ SUFFIX = ".xlsx"
 RECORDS = 500
 # Rows among which the names of the columns stand.
 HEADER_ROWS = 20
+# Seconds of a day; times are read to the millisecond. The day after the 29th of February that 1900 did not have.
+DAY, NEAR, LEAP = 86400, 1.0, 61
+# The day behind the last one that Excel knows.
+FAR = 2958466
+# What a number is by its format.
+Format = Literal["number", "day", "any"]
 # Formats of numbers that no program takes for dates: 0.00, %, thousands, fractions, exponents, text.
 _NUMBERS = frozenset({*range(5), *range(9, 14), *range(37, 45), 48, 49})
+# Of days, with a time or without.
+_DAYS: Mapping[int, Format] = dict.fromkeys((14, 15, 16, 17, 22), "day")
 _PLAIN_FORMAT = re.compile(r'(?:General|[0#?.,%_() \-+*;/@Ee]|\[\$[^\]]*\]|"[^"]*"|\\.)*')
 _ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
 _PLACE = re.compile(r"([A-Z]+)([0-9]+)")
 
+IN_VAIN = "it is in quarantine and can be read"
 Cells = dict[int, Any]  # By column, from 0.
 
 
 def workbook_faults(
     path: str, data: bytes, rows: Sequence[Row], quarantined: set[int], config: SourceConfig
 ) -> Iterator[str]:
-    """Whether the rows say what the one sheet says that has the columns. What a source refuses as a whole is not
-    looked into: its library may fail where this reading does not."""
+    """Whether the rows say what the one sheet says that has the columns. What a source refuses as a whole may be
+    refused where just that sheet is not there: its library may fail where this reading does not, so that of a single
+    file it proves nothing."""
     if not rows and 0 in quarantined:
+        if _readable(data, config):
+            yield IN_VAIN
         return
     sheets = list(_sheets(data))
     found = [records for cells in sheets if (records := _records(cells, config)) is not None]
@@ -49,6 +63,16 @@ def workbook_faults(
     found += [records for cells in sheets if (records := _records(cells, config, styled=True)) is not None]
     faults = [list(record_faults(path, records, rows, quarantined, config, _some)) for records in found]
     yield from min(faults, key=len, default=["none of its sheets has the columns, and it has rows"])
+
+
+def _readable(data: bytes, config: SourceConfig) -> bool:
+    """Whether just one sheet has the columns, and something below them."""
+    try:
+        held = [records for cells in _sheets(data) if (records := _records(cells, config)) is not None]
+    except Exception:
+        # Whatever stops this reading may have stopped the other.
+        return False
+    return len(held) == 1 and bool(held[0])
 
 
 def _some(lines: Sequence[int]) -> Sequence[int]:
@@ -71,9 +95,35 @@ def _records(sheet: Mapping[int, Cells], config: SourceConfig, *, styled: bool =
 
 @dataclass(frozen=True, slots=True)
 class _Styled:
-    """A number that may be a date to whoever reads it: of a value it is known that it is there, and no more."""
+    """A number that may be a date to whoever reads it, counted in days from another one, or surely is; with no such
+    day, what is written there as a date."""
 
     number: Any
+    since: datetime | None
+    dated: bool = False
+
+    def may_be(self, value: Any) -> bool:
+        """Whether a row may have this value for it."""
+        if self.since is None or isinstance(value, bool) or value in (None, ""):
+            return self.since is None and value not in (None, "")
+        if isinstance(value, int | float):
+            if self.dated and 0 <= self.number < FAR:
+                return False
+            return any(math.isclose(value, one, rel_tol=1e-9, abs_tol=1e-3) for one in (self.number, self.number * DAY))
+        try:
+            if self.number < 1:
+                told = time.fromisoformat(value)
+                seconds = told.hour * 3600 + told.minute * 60 + told.second
+                return bool(self.number < 0 or abs(self.number * DAY - seconds) % DAY < NEAR)
+            # A whole day has no time.
+            day = self.number == int(self.number)
+            said = date.fromisoformat(value) if day else datetime.fromisoformat(value)
+        except (TypeError, ValueError):
+            return False
+        moment = said if isinstance(said, datetime) else datetime.combine(said, time())
+        seconds_off = (moment - self.since).total_seconds() - self.number * DAY
+        # To Excel, which counts the 29th of February of 1900, the days before it are one later.
+        return bool(abs(seconds_off) < NEAR or (self.number < LEAP and abs(seconds_off - DAY) < NEAR))
 
 
 def _name(value: Any) -> str:
@@ -83,9 +133,9 @@ def _name(value: Any) -> str:
 def _reader(cells: Cells, names: Mapping[str, int], config: SourceConfig) -> Callable[[], Any]:
     def read() -> Any:
         held = {name: cells.get(column) for name, column in names.items()}
-        values = {name: OPAQUE if isinstance(one, _Styled) else one for name, one in held.items()}
+        values = {name: Opaque(one.may_be) if isinstance(one, _Styled) else one for name, one in held.items()}
         told = [values.get(name) for name in (config.id, config.title, config.text) if name]
-        if any(one is OPAQUE for one in told):
+        if any(isinstance(one, Opaque) for one in told):
             return OPAQUE
         for name in (config.id, config.title, config.text):
             if name and isinstance(values.get(name), int | float) and not isinstance(values[name], bool):
@@ -101,14 +151,25 @@ def _sheets(data: bytes) -> Iterator[dict[int, Cells]]:
         main = next(target for kind, target in _related(archive, "").values() if kind == "officeDocument")
         targets = _related(archive, main)
         shared = _shared(archive, targets)
-        plain = _plain_formats(archive, targets)
-        for sheet in root_of(_part(archive, main)).iterfind("{*}sheets/{*}sheet"):
+        formats = _formats(archive, targets)
+        book = root_of(_part(archive, main))
+        since = _first_day(book)
+        for sheet in book.iterfind("{*}sheets/{*}sheet"):
             kind, target = targets.get(_attribute(sheet, "id"), ("", ""))
             if sheet.get("state", "visible") == "visible" and kind == "worksheet":
-                yield _rows(root_of(_part(archive, target)), shared, plain)
+                yield _rows(root_of(_part(archive, target)), shared, formats, since)
 
 
-def _rows(root: ElementTree.Element, shared: Sequence[str], plain: Sequence[bool]) -> dict[int, Cells]:
+def _first_day(book: ElementTree.Element) -> datetime:
+    """The day that days are counted from."""
+    about = book.find("{*}workbookPr")
+    later = about is not None and about.get("date1904", "0") in ("1", "true")
+    return datetime(1904, 1, 1) if later else datetime(1899, 12, 30)
+
+
+def _rows(
+    root: ElementTree.Element, shared: Sequence[str], formats: Sequence[Format], since: datetime
+) -> dict[int, Cells]:
     found: dict[int, Cells] = {}
     number = 0
     for row in root.iterfind("{*}sheetData/{*}row"):
@@ -117,7 +178,7 @@ def _rows(root: ElementTree.Element, shared: Sequence[str], plain: Sequence[bool
         column = -1
         for cell in row.iterfind("{*}c"):
             column = _column(cell.get("r", ""), column + 1)
-            value = _value(cell, shared, plain)
+            value = _value(cell, shared, formats, since)
             if value is not None:
                 cells[column] = value
         if cells:
@@ -135,7 +196,7 @@ def _column(place: str, expected: int) -> int:
     return column - 1
 
 
-def _value(cell: ElementTree.Element, shared: Sequence[str], plain: Sequence[bool]) -> Any:
+def _value(cell: ElementTree.Element, shared: Sequence[str], formats: Sequence[Format], since: datetime) -> Any:
     kind, raw = cell.get("t", "n"), cell.findtext("{*}v")
     if kind == "inlineStr":
         return _said(cell.find("{*}is"))
@@ -149,10 +210,11 @@ def _value(cell: ElementTree.Element, shared: Sequence[str], plain: Sequence[boo
         return raw.strip() not in ("0", "false")
     style = int(cell.get("s", 0))
     if kind != "n":
-        return _Styled(raw)
+        return _Styled(raw, None)
     number = float(raw)
     told = int(number) if number.is_integer() and abs(number) < 1e15 else number
-    return told if style >= len(plain) or plain[style] else _Styled(told)
+    form = formats[style] if style < len(formats) else "number"
+    return told if form == "number" else _Styled(told, since, form == "day")
 
 
 def _shared(archive: zipfile.ZipFile, targets: Mapping[str, tuple[str, str]]) -> list[str]:
@@ -161,18 +223,22 @@ def _shared(archive: zipfile.ZipFile, targets: Mapping[str, tuple[str, str]]) ->
     return [] if root is None else [_said(one) or "" for one in root.iterfind("{*}si")]
 
 
-def _plain_formats(archive: zipfile.ZipFile, targets: Mapping[str, tuple[str, str]]) -> list[bool]:
-    """By style, whether a number is one to everybody."""
+def _formats(archive: zipfile.ZipFile, targets: Mapping[str, tuple[str, str]]) -> list[Format]:
+    """By style, whether a number is one to everybody, or a day."""
     target = next((target for kind, target in targets.values() if kind == "styles"), None)
     if target is None:
         return []
     root = root_of(_part(archive, target))
     own = {one.get("numFmtId", ""): one.get("formatCode", "") for one in root.iterfind("{*}numFmts/{*}numFmt")}
     return [
-        _PLAIN_FORMAT.fullmatch(own[key]) is not None if key in own else int(key) in _NUMBERS
+        _own_format(own[key]) if key in own else "number" if int(key) in _NUMBERS else _DAYS.get(int(key), "any")
         for one in root.iterfind("{*}cellXfs/{*}xf")
         for key in (one.get("numFmtId", "0"),)
     ]
+
+
+def _own_format(code: str) -> Format:
+    return "number" if _PLAIN_FORMAT.fullmatch(code) else "any"
 
 
 def _said(element: ElementTree.Element | None) -> str | None:

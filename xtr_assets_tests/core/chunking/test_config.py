@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from xtr_assets.core.chunking import chunk_config
 from xtr_assets.core.chunking.config_names import config_style
 from xtr_assets.core.types import Chunk
-from xtr_assets.pipeline.gate.config_evidence import config_faults
-from xtr_assets.pipeline.gate.named_pieces import NamedPieces
+from xtr_assets.pipeline.gate.config_pieces import NamedPieces
 from xtr_assets.pipeline.gate.text_evidence import line_faults, lines_of, runs_of, whole_faults
 from xtr_assets_tests.core.chunking.config_samples import SAMPLES, WORKFLOW
 
@@ -25,7 +24,7 @@ def faults(path: str, text: str, max_chars: int = 2000) -> list[str]:
     rows = [{name: getattr(one, name) for name in Chunk.__dataclass_fields__} for one in chunks(path, text, max_chars)]
     lines, runs = lines_of(text), runs_of(rows)
     found = [*line_faults(lines, rows, max_chars), *whole_faults(lines, runs, max_chars)]
-    return [*found, *config_faults(path, lines, rows)]
+    return [*found, *NamedPieces().faults_of(path, lines, rows, max_chars)]
 
 
 @pytest.mark.parametrize("path", SAMPLES)
@@ -252,7 +251,7 @@ def test_what_is_called_by_what_it_lies_in_is_no_fault_of_many_files(path: str, 
     rows = [{name: getattr(one, name) for name in Chunk.__dataclass_fields__} for one in chunks(path, text)]
     named = NamedPieces()
     for number in range(3):
-        named.count(f"{number}/{path}", lines_of(text), rows)
+        list(named.faults_of(f"{number}/{path}", lines_of(text), rows, 2000))
     assert list(named.faults()) == [] and faults(path, text) == []
 
 

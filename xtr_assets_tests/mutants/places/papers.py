@@ -85,7 +85,7 @@ def _same_pages(_source: Any, path: str, found: list[Any]) -> list[Any]:
 
 
 def _mutant(name: str, plant: Plant, runs: tuple[Run, ...] = BOTH, also: frozenset[str] = frozenset()) -> Mutant:
-    return Mutant(name, PLACE, plant, AGREES | also, runs, papers=True)
+    return Mutant(name, PLACE, plant, AGREES | also, runs, files="papers")
 
 
 MUTANTS = (

@@ -24,7 +24,7 @@ from typing import Any, Literal
 import xtr_assets
 from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.mutants import trial
-from xtr_assets_tests.mutants.fault import Run
+from xtr_assets_tests.mutants.fault import Files, Run
 from xtr_assets_tests.mutants.syntax.operators import Slip, slip
 from xtr_assets_tests.mutants.truth import Truth, truth_of
 
@@ -66,7 +66,7 @@ class Story:
 
     run: Run
     lists: bool
-    papers: bool
+    files: Files
     base: Path
     truth: Truth
     lines: Mapping[str, frozenset[int]]
@@ -74,7 +74,7 @@ class Story:
 
     @property
     def name(self) -> str:
-        return self.run + (", lists" if self.lists else "") + (", papers" if self.papers else "")
+        return self.run + (", lists" if self.lists else "") + (f", {self.files}" if self.files else "")
 
 
 @dataclass(frozen=True)
@@ -86,12 +86,13 @@ class Outcome:
     said: list[str]
 
 
-STORIES: tuple[tuple[Run, bool, bool], ...] = (
-    ("full", False, False),
-    ("incremental", False, False),
-    ("incremental", True, False),
-    ("incremental", False, True),
-    ("compaction", False, False),
+STORIES: tuple[tuple[Run, bool, Files], ...] = (
+    ("full", False, ""),
+    ("incremental", False, ""),
+    ("incremental", True, ""),
+    ("incremental", False, "papers"),
+    ("incremental", False, "kinds"),
+    ("compaction", False, ""),
 )
 
 
@@ -112,11 +113,11 @@ class Plant:
         (self.tree / "sitecustomize.py").write_text(BEGIN)
         self.trials = 0
 
-    def build(self, story: tuple[Run, bool, bool], project: Path, lines: Path | None = None) -> dict[str, Any]:
+    def build(self, story: tuple[Run, bool, Files], project: Path, lines: Path | None = None) -> dict[str, Any]:
         """What `child` says of a build of a project."""
-        run, lists, papers = story
+        run, lists, files = story
         module = "xtr_assets_tests.mutants.syntax.child"
-        command = [sys.executable, "-m", module, str(project), run, "1" if lists else "", "1" if papers else ""]
+        command = [sys.executable, "-m", module, str(project), run, "1" if lists else "", files]
         environment = os.environ | {"PYTHONPATH": str(self.tree), "PYTHONDONTWRITEBYTECODE": "1"}
         environment |= {LINES_FILE: str(lines)} if lines else {}
         try:
@@ -133,15 +134,15 @@ class Plant:
         assert package.is_relative_to(self.tree.resolve()), f"{package} was built with, not the copy in {self.tree}"
         return found
 
-    def story(self, bases: trial.Bases, run: Run, lists: bool, papers: bool) -> Story:
+    def story(self, bases: trial.Bases, run: Run, lists: bool, files: Files) -> Story:
         """A project to begin from, and which lines a build of it runs."""
-        corpus = bases.copy(run, "auto", lists, papers)
+        corpus = bases.copy(run, "auto", lists, files)
         truth = truth_of(corpus)
         assert len(truth.encoded.embeddings) and truth.words, "encoded by the clean package"
         lines = corpus.folder.with_suffix(".lines")
         copy = corpus.folder.with_suffix(".traced")
         shutil.copytree(corpus.folder, copy)
-        told = self.build((run, lists, papers), copy, lines)
+        told = self.build((run, lists, files), copy, lines)
         assert not told["stopped"] and _serving(copy) != _serving(corpus.folder), told
         ran: dict[str, set[int]] = {}
         for one in lines.read_text().splitlines():
@@ -149,7 +150,7 @@ class Plant:
             if not path.startswith(LEFT_OUT):
                 ran.setdefault(path, set()).add(int(number))
         own = {path: frozenset(some) for path, some in ran.items()}
-        return Story(run, lists, papers, corpus.folder, truth, own, _unread(copy))
+        return Story(run, lists, files, corpus.folder, truth, own, _unread(copy))
 
     def attempt(self, story: Story, path: str, fault: Slip) -> Outcome:
         """A build with the fault; harm as the clean package sees it."""
@@ -159,7 +160,7 @@ class Plant:
         shutil.copytree(story.base, project)
         (self.tree / "xtr_assets" / path).write_text(fault.text)
         try:
-            told = self.build((story.run, story.lists, story.papers), project)
+            told = self.build((story.run, story.lists, story.files), project)
         finally:
             shutil.copy2(self.clean / path, self.tree / "xtr_assets" / path)
         try:

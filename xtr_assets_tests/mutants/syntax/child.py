@@ -1,4 +1,4 @@
-"""`python -m xtr_assets_tests.mutants.syntax.child FOLDER RUN LISTS PAPERS`: one build in a project.
+"""`python -m xtr_assets_tests.mutants.syntax.child FOLDER RUN LISTS FILES`: one build in a project.
 
 Prints `RESULT {json}`: what stopped it, and where the package lies that built.
 """
@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from xtr_assets.core.errors import PublishRefused, XtrAssetsError
 from xtr_assets.pipeline.gate.registry import requirement
@@ -16,13 +16,14 @@ from xtr_assets.storage.warehouse import Warehouse
 from xtr_assets_tests.life import steps
 from xtr_assets_tests.mutants import trial
 from xtr_assets_tests.mutants.corpus import Corpus
+from xtr_assets_tests.mutants.fault import Files
 
 PACKAGE = str(Path(sys.modules["xtr_assets"].__file__ or "").resolve().parent)
 
 
-def main(folder: str, run: str, lists: str, papers: str) -> None:
+def main(folder: str, run: str, lists: str, files: str) -> None:
     found: dict[str, Any] = {"stopped": [], "message": "", "package": PACKAGE}
-    corpus = Corpus(Path(folder), "auto", bool(papers))
+    corpus = Corpus(Path(folder), "auto", cast("Files", files))
     try:
         with trial.reading_lists(bool(lists)):
             warehouse = Warehouse.create(corpus.path(trial.WAREHOUSE), exist_ok=True)

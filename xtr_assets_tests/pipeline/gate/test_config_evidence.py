@@ -86,7 +86,7 @@ def exchanged(held: list[Chunk]) -> list[Chunk]:
 def test_names_that_were_exchanged_with_their_ids_are_found(run_by: World, plant: Plant) -> None:
     plant(in_file("ci.yml", exchanged))
     found = check(run_by.build())
-    assert not found.passed and "'jobs.beta': 'beta' stands neither in lines" in found.summary
+    assert not found.passed and "lie in 'jobs.beta', and are called 'jobs.alpha'" in found.summary
 
 
 def test_a_file_that_was_left_out_is_found(run_by: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,6 +110,15 @@ def test_an_outline_that_finds_nothing_is_found(run_by: World, monkeypatch: pyte
     monkeypatch.setattr(chunker, "_OUTLINES", {**chunker._OUTLINES, "yaml": lambda _: None})
     found = check(run_by.build(full=True))
     assert not found.passed and "3 of 3 files of .yml name things" in str(found.details["faults"]), found.summary
+
+
+def test_a_text_in_quotes_may_go_on_at_the_beginning_of_a_line(run_by: World) -> None:
+    """Its lines are indented less than the key that they are of."""
+    says = "\n\n".join(f"says: {'x ' * 60}" for _ in range(4))
+    items = "".join(f'  - type: markdown\n    attributes:\n      value: "\n\n{says}\n\n    "\n' for _ in range(4))
+    run_by.write("conf/form.yaml", f"name: A form\nbody:\n{items}")
+    found = check(run_by.build())
+    assert found.passed, found.details["faults"]
 
 
 def test_templates_that_are_no_yaml_are_no_fault(run_by: World) -> None:
