@@ -27,7 +27,7 @@ import yaml
 from projects import COMMAND, DEEP, Ranks, answers, told
 
 import xtr_assets as xa
-from xtr_assets.search.legs import OTHER_KIND, Blend
+from xtr_assets.search.blend import OTHER_KIND, Blend
 
 HERE = Path(__file__).parent
 

@@ -22,8 +22,9 @@ from xtr_assets.core.calibration import auc
 from xtr_assets.core.judged_measures import ndcg_at_k
 from xtr_assets.core.significance import bootstrap_interval
 from xtr_assets.pipeline.quality.judged_queries import JudgedQueries, document_names, read_folder
+from xtr_assets.search.blend import Blend
 from xtr_assets.search.hits import Hit
-from xtr_assets.search.legs import Blend, Legs
+from xtr_assets.search.legs import Legs
 
 # Deep enough for ten documents where a document has several chunks.
 K = 30

@@ -11,11 +11,11 @@ from xtr_assets.core.query_syntax import Query, parse_query
 from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.top_k import best_positions
 from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.search.blend import PLACE
 from xtr_assets.search.equal_texts import with_copies
 from xtr_assets.search.explain import explain_hits
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Hit
-from xtr_assets.search.legs import PLACE
 from xtr_assets.search.lexical_space import lexical_among
 from xtr_assets.search.near_words import Vocabulary, asked_about, corrected, doubted, nearest
 from xtr_assets.search.phase_times import Timing

@@ -9,7 +9,7 @@ import numpy as np
 
 from xtr_assets.core.calibration import Curve, Doubles
 from xtr_assets.core.errors import UnknownFormat
-from xtr_assets.search.legs import NAME
+from xtr_assets.search.blend import NAME
 from xtr_assets.search.ranker import Ranking
 
 # The part of a manifest's profile that keeps the curve.

@@ -8,8 +8,9 @@ import numpy as np
 from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.token_spans import token_spans
 from xtr_assets.core.types import Ints, encoded_text
+from xtr_assets.search.blend import ADDED
 from xtr_assets.search.hits import Explanation, Hit, SpaceExplanation, TermMatch, TokenMatch
-from xtr_assets.search.legs import ADDED, Legs
+from xtr_assets.search.legs import Legs
 from xtr_assets.search.lexical_space import LexicalSpace
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Candidates, Ranking

@@ -14,7 +14,7 @@ from xtr_assets.core.lexical_terms import READ_TERMS, TERMS_VERSION
 from xtr_assets.index import DenseIndex, TokenIndex
 from xtr_assets.index.dense.options import DenseProfile
 from xtr_assets.index.late.options import SearchProfile
-from xtr_assets.search.legs import Blend
+from xtr_assets.search.blend import Blend
 from xtr_assets.storage.draft import LEXICAL_INDEX, TOKEN_INDEX
 from xtr_assets.storage.generation import Generation, PlacedSegment
 from xtr_assets.storage.manifest import Manifest

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from xtr_assets.core.types import Ints
-from xtr_assets.search.legs import Blend, Legs
+from xtr_assets.search.blend import Blend
+from xtr_assets.search.legs import Legs
 from xtr_assets.search.loaders import open_dense
 from xtr_assets.search.ranker import Mode
 from xtr_assets.search.reader import Hydrates, Indexes, OpenGeneration, Spaces

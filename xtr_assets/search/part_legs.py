@@ -15,8 +15,9 @@ from xtr_assets.core.types import Floats, Ints, Mask
 from xtr_assets.core.where_syntax import Where
 from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.search.answer import Asked
+from xtr_assets.search.blend import ADDED, NAME
 from xtr_assets.search.collapse import Place
-from xtr_assets.search.legs import ADDED, NAME, Legs
+from xtr_assets.search.legs import Legs
 from xtr_assets.search.lexical_space import LexicalSpace, rarity_among
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.ranker import ranked, scored

@@ -10,11 +10,12 @@ from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.top_k import best_positions
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.search.answer import DEMANDED, first_most, wider_lists
+from xtr_assets.search.blend import ADDED, CALLED, DIGITS, NAME, PLACE, SYMBOL, VERBATIM, Blend
 from xtr_assets.search.collapse import Place
 from xtr_assets.search.confidence import Confidence, LowestConfidence
 from xtr_assets.search.explain import explain_spaces
 from xtr_assets.search.hits import SpaceExplanation
-from xtr_assets.search.legs import ADDED, CALLED, DIGITS, NAME, PLACE, SYMBOL, VERBATIM, Blend, Legs
+from xtr_assets.search.legs import Legs
 from xtr_assets.search.part_legs import PartCandidates
 from xtr_assets.search.part_spaces import merged
 from xtr_assets.search.phase_times import Timing

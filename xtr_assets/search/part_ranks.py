@@ -13,9 +13,9 @@ from xtr_assets.core.query_syntax import Query
 from xtr_assets.core.top_k import best_positions, distinct
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.index.lexical.collection import Collection
+from xtr_assets.search.blend import NAME, Blend
 from xtr_assets.search.collapse import Place
 from xtr_assets.search.hits import SpaceExplanation
-from xtr_assets.search.legs import NAME, Blend
 from xtr_assets.search.part_legs import PartCandidates, part_rows
 from xtr_assets.search.part_merge import Merged, MergedHit, ToldLegs, first_folded, fold_keys
 from xtr_assets.search.ranker import ranked

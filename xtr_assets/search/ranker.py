@@ -14,8 +14,9 @@ from xtr_assets.core.fusion import Doubles, Moments, beside, rrf, z_sum
 from xtr_assets.core.search_options import Fusion, SearchOptions
 from xtr_assets.core.top_k import best_positions, distinct
 from xtr_assets.core.types import Floats, Ints
+from xtr_assets.search.blend import AS_IT_IS, BESIDE, CANDIDATES, NAME, PLACE, VERBATIM
 from xtr_assets.search.equal_texts import Copies
-from xtr_assets.search.legs import AS_IT_IS, BESIDE, CANDIDATES, NAME, PLACE, VERBATIM, Legs, moments_of
+from xtr_assets.search.legs import Legs, moments_of
 from xtr_assets.search.lexical_space import rarity_among
 from xtr_assets.search.phase_times import Timing
 from xtr_assets.search.retrievers import Listed, QueryVectors, Space

@@ -14,12 +14,13 @@ from xtr_assets.core.search_options import Collapse
 from xtr_assets.core.types import SPACE_OF, Int32s, Ints, Mask
 from xtr_assets.core.where_syntax import Where
 from xtr_assets.index.machine import WORDS_REASON
+from xtr_assets.search.blend import LEGS, Blend
 from xtr_assets.search.collapse import Fold, Symbols
 from xtr_assets.search.confidence import PROFILE_KEY, Confidence, LowestConfidence
 from xtr_assets.search.equal_texts import EqualTexts
 from xtr_assets.search.filter_masks import RowFilters
 from xtr_assets.search.instrumentation import show_dense, show_lexical, show_tokens
-from xtr_assets.search.legs import LEGS, Blend, Legs
+from xtr_assets.search.legs import Legs
 from xtr_assets.search.lexical_space import LexicalSpace
 from xtr_assets.search.loaders import lexical_lack, open_dense, open_lexical, open_tokens
 from xtr_assets.search.part_spaces import DenseParts, TokenParts

@@ -8,7 +8,7 @@ from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.query_syntax import SYNTAXES, Syntax
 from xtr_assets.core.search_options import SETTINGS, SearchOptions
 from xtr_assets.core.where_syntax import Where, parse_where
-from xtr_assets.search.legs import Blend
+from xtr_assets.search.blend import Blend
 from xtr_assets.search.ranker import Mode
 
 MODES: tuple[Mode, ...] = get_args(Mode)

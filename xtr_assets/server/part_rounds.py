@@ -11,9 +11,9 @@ from xtr_assets.core.arguments import query_vectors, token_batch
 from xtr_assets.core.errors import EncoderMismatch, GenerationError
 from xtr_assets.core.query_syntax import parse_query
 from xtr_assets.index.lexical.collection import Collection
+from xtr_assets.search.blend import LEGS, Blend
 from xtr_assets.search.confidence import LowestConfidence
 from xtr_assets.search.filter_masks import no_column
-from xtr_assets.search.legs import LEGS, Blend
 from xtr_assets.search.near_words import asked_about, corrected, nearest
 from xtr_assets.search.part_legs import PartCandidates
 from xtr_assets.search.part_merge import Merged, MergedHit, first_lists, merged_hits

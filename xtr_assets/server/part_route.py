@@ -27,9 +27,9 @@ from xtr_assets.core.verbatim import asked_words
 from xtr_assets.core.where_syntax import parse_where
 from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.search.answer import compared, known_whole, vocabulary_of
+from xtr_assets.search.blend import ADDED, AS_IT_IS
 from xtr_assets.search.collapse import Place
 from xtr_assets.search.confidence import PROFILE_KEY
-from xtr_assets.search.legs import ADDED, AS_IT_IS
 from xtr_assets.search.loaders import terms_version
 from xtr_assets.search.near_words import MOST_WORDS, doubted
 from xtr_assets.search.part_legs import PartCandidates, part_candidates, part_scan

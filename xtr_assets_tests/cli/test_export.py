@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from xtr_assets.search import legs
+from xtr_assets.search import blend
 from xtr_assets_tests.cli.conftest import Command
 
 
@@ -22,7 +22,7 @@ def test_an_export_serves_elsewhere_and_comes_back(
     assert taken.exit_code == 0, taken.output
     assert json.loads(taken.stdout)["generation"] == 2
     with monkeypatch.context() as earlier:
-        earlier.setattr(legs, "KEPT", legs.KEPT - {"symbol"})
+        earlier.setattr(blend, "KEPT", blend.KEPT - {"symbol"})
         refused = change("publish", "2", "--warehouse", str(older))
         assert refused.exit_code == 1 and "symbol of hybrid" in refused.stderr and "newer xtr-assets" in refused.stderr
     assert json.loads(change("status", "--warehouse", str(older), "--json").stdout)["generation"] == 1

@@ -13,7 +13,7 @@ from xtr_assets.pipeline.derive.neighbor_lists import read_neighbors
 from xtr_assets.pipeline.gate.registry import checks_of, requirement
 from xtr_assets.pipeline.plan.decide import Decision
 from xtr_assets.pipeline.queries import gate_queries
-from xtr_assets.search.legs import Blend
+from xtr_assets.search.blend import Blend
 from xtr_assets.search.searcher import Searcher
 from xtr_assets_tests.defs.conftest import CONFIG, MODULES, STDLIB, Project
 

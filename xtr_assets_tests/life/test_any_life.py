@@ -90,7 +90,7 @@ class Life(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         # So few rows would be scanned in every mode: here the indexes answer.
         self.patch.setattr("xtr_assets.search.ranker.CANDIDATES", 4)
-        self.patch.setattr("xtr_assets.search.legs.CANDIDATES", 4)
+        self.patch.setattr("xtr_assets.search.blend.CANDIDATES", 4)
         self.patch.setattr("xtr_assets.pipeline.gate.leg_truth.DEPTH", 4)
         self.patch.setattr("xtr_assets.index.late.search.plan_search", by_lists)
         self.patch.setattr("xtr_assets.core.compaction.TIER_SEGMENTS", 2)

@@ -97,7 +97,7 @@ def test_it_builds_gates_serves_and_answers(lives: dict[str, Path], legs: str) -
         assert set(searcher.devices) == {SPACE[legs], "lexical"} and set(searcher.profile) == {SPACE[legs]}
         for mode in searcher.modes:
             hits = searcher.search("added after the first", 3, mode, explain=True)
-            assert hits[0].symbol == "late" and set(hits[0].scores) <= {SPACE[legs], "name", "lexical"}
+            assert hits[0].symbol == "late" and set(hits[0].scores) <= {SPACE[legs], "name", "lexical", "verbatim"}
         assert bool(hits[0].explanation and hits[0].explanation.tokens) == (legs == "tokens")
         (stored,) = searcher.reconstruct([hits[0].chunk_id])
         assert (stored.embedding.size > 0, stored.tokens.size > 0) == (legs == "dense", legs == "tokens")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import xtr_assets as xa
 from xtr_assets.core.fusion import beside
-from xtr_assets.search.legs import Blend
+from xtr_assets.search.blend import Blend
 from xtr_assets.search.ranker import Mode
 from xtr_assets_tests.fixtures import drafted, make_chunk, new_warehouse, write_shard
 

@@ -15,7 +15,7 @@ from xtr_assets.core.lexical_terms import document_terms, query_terms
 from xtr_assets.core.name_text import name_text
 from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.search import Searcher
-from xtr_assets.search.legs import Blend
+from xtr_assets.search.blend import Blend
 from xtr_assets.search.ranker import Mode
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.warehouse import Warehouse

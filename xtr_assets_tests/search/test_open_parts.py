@@ -28,8 +28,8 @@ from xtr_assets.core.types import Chunk
 from xtr_assets.core.where_syntax import parse_where
 from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.search import Hit, Searcher
+from xtr_assets.search.blend import ADDED
 from xtr_assets.search.confidence import LowestConfidence
-from xtr_assets.search.legs import ADDED
 from xtr_assets.search.open_parts import OpenParts
 from xtr_assets.search.part_legs import part_candidates, part_scan
 from xtr_assets.search.part_merge import Merged, first_lists, merged_hits

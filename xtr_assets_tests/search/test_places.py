@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import xtr_assets as xa
-from xtr_assets.search.legs import Blend
+from xtr_assets.search.blend import Blend
 from xtr_assets.search.ranker import Mode, Ranker
 from xtr_assets.search.retrievers import Listed
 from xtr_assets.search.row_places import RowPlaces

@@ -6,7 +6,7 @@ import pytest
 
 import xtr_assets as xa
 from xtr_assets.core.types import Chunk
-from xtr_assets.search.legs import Blend
+from xtr_assets.search.blend import Blend
 from xtr_assets.search.ranker import Mode
 from xtr_assets_tests.fixtures import drafted, make_chunk, new_warehouse
 

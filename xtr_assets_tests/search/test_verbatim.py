@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import xtr_assets as xa
 from xtr_assets.core.verbatim import MOST_WORDS, asked_words, longest_run, triples_of, words_of
 from xtr_assets.pipeline.gate.run_truth import in_a_row
-from xtr_assets.search.legs import Blend
+from xtr_assets.search.blend import Blend
 from xtr_assets.search.ranker import Mode
 from xtr_assets.search.row_words import READ
 from xtr_assets_tests.fixtures import drafted, make_chunk, new_warehouse, write_shard

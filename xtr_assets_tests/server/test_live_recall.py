@@ -14,9 +14,9 @@ import httpx
 import pytest
 import yaml
 
+from xtr_assets.search.blend import Blend
 from xtr_assets.search.hit_table import Hits
 from xtr_assets.search.hits import Hit
-from xtr_assets.search.legs import Blend
 from xtr_assets.search.searcher import Searcher
 from xtr_assets.server import live_recall
 from xtr_assets.server.hosted_index import HostedIndex

@@ -7,7 +7,7 @@ import numpy as np
 
 from xtr_assets.core.fusion import Doubles
 from xtr_assets.core.types import Floats, Ints
-from xtr_assets.search.legs import Blend
+from xtr_assets.search.blend import Blend
 
 # Behind the name of a head: in the sum with the other legs.
 SUMMED = ", in the sum"

@@ -12,7 +12,7 @@ from xtr_assets.pipeline.gate.registry import checks_of, run_check
 from xtr_assets.pipeline.plan.compaction_due import compact_segments, compaction_due
 from xtr_assets.pipeline.plan.decide import add_cost, begin, decide, wanted
 from xtr_assets.pipeline.plan.draft_session import session_of
-from xtr_assets.search.legs import Blend
+from xtr_assets.search.blend import Blend
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.draft_lifecycle import Holes
 from xtr_assets.storage.generation import Generation

@@ -16,7 +16,7 @@ from xtr_assets.encoders.head_file import head_sha256
 from xtr_assets.index.late.centroids import MODEL_FORMAT, WIDE_MODEL_FORMAT, TokenModel
 from xtr_assets.index.late.postings import POSTINGS_FORMAT, WIDE_POSTINGS_FORMAT
 from xtr_assets.pipeline.ingest.scan import shard_sources
-from xtr_assets.search.legs import Blend
+from xtr_assets.search.blend import Blend
 from xtr_assets.storage.content import SETTINGS_NOTE
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation

@@ -174,7 +174,7 @@ MUTANTS = (
     Mutant(
         "hybrid is published with weights of other legs",
         PLACE,
-        replaced("search.legs:Blend.standard", _of_other_legs),
+        replaced("search.blend:Blend.standard", _of_other_legs),
         frozenset({"known_item", "legs_agree"}),
     ),
     Mutant(

@@ -17,6 +17,7 @@ LINES = "core.doc_comment:doc_lines"
 MARKDOWN = "core.chunking.heading_words:markdown_words"
 CALLED = "search.legs:Legs.called_by"
 PLACED = "search.legs:Legs.placed_by"
+IN_A_ROW = "search.legs:Legs.verbatim_by"
 
 
 def _nothing_said(_: Any) -> Any:
@@ -144,6 +145,25 @@ def _outermost_first(original: Any) -> Any:
     return lambda text: original(text)[::-1]
 
 
+def _read_nowhere(_: Any) -> Any:
+    return lambda _self, *_given: {}
+
+
+def _read_at_next(original: Any) -> Any:
+    def verbatim_by(self: Any, *given: Any) -> Any:
+        return {name: np.roll(found, 1) for name, found in original(self, *given).items()}
+
+    return verbatim_by
+
+
+def _one_more(original: Any) -> Any:
+    return lambda *given: (found := original(*given)) and found + 1
+
+
+def _runs_weigh_nothing(original: Any) -> Any:
+    return lambda *given: replace(original(*given), verbatim=0.0)
+
+
 def _places_weigh_nothing(original: Any) -> Any:
     return lambda *given: replace(original(*given), place=0.0)
 
@@ -182,7 +202,7 @@ MUTANTS = (
     Mutant(
         "hybrid is published without words of names",
         "called",
-        replaced("search.legs:Blend.standard", _weighs_nothing),
+        replaced("search.blend:Blend.standard", _weighs_nothing),
         frozenset({"legs_agree"}),
     ),
     Mutant("places are forgotten", "places", replaced(PLACED, _placed_nowhere), ANSWERS, serves=True),
@@ -197,7 +217,22 @@ MUTANTS = (
     Mutant(
         "hybrid is published without places",
         "places",
-        replaced("search.legs:Blend.standard", _places_weigh_nothing),
+        replaced("search.blend:Blend.standard", _places_weigh_nothing),
+        frozenset({"legs_agree"}),
+    ),
+    Mutant("words in a row are forgotten", "runs", replaced(IN_A_ROW, _read_nowhere), ANSWERS, serves=True),
+    Mutant("words in a row are the next candidate's", "runs", replaced(IN_A_ROW, _read_at_next), ANSWERS, serves=True),
+    Mutant(
+        "a row of words is one longer",
+        "runs",
+        replaced("search.row_words:longest_run", _one_more),
+        ANSWERS,
+        serves=True,
+    ),
+    Mutant(
+        "hybrid is published without words in a row",
+        "runs",
+        replaced("search.blend:Blend.standard", _runs_weigh_nothing),
         frozenset({"legs_agree"}),
     ),
 )

@@ -25,10 +25,11 @@ from xtr_assets.pipeline.gate.leg_truth import Summed, Told, summed
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.gate_queries import GateQueries
 from xtr_assets.search import answer, ranker, rare_digits, row_words
+from xtr_assets.search.blend import Blend
 from xtr_assets.search.collapse import Symbols
 from xtr_assets.search.filter_columns import TextColumn
 from xtr_assets.search.filter_masks import RowFilters
-from xtr_assets.search.legs import Blend, Legs
+from xtr_assets.search.legs import Legs
 from xtr_assets.search.query_encoder import QueryEncoder
 from xtr_assets.search.ranker import Pooled, Ranker
 from xtr_assets.search.reader import OpenGeneration

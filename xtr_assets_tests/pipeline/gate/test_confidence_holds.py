@@ -12,8 +12,8 @@ from xtr_assets.pipeline.gate import confidence_holds
 from xtr_assets.pipeline.gate.confidence_holds import check
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.pipeline.queries.query_sample import sample_queries
+from xtr_assets.search.blend import Blend
 from xtr_assets.search.confidence import Confidence
-from xtr_assets.search.legs import Blend
 from xtr_assets.search.ranker import Ranking
 from xtr_assets.storage.id_map import write_id_map
 from xtr_assets.storage.warehouse import Warehouse

@@ -14,8 +14,8 @@ from xtr_assets.pipeline.gate.answer_truth import known_rows, places_of
 from xtr_assets.pipeline.gate.copy_truth import text_of
 from xtr_assets.pipeline.plan.draft_session import DraftSession
 from xtr_assets.search import equal_texts
+from xtr_assets.search.blend import Blend
 from xtr_assets.search.equal_texts import MOST_NAMED, EqualTexts
-from xtr_assets.search.legs import Blend
 from xtr_assets.search.reader import OpenGeneration
 from xtr_assets.storage.draft import Draft
 from xtr_assets.storage.generation import Generation

@@ -10,7 +10,8 @@ from xtr_assets.encoders.frozen_states import FrozenStates
 from xtr_assets.encoders.head import PARTS, TrainedHead, unit_rows
 from xtr_assets.pipeline.heads.head_measure import JudgedSet, bootstrap, compare_heads, late_scores, token_embeddings
 from xtr_assets.pipeline.heads.leg_sum import SUMMED, leg_sum
-from xtr_assets.search.legs import Blend, Legs, moments_of
+from xtr_assets.search.blend import Blend
+from xtr_assets.search.legs import Legs, moments_of
 
 HIDDEN = 6
 RNG = np.random.default_rng(4)
