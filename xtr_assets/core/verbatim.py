@@ -20,8 +20,8 @@ Triple = tuple[str, str, str]
 def words_of(text: str) -> list[str]:
     """Runs of letters, digits and underscores, without case.
 
-    >>> words_of("Can't open 'x_1.py'")
-    ['can', 't', 'open', 'x_1', 'py']
+    >>> words_of("Can't open 'X_1: y'")
+    ['can', 't', 'open', 'x_1', 'y']
     """
     found: list[str] = _WORD.findall(text.casefold())
     return found

@@ -43,7 +43,7 @@ def test_a_first_build_publishes_generation_1_with_every_check(fresh: Project) -
     assert generation.manifest.profile["hybrid"] == Blend.standard().document()
     with Searcher(project.warehouse, "cpu") as searcher:
         (hit,) = searcher.search("insert item x in list a, and keep it sorted", 1)
-    assert set(hit.scores) == {"dense", "name", "xtr", "lexical"}
+    assert set(hit.scores) == {"dense", "name", "xtr", "lexical", "verbatim"}
     assert {"generation", "faiss_index", "xtr_index", "lexical_index"} <= set(generation.manifest.notes["costs"])
 
 

@@ -91,7 +91,7 @@ def test_an_encoder_that_makes_no_token_of_what_is_pinned_is_asked_in_words_of_t
 
 def test_lists_of_few_candidates_are_judged_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten candidates a leg of 60 rows: hybrid answers from their union, whose ends are ties of a few words."""
-    for owner in ("ranker", "legs"):
+    for owner in ("ranker", "blend"):
         monkeypatch.setattr(f"xtr_assets.search.{owner}.CANDIDATES", 4)
     warehouse, draft = ranked(tmp_path / "w", 60)
     assert draft.manifest.profile["hybrid"]["candidates"] == 4
