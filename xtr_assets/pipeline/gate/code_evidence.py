@@ -19,6 +19,7 @@ _KINDS = frozenset({"module", "class", "function", "method"})
 # off. Some may hold a brace in a string, or branches of a preprocessor; in 1,810 files of headers and scripts the
 # largest share among five functions or more was 0.8.
 LEAST_FUNCTIONS, MOST_OPEN = 5, 0.8
+LONG_LINE = 500
 # Files of a suffix of which most have chunks of fewer than so many of the names that they define. In 29 real files of
 # headers, scripts and modules each name had one.
 LEAST_FILES, LEAST_NAMED = 3, 0.6
@@ -262,7 +263,8 @@ def _comment_above(lines: Sequence[str], number: int) -> int:
 
 def _cut_faults(runs: Sequence[Sequence[Row]]) -> Iterator[str]:
     texts = ["\n".join(row["text"] for row in run) for run in runs if run[0]["kind"] in ("function", "method")]
-    braced = [text for text in texts if "{" in text]
+    # Braces in the texts and patterns of a long line, as a bundle has them, are no blocks.
+    braced = [text for text in texts if "{" in text and max(map(len, text.split("\n"))) <= LONG_LINE]
     open_ = sum(text.count("{") > text.count("}") for text in braced)
     if len(braced) >= LEAST_FUNCTIONS and open_ > MOST_OPEN * len(braced):
         yield f"{open_} of {len(braced)} functions open more braces than they close: they are cut off"
