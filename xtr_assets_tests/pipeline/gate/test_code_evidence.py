@@ -55,7 +55,7 @@ def test_healthy_code_of_every_language_passes(coded: World) -> None:
     coded.write("scripts/bom.ts", b"\xef\xbb\xbffunction f() {\n  return 1;\n}\n")
     coded.write("scripts/min.js", "function f(a){return a}" * 200)
     # Braces in the patterns of a bundle, as highlight.js has them.
-    bundle = "function NAME(e){return[" + 'e("{",/[{]/),' * 50 + "]}\n"
+    bundle = "function NAME(e){\n  return[" + f"'{'x' * 500}'," + 'e("{",/[{]/),' * 9 + "]}\n"
     coded.write("scripts/bundle.js", "".join(bundle.replace("NAME", name) for name in NAMES))
     coded.write("scripts/long.js", f"function {'ab' * 300}(x) {{\n  return 1;\n}}\n")
     coded.write("scripts/letter.java", "Dear reader,\n\nthis is no code: it was (badly) named...\n")
