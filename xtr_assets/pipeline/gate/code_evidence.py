@@ -110,7 +110,7 @@ def code_faults(path: str, lines: Sequence[str], rows: Sequence[Row]) -> Iterato
                 yield f"{where}: kind {row['kind']!r}, metadata {row['metadata']}"
             if not _said(row["title"], words) or not _titled(row, named, symbols):
                 yield f"{where}: its title is {row['title']!r}"
-    yield from _cut_faults(runs)
+    yield from _cut_faults(lines, runs)
 
 
 def _place_of(path: str, row: Row, seen: Counter[str], symbols: set[str]) -> str | None:
@@ -245,7 +245,7 @@ class NamedFiles:
 
 # What a comment of a line of its own begins with; what a directive or a pragma does is none.
 _COMMENT = re.compile(
-    r"\s*(?://|/\*|\*|--|;|\"\s|#(?!\s*(?:include|define|undef|if|el|endif|pragma|line|error)|[\[!])|!|%)"
+    r"\s*(?://|/\*|\*|--(?!-+\s*$)|;|\"\s|#(?!\s*(?:include|define|undef|if|el|endif|pragma|line|error)|[\[!])|!|%)"
 )
 # To the parsers of these a comment may be of what stands above it, imports or the head of the file.
 _LOOSE = (".kt", ".kts", ".hs", ".fish", ".tcl")
@@ -261,10 +261,16 @@ def _comment_above(lines: Sequence[str], number: int) -> int:
     return number - 1 if depths[0] - depths[1] in (0, 1, 2) else 0
 
 
-def _cut_faults(runs: Sequence[Sequence[Row]]) -> Iterator[str]:
-    texts = ["\n".join(row["text"] for row in run) for run in runs if run[0]["kind"] in ("function", "method")]
+def _cut_faults(lines: Sequence[str], runs: Sequence[Sequence[Row]]) -> Iterator[str]:
+    functions = [run for run in runs if run[0]["kind"] in ("function", "method")]
     # Braces in the texts and patterns of a long line, as a bundle has them, are no blocks.
-    braced = [text for text in texts if "{" in text and max(map(len, text.split("\n"))) <= LONG_LINE]
+    plain = [run for run in functions if _longest(lines, run) <= LONG_LINE]
+    texts = ["\n".join(row["text"] for row in run) for run in plain]
+    braced = [text for text in texts if "{" in text]
     open_ = sum(text.count("{") > text.count("}") for text in braced)
     if len(braced) >= LEAST_FUNCTIONS and open_ > MOST_OPEN * len(braced):
         yield f"{open_} of {len(braced)} functions open more braces than they close: they are cut off"
+
+
+def _longest(lines: Sequence[str], run: Sequence[Row]) -> int:
+    return max(map(len, lines[run[0]["start_line"] - 1 : run[-1]["end_line"]]), default=0)

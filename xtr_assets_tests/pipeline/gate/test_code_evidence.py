@@ -54,6 +54,9 @@ def test_healthy_code_of_every_language_passes(coded: World) -> None:
     coded.write("scripts/feed.js", "a();\n\x0c\nfunction f() {\n  return '\u2028';\n}\n")
     coded.write("scripts/bom.ts", b"\xef\xbb\xbffunction f() {\n  return 1;\n}\n")
     coded.write("scripts/min.js", "function f(a){return a}" * 200)
+    for name in NAMES:
+        # A fence is no comment.
+        coded.write(f"scripts/{name}.astro", f"---\nfunction {name}() {{\n  return 1;\n}}\n---\n<p>{name}</p>\n")
     # Braces in the patterns of a bundle, as highlight.js has them.
     bundle = "function NAME(e){\n  return[" + f"'{'x' * 500}'," + 'e("{",/[{]/),' * 9 + "]}\n"
     coded.write("scripts/bundle.js", "".join(bundle.replace("NAME", name) for name in NAMES))
