@@ -7,10 +7,9 @@ import numpy as np
 from xtr_assets.core.top_k import best_positions
 from xtr_assets.core.types import Floats, Ints
 from xtr_assets.core.verbatim import longest_run, triples_of
+from xtr_assets.search.blend import NAME
 from xtr_assets.storage.row_hydration import Hydrator
 
-# The key of names among scores.
-NAME = "name"
 # The texts of so many rows are read, those with the best scores in words: what has words in a row has them all.
 READ = 12
 

@@ -16,6 +16,7 @@ from xtr_assets.storage.generation import Generation
 from xtr_assets.telemetry.metrics import REGISTRY
 from xtr_assets_tests.fixtures import new_warehouse, publish_chunks
 from xtr_assets_tests.long_cases import more
+from xtr_assets_tests.open_files import leads_into
 from xtr_assets_tests.server.site import served, version
 from xtr_assets_tests.server.test_hot_swap import until
 
@@ -34,19 +35,12 @@ class Footprint:
         if sys.platform == "linux":
             lines = Path("/proc/self/maps").read_text().splitlines()
             self.mapped = Counter(line.split(maxsplit=5)[5] for line in lines if str(root) in line)
-            self.open = sum(_leads_into(root, one) for one in Path("/proc/self/fd").iterdir())
+            self.open = sum(leads_into(root, one) for one in Path("/proc/self/fd").iterdir())
 
     def of_generations(self, root: Path) -> set[int]:
         """The generations of which a file is mapped."""
         folder = str(root / "generations") + "/"
         return {int(one.removeprefix(folder).split("/")[0]) for one in self.mapped if one.startswith(folder)}
-
-
-def _leads_into(root: Path, descriptor: Path) -> bool:
-    try:
-        return str(descriptor.readlink()).startswith(str(root))
-    except OSError:
-        return False
 
 
 def test_nothing_of_a_generation_that_answered_before_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

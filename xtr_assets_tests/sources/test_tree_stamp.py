@@ -15,6 +15,7 @@ import pytest
 from xtr_assets.sources import tree_stamp as looks
 from xtr_assets.sources.globs import Globs
 from xtr_assets.sources.tree_stamp import tree_stamp
+from xtr_assets_tests.open_files import leads_into
 
 SUFFIXES = (".md",)
 # A look so late that no time is young any more.
@@ -167,13 +168,6 @@ def test_folders_and_files_are_closed_again(root: Path) -> None:
     assert len(list(Path("/dev/fd").iterdir())) < there + OFTEN
 
 
-def _leads_into(root: Path, descriptor: Path) -> bool:
-    try:
-        return str(descriptor.readlink()).startswith(str(root))
-    except OSError:
-        return False
-
-
 def _strange(folder: Path) -> None:
     """Whatever may lie in a folder."""
     (folder / os.fsdecode(b"\xff.md")).write_text("a name that is no UTF-8")
@@ -250,7 +244,7 @@ def test_files_that_come_and_go_meanwhile_stop_no_look(root: Path) -> None:
         other.join()
     assert len(stamps) > 1
     # Threads of tests before this one open and close files of their own meanwhile.
-    assert [one for one in Path("/dev/fd").iterdir() if _leads_into(root, one)] == []
+    assert [one for one in Path("/dev/fd").iterdir() if leads_into(root, one)] == []
 
 
 def test_a_warehouse_in_the_folder_is_passed_over(root: Path) -> None:
