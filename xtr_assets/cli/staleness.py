@@ -64,6 +64,7 @@ def behind(config: "IndexConfig", warehouse: "Warehouse", snapshots: "Mapping[st
     it is unknown.
     """
     from xtr_assets.pipeline.ingest.intake import shards_named
+    from xtr_assets.pipeline.ingest.scan import files_of
     from xtr_assets.sources import open_source
     from xtr_assets.sources.asset_reader import lending
 
@@ -79,7 +80,8 @@ def behind(config: "IndexConfig", warehouse: "Warehouse", snapshots: "Mapping[st
                 continue
             for shard in filter(config.keeps, source.shards()):
                 try:
-                    files, fingerprint = source.scan(shard, warehouse.known_files(shard)), source.fingerprint()
+                    files = files_of(warehouse, shard, source, warehouse.known_files(shard))
+                    fingerprint = source.fingerprint()
                 except (SourceError, ProviderError) as error:
                     why = str(error) if one.kind != "asset" else f"unknown: {lack or error}"
                     found[shard] = Behind(error=why)

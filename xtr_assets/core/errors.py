@@ -44,6 +44,15 @@ class SourceError(XtrAssetsError):
     """A source is gone or cannot be listed. Never answered with an empty corpus."""
 
 
+class NothingMatches(SourceError):
+    """A source's place is there and holds no file of it. `others` : how many files lie there that its kind does not
+    read. `left_out` : how many of its kind `include` or `exclude` leave out."""
+
+    def __init__(self, message: str, others: int, left_out: int) -> None:
+        self.others, self.left_out = others, left_out
+        super().__init__(message)
+
+
 class InvalidInput(XtrAssetsError, ValueError):
     """Arrays, queries or filters that cannot be used: NaN, wrong dim, unsorted offsets, unknown column."""
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from xtr_assets.config import SourceConfig
-from xtr_assets.core.errors import ConfigError, SourceError
+from xtr_assets.core.errors import ConfigError, NothingMatches, SourceError
 from xtr_assets.core.types import FileState
 from xtr_assets.sources.bounded_read import unread_digest
 from xtr_assets.sources.file_scan import Listing, file_state, list_files
@@ -101,7 +101,7 @@ def _meant(root: Path) -> str:
     return ""
 
 
-def nothing_matches(config: SourceConfig, where: str, globs: Globs, listing: Listing) -> SourceError:
+def nothing_matches(config: SourceConfig, where: str, globs: Globs, listing: Listing) -> NothingMatches:
     """For a place that is there and holds no file of the source. `listing` : what it does hold."""
     field = "kind" if config.kind == config.holds else "holds"
     asked = f"matches `include` ({_few(globs.include)})"
@@ -109,9 +109,11 @@ def nothing_matches(config: SourceConfig, where: str, globs: Globs, listing: Lis
         asked = f"has a suffix that {field} `{config.holds}` reads ({_few(globs.suffixes)})"
     left_out = f" outside of `exclude` ({_few(globs.exclude)})" if globs.exclude else ""
     wrong = "`path`, `include` or `exclude`" if config.include or globs.exclude else f"`path` or `{field}`"
-    return SourceError(
+    return NothingMatches(
         f"source {config.name}: {where} is there, but no file in it {asked}{left_out}; {_counted(listing)}; mount or "
-        f"restore it, correct {wrong}, or remove the source from the configuration to drop its chunks"
+        f"restore it, correct {wrong}, or remove the source from the configuration to drop its chunks",
+        len(listing.other),
+        listing.left_out,
     )
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from xtr_assets.config import IndexConfig
 from xtr_assets.config.index_config import GateConfig
-from xtr_assets.pipeline.gate.nothing_vanished import loss_of
-from xtr_assets.pipeline.gate.source_stock import Holding, held
+from xtr_assets.pipeline.gate.nothing_vanished import losses
+from xtr_assets.pipeline.gate.source_stock import held
 from xtr_assets.storage.generation import Generation
 from xtr_assets.storage.history import read_history
 from xtr_assets.storage.warehouse import Warehouse
@@ -29,16 +29,14 @@ def losses_here(warehouse: Warehouse, number: int, config: IndexConfig | None = 
     taken = warehouse.generation(number)
     before, now = held(serving), held(taken)
     limit = (GateConfig() if config is None else config.gate).shrink
-    kinds = _kinds(serving)
-    found = []
-    for name in sorted(before):
-        if (config is not None and name not in config.known_sources) or _accepted(taken, name):
-            continue
-        # One that holds no row (blank files, all in quarantine) is of no kind, and has nothing to lose.
-        loss = loss_of(kinds.get(name, "text"), before[name], now.get(name, Holding()), limit)
-        if loss.words:
-            found.append(f"source {name}: {loss.words}")
-    return found
+    told = _kinds(serving)
+    # One that holds no row (blank files, all in quarantine) is of no kind, and has nothing to lose.
+    lost = losses({name: told.get(name, "text") for name in sorted(before)}, before, now, limit)
+    return [
+        f"source {name}: {loss.words}"
+        for name, loss in lost.items()
+        if loss.words and (config is None or name in config.known_sources) and not _accepted(taken, name)
+    ]
 
 
 def _only_imported(warehouse: Warehouse, number: int) -> bool:

@@ -19,6 +19,8 @@ LEAST_FILES = 5
 LEAST_RECORDS = 10
 # Half of so many files at once is what a mount takes, not a person.
 HALVED_FILES = 4
+# A source with so small a share of an index' rows may go whole where `by_hand` allows it.
+STRAY = 0.01
 # Bytes of text that are compared of what went and of what came: 0.05 CPU s each.
 MOST_COMPARED = 1_000_000
 # As many of the files of one suffix are refused where their reader broke, not where a person edits.

@@ -167,4 +167,4 @@ def _counted(pieces: Sequence[tuple[str, Texts]], whole: Sequence[Holding], know
     by_file = np.bincount(joined.file[records], minlength=len(places)).tolist()
     refused = set[str]().union(*(one.refused for one in whole))
     unusable = sum(one.unusable for one in whole)
-    return Holding(dict(zip(places, by_file, strict=True)), unusable, refused, texts=joined)
+    return Holding(dict(zip(places, by_file, strict=True)), unusable, refused=refused, texts=joined)

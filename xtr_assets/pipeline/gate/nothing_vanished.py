@@ -16,6 +16,7 @@ from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.loss_measures import (
     LEAST_FILES,
     LEAST_RECORDS,
+    STRAY,
     by_hand,
     percent,
     rows_lost,
@@ -95,7 +96,7 @@ def judged(
 ) -> list[Judged]:
     """Every source of the config beside what serves of it, under whatever name that serves."""
     kinds = {source.name: source.holds for source in config.sources}
-    alone = {name: loss_of(kind, before.get(name), now.get(name, Holding()), limit) for name, kind in kinds.items()}
+    alone = losses(kinds, before, now, limit)
     suspects = [
         name
         for name, one in before.items()
@@ -105,6 +106,28 @@ def judged(
     told = {one.name for one in moved}
     own = [Judged(name, (name,), loss) for name, loss in alone.items() if name not in told]
     return own + [Judged(one.name, one.names, moved_loss(kinds, one, limit)) for one in moved]
+
+
+def losses(
+    kinds: Mapping[str, str], before: Mapping[str, Holding], now: Mapping[str, Holding], limit: float
+) -> dict[str, Loss]:
+    """What each source of `kinds` lost, by name."""
+    most = STRAY * sum(one.total for one in before.values())
+    found = {}
+    for name, kind in kinds.items():
+        then, here = before.get(name), now.get(name, Holding())
+        if then is not None and 0 < then.total <= most and _deleted(kind, then, here):
+            found[name] = Loss(0.0, "")
+        else:
+            found[name] = loss_of(kind, then, here, limit)
+    return found
+
+
+def _deleted(kind: str, before: Holding, now: Holding) -> bool:
+    """Whether a person may have deleted all files of a source. One that is there and gives no row is no such file."""
+    if kind == "records" or now.files or not by_hand(len(before.rows), len(before.rows)):
+        return False
+    return not missing_folders(before.mounted, now.mounted, before.rows, now.rows)
 
 
 def moved_loss(kinds: Mapping[str, str], moved: Moved, limit: float) -> Loss:
@@ -161,12 +184,16 @@ def check(session: DraftSession) -> Finding:
     for name, told in details.items():
         told |= told_of_most(now.get(name, Holding()), kinds[name])
     names = " ".join(f"--accept-shrink {name}" for name in dict.fromkeys(name for one in refused for name in one.names))
+    emptied = [name for name, one in before.items() if name in kinds and one.rows and not now.get(name, Holding()).rows]
+    lost = [f"no source lost more than its share: {worst:.1%} at most, {limit:.0%} is allowed"]
     return Finding(
         passed=not refused,
         value=worst,
         threshold=limit,
-        summary="; ".join(f"{one}: {one.loss.words}" for one in refused)
-        or f"no source lost more than its share: {worst:.1%} at most, {limit:.0%} is allowed",
+        summary="; ".join(
+            [f"{one}: {one.loss.words}" for one in refused]
+            or [*lost, *(f"source {name} holds nothing any more" for name in emptied)]
+        ),
         details={"sources": details},
         remedy=""
         if not refused

@@ -106,13 +106,14 @@ class Holding:
     """What a generation holds of one source.
 
     rows : live rows by path. unusable : places in quarantine (files, or records of a source of records) and files that
-    were never read. refused : files in quarantine, for whatever reason, that have no row. settings : fingerprints of
-    the source's settings that its shards were made with. mounted : folders that are disks of their own. most : the most
-    that it held.
+    were never read. files : how many its shards list, with rows or without. refused : files in quarantine, for whatever
+    reason, that have no row. settings : fingerprints of the source's settings that its shards were made with. mounted :
+    folders that are disks of their own. most : the most that it held.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
     unusable: int = 0
+    files: int = 0
     refused: set[str] = field(default_factory=set)
     settings: set[str] = field(default_factory=set)
     mounted: set[str] = field(default_factory=set)
@@ -215,6 +216,7 @@ def _holdings(tables: Sequence[pa.Table], stored: _Stored, snapshots: Mapping[st
     for shard, snapshot in snapshots.items():
         holding = found.setdefault(source_name(shard), Holding())
         holding.settings.add(snapshot.source_fingerprint)
+        holding.files += len(snapshot.files)
         unread = {one.path for one in snapshot.stale if snapshot.files[one.path].sha256 == UNREAD_SHA256}
         # A file that gave nothing has an entry of its own besides those of its records. What waits for a library that
         # is not installed is as it should be, unless the source has nothing else.

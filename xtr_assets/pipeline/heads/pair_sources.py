@@ -15,7 +15,7 @@ from typing import Any
 
 from xtr_assets.config import DEFAULT_MAX_CHARS, SourceConfig
 from xtr_assets.core.chunking import TextStyle, chunk_python, chunk_text
-from xtr_assets.core.errors import ConfigError
+from xtr_assets.core.errors import ConfigError, NothingMatches
 from xtr_assets.core.training_pairs import Pair, pairs_of
 from xtr_assets.core.types import Chunk
 from xtr_assets.sources import open_source
@@ -72,7 +72,12 @@ def mine_sources(sources: Sequence[SourceConfig]) -> Mined:
     origins, pairs = [], []
     for config in sources:
         source = open_source(config)
-        paths = sorted({path for shard in source.shards() for path in source.scan(shard, {})})
+        try:
+            paths = sorted({path for shard in source.shards() for path in source.scan(shard, {})})
+        except NothingMatches as gone:
+            if not gone.others or gone.left_out:
+                raise
+            paths = []  # Its few files may have been deleted since.
         found = [p for path in paths for one in source.read(path) if isinstance(one, Chunk) for p in pairs_of(one)]
         origins.append(Origin(config.name, licence="of the index", pairs=dict(Counter[str](one.kind for one in found))))
         pairs += found

@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import groupby
 
 from xtr_assets.config import IndexConfig
-from xtr_assets.core.errors import InvalidInput, SourceError
+from xtr_assets.core.errors import InvalidInput, NothingMatches, SourceError
 from xtr_assets.core.file_diff import FileChanges, diff_files
 from xtr_assets.core.types import Chunk, FileState, Quarantined
 from xtr_assets.sources import Source, open_source
@@ -21,6 +21,8 @@ from xtr_assets.storage.snapshot import Snapshot
 from xtr_assets.storage.warehouse import Warehouse
 
 Progress = Callable[[int], None]
+# Of a source with so few files, and so small a share of all rows, all may be deleted.
+STRAY_FILES, STRAY_ROWS = 3, 0.01
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,39 @@ def scan_shard(
     snapshot, known = warehouse.snapshot(shard), warehouse.known_files(shard)
     if again or (snapshot is not None and snapshot.source_fingerprint != source.fingerprint()):
         known = {path: replace(state, refused="") for path, state in known.items()}
-    files = source.scan(shard, known)
+    files = files_of(warehouse, shard, source, known)
     changes = diff_files(known, files)
     return ShardScan(shard, source, files, changes, snapshot, _reason(snapshot, source, changes), looked_ns)
+
+
+def files_of(
+    warehouse: Warehouse, shard: str, source: Source, known: Mapping[str, FileState]
+) -> Mapping[str, FileState]:
+    """The files of a shard as they are now, in order of path. SourceError where its source is gone.
+
+    A source whose few files were deleted holds nothing any more, where other files show that its place is there: who
+    deletes the only style sheet of a project need not change the configuration. `nothing_vanished` looks at it again.
+    """
+    try:
+        return source.scan(shard, known)
+    except NothingMatches as gone:
+        if not gone.others or gone.left_out or not _stray(warehouse, shard, source):
+            raise
+        return {}
+
+
+def _stray(warehouse: Warehouse, shard: str, source: Source) -> bool:
+    """Whether what was ingested of a source is so little that a person may have deleted it."""
+    mine = [one for name in source.shards() if (one := warehouse.snapshot(name)) is not None]
+    if warehouse.snapshot(shard) is None or source.config.holds == "records":
+        return False
+    if not any(one.files for one in mine):
+        return True  # It was let pass before.
+    if any(one.source_fingerprint != source.fingerprint() for one in mine):
+        return False  # It is another setting that leaves them out.
+    every = [one for name in warehouse.shards() if (one := warehouse.snapshot(name)) is not None]
+    few = sum(len(one.files) for one in mine) <= STRAY_FILES
+    return few and sum(one.live_rows for one in mine) <= STRAY_ROWS * sum(one.live_rows for one in every)
 
 
 def note_unchanged(warehouse: Warehouse, scans: Sequence[ShardScan]) -> None:
