@@ -6,7 +6,7 @@ import dagster as dg
 
 from xtr_assets.core.errors import ConfigError, ProviderError
 from xtr_assets.defs.context import Site
-from xtr_assets.defs.jobs import AssetJob
+from xtr_assets.defs.jobs import GENERATIONS, AssetJob
 from xtr_assets.telemetry import metrics
 
 # Characters of what is told of a failure: chat services cut a line that is longer than a few thousand.
@@ -18,6 +18,7 @@ CHECK_FAILED = "DagsterAssetCheckFailedError"
 def run_failure(site: Site, jobs: Sequence[AssetJob | dg.JobDefinition]) -> dg.SensorDefinition:
     """`run_failure`: logs and counts runs of this index that failed, and tells the configured endpoint."""
     webhook = site.config.upkeep.failure_webhook
+    builds = {site.names.named(job) for job in ("ingest", *GENERATIONS)}
 
     @dg.run_failure_sensor(
         name=site.names.named("run_failure"),
@@ -27,8 +28,10 @@ def run_failure(site: Site, jobs: Sequence[AssetJob | dg.JobDefinition]) -> dg.S
     )
     def sensor(context: dg.RunFailureSensorContext) -> None:
         run = context.dagster_run
-        metrics.BUILDS.labels("failed").inc()
-        message = " ".join(filter(None, (context.failure_event.message, *failure_reasons(context))))[:MOST_CHARACTERS]
+        refusals, raised = failure_reasons(context)
+        if run.job_name in builds:
+            metrics.BUILDS.labels("refused" if refusals else "failed").inc()
+        message = " ".join(filter(None, (context.failure_event.message, *refusals, *raised)))[:MOST_CHARACTERS]
         context.log.error(f"{run.job_name} of {site.config.name} failed, run {run.run_id}: {message}")
         if webhook is None:
             return
@@ -57,7 +60,7 @@ def failure_document(index: str, run: dg.DagsterRun, message: str) -> dict[str, 
     }
 
 
-def failure_reasons(context: dg.RunFailureSensorContext) -> list[str]:
+def failure_reasons(context: dg.RunFailureSensorContext) -> tuple[list[str], list[str]]:
     """What failed checks that block found and what helps, and what steps raised. Dagster's own message names steps."""
     checks = context.instance.all_logs(context.dagster_run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     events = (one.dagster_event for one in checks)
@@ -67,7 +70,7 @@ def failure_reasons(context: dg.RunFailureSensorContext) -> list[str]:
         for one in found
         if isinstance(one, dg.AssetCheckEvaluation) and not one.passed and one.severity == dg.AssetCheckSeverity.ERROR
     ]
-    return [*map(_refusal, blocking), *filter(None, map(_raised, context.get_step_failure_events()))]
+    return [*map(_refusal, blocking)], [*filter(None, map(_raised, context.get_step_failure_events()))]
 
 
 def _refusal(check: dg.AssetCheckEvaluation) -> str:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import re
+import shutil
 import socket
 import sys
 import threading
@@ -18,7 +19,10 @@ from xtr_assets.config import RecallConfig, parse_config
 from xtr_assets.core.errors import ConfigError, ProviderError
 from xtr_assets.defs import build_index_defs
 from xtr_assets.defs.webhook import post
+from xtr_assets.telemetry import metrics
 from xtr_assets_tests.defs.conftest import CONFIG, Project
+
+OUTCOMES = ("failed", "refused")
 
 
 class Endpoint(ThreadingHTTPServer):
@@ -99,6 +103,25 @@ def test_a_refused_build_is_told_by_what_its_check_found_and_what_helps(project:
     message = str(document["message"])
     assert re.search(r"dense_recall: .* 1.01 is asked; `xtr-assets tune`", message) and message in str(document["text"])
     assert "DagsterAssetCheck" not in message
+
+
+def test_a_failed_job_that_builds_nothing_is_no_failed_build(project: Project) -> None:
+    def counted() -> list[float]:
+        found = [metrics.REGISTRY.get_sample_value("xtr_assets_builds_total", {"outcome": one}) for one in OUTCOMES]
+        return [one or 0.0 for one in found]
+
+    failed, refused = counted()
+    fail(project)
+    assert counted() == [failed + 1, refused]
+    (project.warehouse.layout.generation(1) / "dense.faiss").write_bytes(b"")
+    show(project, "verify")
+    assert counted() == [failed + 1, refused]
+    project.configure(CONFIG.format(name="small").replace("queries: 10", "queries: 10, dense: 1.01"))
+    shutil.rmtree(project.warehouse.root)
+    ingest = build_index_defs(project.config).resolve_job_def("ingest")
+    assert ingest.execute_in_process(instance=project.instance, partition_key="modules").success
+    show(project, "rebuild")
+    assert counted() == [failed + 1, refused + 1]
 
 
 def test_without_a_webhook_nobody_is_told(project: Project, endpoint: Endpoint) -> None:
