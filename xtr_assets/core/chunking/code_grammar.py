@@ -153,16 +153,19 @@ FUNCTION_VALUES = _named("arrow_function function_expression generator_function 
 # An object that holds functions (`module.exports = {...}`, the methods of a component) stands for a class.
 CLASS_VALUES = _named("class object")
 
-# What begins with the definition that it holds: an export, a template, the keyword before a list of types.
+# What begins with the definition that it holds: an export, a template, the keyword before a list of types, the body of
+# a class of Ruby (a comment above its first method stands above the body).
 WRAPPERS = _named(
     "export_statement ambient_declaration lexical_declaration variable_declaration template_declaration "
     "type_declaration declaration type_definition field_declaration expression_statement assignment_expression "
-    "statement call argument_list implementation_definition"
+    "statement call argument_list implementation_definition body_statement linkage_specification"
 )
+# What may stand before the definition in it.
+BEFORE = _named("visibility_modifier modifiers template_parameter_list string_literal")
 # What is looked into for definitions beside these.
 THROUGH = WRAPPERS | _named(
-    "class_body interface_body enum_body enum_body_declarations declaration_list field_declaration_list body_statement "
-    "template_body enum_class_body protocol_body statement_block linkage_specification preproc_if preproc_ifdef "
+    "class_body interface_body enum_body enum_body_declarations declaration_list field_declaration_list "
+    "template_body enum_class_body protocol_body statement_block preproc_if preproc_ifdef "
     "preproc_else preproc_elif if_statement compound_statement parenthesized_expression call_expression arguments "
     "array function_expression arrow_function extension_definition do_block begin if unless then else else_clause "
     "elif_clause case_statement case_item variable_declarator object pair as_expression satisfies_expression "
@@ -175,3 +178,5 @@ ABOVE = _named(
     "comment line_comment block_comment multiline_comment doc_comment attribute_item inner_attribute_item "
     "attribute_list decorator annotation marker_annotation"
 )
+# Kotlin: remarks below the imports are the end of their node.
+IMPORTS = _named("import_list package_header")

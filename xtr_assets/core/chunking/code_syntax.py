@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from xtr_assets.core.chunking.code_grammar import (
     ABOVE,
+    BEFORE,
     BODIES,
     BOUND,
     CLASS_VALUES,
     CLASSES,
     FUNCTION_VALUES,
     FUNCTIONS,
+    IMPORTS,
     LINE_HEADED,
     MODULES,
     NEED_BODY,
@@ -112,15 +114,19 @@ def _with_above(
         if child.type in types:
             # A comment behind code of its own line speaks of that.
             if not above or first > until + 1:
-                above = first
+                # What stands above the first of them stands above what they belong to.
+                above = inherited if inherited and first == first_line(node) else first
             # Documentation in a syntax of its own has an empty line after it.
             until = last_line(child) + (child.type == "pod")
             continue
+        if child.type == "\n":
+            continue
         begin = above if above and until >= first - 1 else first
         yield child, begin if same_line and first != first_line(node) else min(begin, inherited or begin)
-        if child.is_named and child.type not in ("visibility_modifier", "modifiers"):
+        if child.is_named and child.type not in BEFORE:
             inherited = 0
-        above, until = _remarks_below(child, types) if offside else (0, until)
+        ends_in_them = offside or child.type in IMPORTS
+        above, until = _remarks_below(child, types) if ends_in_them else (0, until)
 
 
 def _remarks_below(node: Node, types: frozenset[str]) -> tuple[int, int]:

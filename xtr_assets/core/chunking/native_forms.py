@@ -80,6 +80,7 @@ NIM = forms_of(
         "type_declaration": _nim_type,
     },
     "type_section when statement_list block elif_branch else_branch",
+    "documentation_comment",
     offside=True,
 )
 

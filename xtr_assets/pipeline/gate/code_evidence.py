@@ -207,7 +207,7 @@ class NamedFiles:
         held = [number for number, name in begun if number in owner and _stands(name, [owner[number]["symbol"]])]
         own = len(held)
         for number in held:
-            if suffix not in _LOOSE and (comment := _comment_above(lines, number)):
+            if comment := _comment_above(lines, number):
                 self._apart[suffix].append(owner.get(comment) is not owner[number])
             if _FUNCTION.search(lines[number - 1]):
                 self._classes[suffix].append(owner[number]["kind"] == "class")
@@ -247,8 +247,6 @@ class NamedFiles:
 _COMMENT = re.compile(
     r"\s*(?://|/\*|\*|--(?!-+\s*$)|;|\"\s|#(?!\s*(?:include|define|undef|if|el|endif|pragma|line|error)|[\[!])|!|%)"
 )
-# To the parsers of these a comment may be of what stands above it, imports or the head of the file.
-_LOOSE = (".kt", ".kts", ".hs", ".fish", ".tcl")
 # A word that only functions are defined by.
 _FUNCTION = re.compile(r"\b(?:function|func|fn|fun|defun|defn-?|def|proc|subroutine)\b")
 

@@ -1216,8 +1216,8 @@ OTHER_FOUND: dict[str, list[tuple[str, str, str, int, int]]] = {
     ],
     ".tcl": [
         ("module", "<module>", "", 1, 1),
-        ("module", "door", "", 3, 6),
-        ("function", "door::open", "namespace eval door", 7, 10),
+        ("module", "door", "", 3, 4),
+        ("function", "door::open", "namespace eval door", 6, 10),
         ("function", "door::shut", "", 12, 14),
         ("class", "Door", "", 16, 16),
         ("method", "Door::constructor", "oo::class create Door", 17, 19),
@@ -1232,8 +1232,8 @@ OTHER_FOUND: dict[str, list[tuple[str, str, str, int, int]]] = {
         ("module", "<module>", "", 24, 24),
     ],
     ".fish": [
-        ("module", "<module>", "", 1, 3),
-        ("function", "open_door", "", 4, 6),
+        ("module", "<module>", "", 1, 1),
+        ("function", "open_door", "", 3, 6),
         ("function", "shut", "", 8, 12),
     ],
     ".rego": [

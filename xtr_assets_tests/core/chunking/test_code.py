@@ -75,8 +75,8 @@ FOUND: dict[str, list[tuple[str, str, str, int, int]]] = {
         ("class", "A.I", "public class A<T> extends B", 17, 20),
     ],
     ".cpp": [
-        ("module", "a::b", "", 1, 3),
-        ("class", "a::b::C", "namespace a::b", 4, 5),
+        ("module", "a::b", "", 1, 1),
+        ("class", "a::b::C", "namespace a::b", 2, 5),
         ("method", "a::b::C::m", "class C : public D", 6, 8),
         ("class", "a::b::C", "class C : public D", 9, 9),
         ("method", "a::b::C::~C", "class C : public D", 10, 13),
@@ -433,6 +433,30 @@ def test_a_function_of_many_clauses_is_cut_by_its_lines_and_stays_one() -> None:
     found = chunks(text, ".erl", 200)
     check_nothing_is_lost(text, found, 200)
     assert {c.symbol for c in found} == {"f"} and [c.part for c in found] == list(range(len(found)))
+
+
+# What parsers put into the node above, or before the body of a class, for the first definition alone.
+FIRST_REMARKS = [
+    (".kt", "package demo\n\nimport a.b\n\n/**\n * Reads.\n */\nfun read(): Int {\n  return 1\n}\n", "read", (5, 10)),
+    (".kt", "package demo\n\n/** A stack. */\nclass Stack {\n  val a = 1\n}\n", "Stack", (3, 6)),
+    (".kt", "import a.b // why\n\n// Of nothing.\n\nfun read(): Int {\n  return 1\n}\n", "read", (5, 7)),
+    (".hs", "module B where\n\n-- | Reversed.\nrev :: [a] -> [a]\nrev = foldl (flip (:)) []\n", "rev", (3, 5)),
+    (".fish", "# Greets.\nfunction greet\n    echo hello\nend\n", "greet", (1, 4)),
+    (".tcl", "set a 1\n\n# Greets.\nproc greet {who} {\n    puts $who\n}\n", "greet", (3, 6)),
+    (".nim", "## Adds.\nproc add*(a, b: int): int =\n  a + b\n", "add", (1, 3)),
+    (".rb", "module A\n  # A site.\n  class Site\n    def a\n      1\n    end\n  end\nend\n", "A::Site", (2, 3)),
+    (".rb", "class Site\n  # Reads.\n  def read\n    1\n  end\nend\n", "Site::read", (2, 6)),
+    (".hpp", "namespace a\n{\n/// A span.\ntemplate <typename T> struct span {\n  int n;\n};\n}\n", "a::span", (3, 7)),
+    (".cpp", '#include <a.h>\n\n// Reads.\nextern "C" int read(int a) {\n  return a;\n}\n', "read", (3, 6)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("suffix", "text", "symbol", "place"), FIRST_REMARKS)
+def test_the_comment_above_the_first_definition_is_its(
+    suffix: str, text: str, symbol: str, place: tuple[int, int]
+) -> None:
+    found = {one.symbol: (one.start_line, one.end_line) for one in chunks(text, suffix)}
+    assert found[symbol] == place
 
 
 def test_a_comment_above_what_wraps_a_definition_is_no_part_of_it() -> None:

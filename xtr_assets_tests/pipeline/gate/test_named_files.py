@@ -52,6 +52,35 @@ def test_definitions_that_a_parser_loses(
     assert not found.passed and "4 of 4 files of .js have definitions" in str(found.details["faults"]), found.summary
 
 
+# A head that a parser may take the remark below it for a part of, and a definition.
+HEADS = {
+    ".kt": "package demo\n\nimport a.b\n\n/** Opens {}. */\nfun open_{}(x: Int): Int {{\n  return x\n}}\n",
+    ".hs": "module Demo where\n\n-- | Opens {}.\nopen_{} :: Int -> Int\nopen_{} x = x\n",
+    ".fish": "# Opens {}.\nfunction open_{}\n    echo 1\nend\n",
+    ".tcl": "set a 1\n\n# Opens {}.\nproc open_{} {{x}} {{\n    return $x\n}}\n",
+}
+
+
+@pytest.mark.parametrize("suffix", HEADS)
+def test_remarks_that_a_parser_leaves_above_their_definitions(
+    world: World, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    for name in "abcdef":
+        world.write(f"scripts/{name}{suffix}", HEADS[suffix].replace("{}", name).replace("{{", "{").replace("}}", "}"))
+    source = SourceConfig(name="scripts", kind="code", path=world.folder / "scripts")
+    world.config_with(sources=(*world.config.sources, source))
+    assert check(world.build()).passed
+    original: Callable[..., Any] = code_syntax._with_above
+    remarks = {"comment", "multiline_comment", "haddock"}
+    monkeypatch.setattr(
+        code_syntax,
+        "_with_above",
+        lambda node, inherited, types, **how: original(node, inherited, types - remarks, **how),
+    )
+    found = check(world.build(full=True))
+    assert f"6 of 6 comments of {suffix} lie apart" in str(found.details["faults"]), found.summary
+
+
 # Of further languages a definition, with a letter for what it is called by.
 DEFINITIONS = {
     ".clj": "(defn open-{}\n  [x]\n  x)\n",
