@@ -6,7 +6,7 @@
 FOLDER holds the Python projects of project_questions.json by their names, or some of them, each indexed whole into
 FOLDER/indexes where it is not there yet. Of each up to 120 messages are drawn that its code raises or logs, of three
 words at least, outside of its tests, examples and documentation; where the code puts a value, one is put that the code
-does not know. Each is asked alone, behind the type of its error, and as a line of a log; one hit a symbol. Printed is
+does not know. Each is asked alone, behind the type of its error, as a line of a log, and quoted in a question; one hit a symbol. Printed is
 what answers by what a row gains for each word in a row (`hybrid.verbatim` of the profile), with the paired gain in
 MRR@10 over the first of these and its 95 % interval.
 """
@@ -49,7 +49,9 @@ class Said:
         stamp, kind = "2026-11-28 10:12:33,512", self.kind or "WARNING"
         line = f"{stamp} ERROR root: job 3 failed: {self.kind}: {self.message}"
         logged = f"[{stamp}: WARNING/MainProcess] {self.message}"
-        return {"alone": self.message, "typed": f"{kind}: {self.message}", "line": line if self.kind else logged}
+        quoted = f'why do I get "{self.message}" here'
+        typed, line = f"{kind}: {self.message}", line if self.kind else logged
+        return {"alone": self.message, "typed": typed, "line": line, "quoted": quoted}
 
 
 def message_of(node: ast.AST, chance: random.Random) -> str | None:

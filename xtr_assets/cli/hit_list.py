@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from xtr_assets.config import IndexConfig
+    from xtr_assets.core.query_syntax import Syntax
     from xtr_assets.search.hit_table import Hits
 
 SNIPPET_LINES = 3
@@ -20,6 +21,7 @@ def show_hits(
     footing: str,
     lines: int = SNIPPET_LINES,
     config: "IndexConfig | None" = None,
+    syntax: "Syntax" = "terms",
 ) -> None:
     """A table of hits with the lines of each that hold most words of the query, these marked; how likely it is right
     below its score; explanations below. With the `config` of its sources a place is a link to its file, where the
@@ -28,9 +30,12 @@ def show_hits(
 
     from xtr_assets.cli.editor import file_of
     from xtr_assets.cli.met_words import asked_terms
+    from xtr_assets.core.query_syntax import demands
 
     if not hits:
         say(f"no hit for {literal(repr(query))} ({footing})")
+        if demands(query, syntax):
+            say("no text holds all that quotes and plus signs demand; --syntax plain demands nothing")
         _say_corrected(hits)
         return
     found = table(query, ("", "score", "place", "text"), (), right=("", "score"))

@@ -86,6 +86,23 @@ def parse_query(text: str, syntax: Syntax = "terms") -> Query:
     return Query(_DEMAND.sub(unmarked, text), tuple(phrases), tuple(required))
 
 
+def unquoted(query: Query) -> Query | None:
+    """What is asked where nothing holds what a query quotes: its words. None where it demands by a plus, or says no
+    word beside its quotes: whoever writes these alone asks for nothing else.
+
+    >>> unquoted(parse_query('why do I get "no such file" here'))
+    Query(text='why do I get no such file here', phrases=(), required=())
+    >>> unquoted(parse_query('"no such file"')), unquoted(parse_query('+open "no such file"'))
+    (None, None)
+    """
+    if not query.phrases or query.required:
+        return None
+    beside = query.text
+    for phrase in sorted(query.phrases, key=len, reverse=True):
+        beside = beside.replace(phrase, " ")
+    return Query(query.text) if _WORD_CHARACTER.search(beside) else None
+
+
 def demands(text: str, syntax: Syntax) -> bool:
     """Whether a text demands words or phrases.
 

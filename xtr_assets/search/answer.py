@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from xtr_assets.core.query_syntax import Query, parse_query
+from xtr_assets.core.query_syntax import Query, parse_query, unquoted
 from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.top_k import best_positions
 from xtr_assets.core.types import Floats, Ints, Mask
@@ -65,6 +65,10 @@ def answer(
             for place, one in zip(again, anew, strict=True):
                 vectors[place] = one
                 parsed[asked[place]] = Query(said[place])
+        with timing.phase("filter"):
+            for place, i in enumerate(asked):
+                if (loose := _loosened(opened, parsed[i], ask)) is not None:
+                    parsed[i], said[place] = loose, loose.text
         rankings = ranked(opened, vectors, [parsed[i] for i in asked], ask, timing)
         found = hydrated(opened, rankings, timing)
         if explain:
@@ -75,6 +79,13 @@ def answer(
     if not ask.scan:
         timing.observe(ask.mode, len(queries))
     return hits
+
+
+def _loosened(opened: OpenGeneration, query: Query, ask: Ask) -> Query | None:
+    """The query without its quotes where no allowed row holds them; None where it is asked as it is."""
+    loose = unquoted(query)
+    mask = None if loose is None else opened.required.mask(query)
+    return None if mask is None or (mask & opened.allowed(ask.where)).any() else loose
 
 
 def _corrections(

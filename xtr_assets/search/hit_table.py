@@ -43,8 +43,8 @@ COLUMNS: Mapping[str, str] = {
 class Hits(list[Hit]):
     """The hits of one query, best first: a list, with a table's face in notebooks.
 
-    corrected : the query as it was asked, where its spelling was corrected (docs/searching.md, "Spelling"); "" where it
-        was asked as it is.
+    corrected : the query as it was asked, where its spelling was corrected, or without its quotes, where nothing holds
+        them (docs/searching.md); "" where it was asked as it is.
     """
 
     # Of hits that an earlier release pickled.

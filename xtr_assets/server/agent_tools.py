@@ -13,6 +13,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 
 from xtr_assets.core.errors import ConfigError, XtrAssetsError
+from xtr_assets.core.query_syntax import demands
 from xtr_assets.core.search_options import SaidCollapse, chosen_collapse
 from xtr_assets.search.hits import Hit
 from xtr_assets.search.neighbourhood import neighbourhood
@@ -131,6 +132,8 @@ class AgentTools:
             tell_all(self._witnesses, Told(chosen, searcher.generation, query, question, hits))
             if not hits and given and (why := nothing_passes(files_of(searcher), source, path)):
                 raise ToolError(why)
+            if not hits and demands(query, "terms"):
+                raise ToolError("no chunk holds all that quotes and plus signs of query demand; ask without them")
             meant = {"corrected": hits.corrected} if hits.corrected else {}
             head = {"index": chosen.name, "generation": searcher.generation, **meant}
             return {**head, "hits": [_shown(hit) for hit in hits]}

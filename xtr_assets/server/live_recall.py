@@ -159,7 +159,7 @@ def _asked(searcher: Searcher, told: Told, *, scan: bool = False) -> list[Hit]:
     options = SearchOptions(question.k, **own)
     text, syntax = told.hits.corrected or told.text, settings.get("syntax", "terms")
     # As it was asked: alone, more words of it might be corrected than in its batch.
-    said: Any = syntax if demands(text, syntax) else "plain"
+    said: Any = syntax if not told.hits.corrected and demands(text, syntax) else "plain"
     mode: Any = question.mode
     return searcher.answer([text], options, mode, question.where, syntax=said, scan=scan).hits[0]
 

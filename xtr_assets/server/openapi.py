@@ -140,7 +140,10 @@ def _search_request(limits: Limits) -> dict[str, Any]:
 
 
 def _search_answer() -> dict[str, Any]:
-    meant = {"type": "string", "description": "what was asked, where the spelling of the query was corrected"}
+    meant = {
+        "type": "string",
+        "description": "what was asked instead: its spelling was corrected, or nothing holds what it quotes",
+    }
     found = {"hits": _list(_ref("Hit")), "corrected": meant}
     return {
         "type": "object",

@@ -9,7 +9,7 @@ import numpy as np
 
 from xtr_assets.core.arguments import query_vectors, token_batch
 from xtr_assets.core.errors import EncoderMismatch, GenerationError
-from xtr_assets.core.query_syntax import parse_query
+from xtr_assets.core.query_syntax import parse_query, unquoted
 from xtr_assets.index.lexical.collection import Collection
 from xtr_assets.search.blend import LEGS, Blend
 from xtr_assets.search.confidence import LowestConfidence
@@ -51,14 +51,18 @@ class PartRounds:
     servers: PartServers
 
     async def answered(self, told: Told, text: str) -> dict[str, Any]:
-        """The hits of one text as JSON-able values, and as what it was asked where its spelling was corrected. Raises
+        """The hits of one text as JSON-able values, and as what it was asked where that is not the text. Raises
         PartAbsent, PartDown, Problem, InvalidInput."""
-        if not parse_query(text, told.ask.syntax).text.strip():
+        query = parse_query(text, told.ask.syntax)
+        if not query.text.strip():
             await self._check(told, text)
             return {"hits": []}
         prepared = await self._prepared(told, text)
         if not (said := await self._corrected(told, text, prepared)):
-            return {"hits": await self._hits(told, text, prepared)}
+            found, loose = await self._hits(told, text, prepared), unquoted(query)
+            if found or loose is None:
+                return {"hits": found}
+            said = loose.text
         told = replace(told, ask=replace(told.ask, syntax="plain"))
         return {"hits": await self._hits(told, said, await self._prepared(told, said)), "corrected": said}
 

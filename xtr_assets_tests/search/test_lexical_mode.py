@@ -106,6 +106,34 @@ def test_a_demand_holds_in_every_mode_and_under_a_filter(path: Path, mode: str) 
         assert len(symbols(searcher, '"connection refused" gather', mode=mode, syntax="plain")) >= 3
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_what_is_quoted_beside_words_and_stands_nowhere_is_asked_by_its_words(path: Path, mode: Mode) -> None:
+    """People quote messages as they saw them, with values in them that no text holds."""
+    query = 'why is "connection refused: HTTP_503 or E1234" raised'
+    with xa.open(path, "cpu") as searcher:
+        found = searcher.search(query, 5, mode, explain=True)
+        plain = "why is connection refused: HTTP_503 or E1234 raised"
+        assert found.corrected == plain and found
+        assert found == searcher.search(plain, 5, mode, syntax="plain", explain=True)
+        # A row that the filter hides holds nothing.
+        assert searcher.search('who "stops when" one', 5, mode).corrected == "who stops when one"
+        stop = 'who will "stop when" one'
+        assert [hit.symbol for hit in searcher.search(stop, 5, mode)] == ["wait"]
+        hidden = searcher.search(stop, 5, mode, {"source": "notes"})
+        assert hidden.corrected == "who will stop when one" and bool(hidden) is (mode != "lexical")
+        # Quotes alone, and a plus, are meant.
+        for strict in (
+            '"connection accepted"',
+            '"connection accepted" "E1234"',
+            '+E9 "no such" thing',
+            "+nowhere gather",
+        ):
+            assert (searcher.search(strict, 5, mode), searcher.search(strict, 5, mode).corrected) == ([], "")
+        batch = searcher.search_batch([query, "gather", '"connection accepted"', stop], 5, mode)
+        assert [one.corrected for one in batch] == [plain, "", "", ""]
+        assert batch[0] == searcher.search(plain, 5, mode, syntax="plain")
+
+
 def test_a_hit_explains_its_score_and_its_rank(path: Path) -> None:
     with xa.open(path, "cpu") as searcher:
         first, second = searcher.search("E1234 raises", 2, "lexical", explain=True)

@@ -69,6 +69,13 @@ def test_an_agent_is_told_what_was_asked_where_the_spelling_was_corrected(folder
     assert "corrected" not in call(folder, "search", query="zebra", mode="lexical")
 
 
+def test_an_agent_is_told_that_nothing_holds_what_it_quotes(folder: Path) -> None:
+    found = call(folder, "search", query='which "zebra versions of old" are there')
+    assert found["corrected"] == "which zebra versions of old are there" and len(found["hits"]) == 5
+    told = call(folder, "search", query='"zebra versions of old"')
+    assert "no chunk holds all that quotes and plus signs of query demand; ask without them" in str(told)
+
+
 def test_tools_that_say_nothing_of_themselves_are_not_offered(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`python -OO` takes the docstrings, which are what an agent is told of a tool."""
     monkeypatch.setattr(AgentTools.read_chunk, "__doc__", None)
