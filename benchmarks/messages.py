@@ -7,8 +7,8 @@ FOLDER holds the Python projects of project_questions.json by their names, or so
 FOLDER/indexes where it is not there yet. Of each up to 120 messages are drawn that its code raises or logs, of three
 words at least, outside of its tests, examples and documentation; where the code puts a value, one is put that the code
 does not know. Each is asked alone, behind the type of its error, as a line of a log, and quoted in a question; one hit
-a symbol. Printed is what answers by what a row gains for each word in a row (`hybrid.verbatim` of the profile), with the
-paired gain in MRR@10 over the first of these and its 95 % interval.
+a symbol. Printed is what answers by what a row gains for each word in a row (`hybrid.verbatim` of the profile), and the
+paired gain in MRR@10 over the first of these with its 95 % interval.
 """
 
 import argparse
