@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # People see so many files in quarantine, and how many there are; --json has them all.
 SHOWN_QUARANTINE = 10
+# And of suffixes that no source reads: a large tree has hundreds.
+SHOWN_SUFFIXES = 12
 
 
 @app.command(rich_help_panel=SEARCH)
@@ -170,7 +172,9 @@ def _show_intake(document: dict[str, Any]) -> None:
         console().print(table(title, ("place", "since", "reason"), rows[:SHOWN_QUARANTINE]))
     if document["skipped"]:
         skipped = sorted(document["skipped"].items(), key=lambda item: -item[1])
-        note("skipped: no source reads " + ", ".join(f"{count:,} {suffix}" for suffix, count in skipped))
+        shown = ", ".join(f"{count:,} {suffix}" for suffix, count in skipped[:SHOWN_SUFFIXES])
+        more = f" and {len(skipped) - SHOWN_SUFFIXES} more suffixes" if len(skipped) > SHOWN_SUFFIXES else ""
+        note(f"skipped: no source reads {shown}{more}{'; all of them: `xtr-assets status --json`' if more else ''}")
 
 
 def _show_quarantine(entries: list[dict[str, Any]]) -> None:

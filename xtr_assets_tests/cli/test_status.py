@@ -57,6 +57,16 @@ def test_status_says_which_shards_are_behind_their_source(project: Path, change:
     assert "1 added, 1 changed, 1 deleted" in change("status").stderr
 
 
+def test_of_many_suffixes_that_no_source_reads_the_frequent_are_named(project: Path, change: Command) -> None:
+    for number in range(15):
+        (project / "guide" / f"a.x{number}").write_text("?")
+    (project / "guide" / "b.x14").write_text("?")
+    told = " ".join(change("status").stderr.split())
+    assert "skipped: no source reads 2 .x14, 1 " in told
+    assert "more suffixes; all of them: `xtr-assets status --json`" in told
+    assert {f".x{number}" for number in range(15)} <= set(document(change, "status")["skipped"])
+
+
 def test_a_source_whose_reader_is_not_here_hides_nothing_else(
     project: Path, change: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

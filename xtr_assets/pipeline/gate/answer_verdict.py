@@ -54,8 +54,8 @@ class Case:
     folded: Collapse | None = None
 
     def __str__(self) -> str:
-        folded = f", one hit a {self.folded}" if self.folded else ""
-        return f"{self.question.text[:60]!r}, mode {self.mode}, k {self.k}, {shown(self.where)}{folded}"
+        said = f"{self.question.text[:60]!r}, mode {self.mode}, k {self.k}, {shown(self.where)}"
+        return f"{said}, one hit a {self.folded}" if self.folded else said
 
 
 @dataclass
@@ -201,8 +201,8 @@ class Judge:
         if case.mode not in ("hybrid", "exact") or not self.told.verbatim or "lexical" not in scores:
             return "", at[:0]
         lexical, slack = scores["lexical"], 2 * apart["lexical"] + SAME["lexical"]
-        named = np.zeros(len(lexical), np.bool_) if names is None else names != 0
-        return run_faults(case.question.text, hits, at, lexical, named, slack, every=case.rows is not None)
+        listed = 0 if case.rows is None else len(lexical) if self.whole(case) else max(case.k, self.told.depth)
+        return run_faults(case.question.text, hits, at, lexical, names, slack, listed=listed)
 
     def _verbatim(self, case: Case, rows: Ints, at: Ints, hits: Sequence[Hit], read: Ints) -> Doubles:
         """float64 [len(rows)]: what rows gain for words in a row; a hit as it says, which was held against its text."""

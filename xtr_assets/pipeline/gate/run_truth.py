@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xtr_assets.core.types import Floats, Ints, Mask
+from xtr_assets.core.types import Floats, Ints
 from xtr_assets.pipeline.gate.answer_truth import Doubles
 from xtr_assets.pipeline.gate.leg_truth import Listed
 from xtr_assets.search.hits import Hit
@@ -35,18 +35,27 @@ def in_a_row(question: str, text: str) -> int:
 
 
 def run_faults(
-    question: str, hits: Sequence[Hit], at: Ints, lexical: Floats, named: Mask, slack: float, *, every: bool
+    question: str, hits: Sequence[Hit], at: Ints, lexical: Floats, names: Floats | None, slack: float, *, listed: int
 ) -> tuple[str, Ints]:
     """(what is wrong with the words in a row that hits show, "" where nothing is; the rows whose texts are surely read,
     as places).
 
-    at : int64 [hits], the places of the hits among the rows; lexical : float32 [rows], their scores in words; named :
-    bool [rows], whether they have a name; slack : how far apart scores may be that are the same; every : whether these
-    are all rows that may come
+    at : int64 [hits], the places of the hits among the rows; lexical : float32 [rows], their scores in words; names :
+    float32 [rows], 0 where a row has none; slack : how far apart scores may be that are the same; listed : so many of
+    the best in words are candidates, whatever other legs bring; 0 where these are not all rows that may come
     """
+    named = np.zeros(len(lexical), np.bool_) if names is None else names != 0
     offered = np.where(named, lexical, np.float32(0))
-    read = Listed.of("lexical", offered, READ, slack) if every else Listed(at[:0], at[:0], 0)
-    may = {*read.surely.tolist(), *read.perhaps.tolist()} if every else set(np.flatnonzero(named).tolist())
+    read = Listed(at[:0], at[:0], 0)
+    may = set(np.flatnonzero(named).tolist())
+    if listed:
+        surely_there = Listed.of("lexical", lexical, listed, slack).surely
+        best = Listed.of("lexical", offered, READ, slack)
+        read = Listed(best.surely[np.isin(best.surely, surely_there)], best.perhaps, best.room)
+        # Of those that may be no candidates none takes the place of another.
+        rivals = np.sort(offered[surely_there])[::-1]
+        least = float(rivals[READ - 1]) - slack if len(rivals) >= READ else 0.0
+        may = set(np.flatnonzero((offered > 0) & (offered >= least)).tolist())
     surely = set(read.surely.tolist())
     for place, hit in zip(at.tolist(), hits, strict=True):
         shown, true = hit.scores.get("verbatim"), in_a_row(question, hit.text)
