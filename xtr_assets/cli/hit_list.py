@@ -35,7 +35,7 @@ def show_hits(
     if not hits:
         say(f"no hit for {literal(repr(query))} ({footing})")
         if demands(query, syntax):
-            say("no text holds all that quotes and plus signs demand; --syntax plain demands nothing")
+            say("no text holds all that plus signs demand; --syntax plain demands nothing")
         _say_corrected(hits)
         return
     found = table(query, ("", "score", "place", "text"), (), right=("", "score"))

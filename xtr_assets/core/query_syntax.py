@@ -2,6 +2,10 @@
 
     "exact phrase"    the text holds these words in this order, with this punctuation; case and white space are free
     +must             the text holds this word or name
+    +"exact phrase"   the text holds these words, whatever else may be
+
+What is quoted and held by nothing is asked by its words (`unquoted`): people quote what they remember, and programs the
+whole question. In a text of more than MOST_BESIDE words beside its quotes they demand nothing. A plus is meant.
 
 A quote opens a phrase at the start of a word, a plus before a letter, an underscore or a quote demands: `print("x")`,
 `a + b` and `C++` are words like any other. A quote that is not closed, a phrase without a letter or a digit, and
@@ -23,6 +27,8 @@ SYNTAXES: tuple[Syntax, ...] = get_args(Syntax)
 
 # Each is looked for in every text that might hold them all.
 MOST_DEMANDS = 16
+# Who writes more words beside quotes tells a story, and quotes what is said in it.
+MOST_BESIDE = 24
 
 # No alternative scans past the next quote: a megabyte of quotes is read once.
 _DEMAND = re.compile(
@@ -73,7 +79,7 @@ def parse_query(text: str, syntax: Syntax = "terms") -> Query:
     def unmarked(found: re.Match[str]) -> str:
         phrase = found["straight"] if found["straight"] is not None else found["curly"]
         demanded = phrase if phrase is not None else found["must"].rstrip(_AFTER_WORD)
-        kind = required if phrase is None else phrases
+        kind = required if found[0].startswith("+") else phrases
         known = demanded in kind or len(phrases) + len(required) < MOST_DEMANDS
         before = bisect_right(starts, found.start()) - 1
         if phrase is not None and before >= 0 and found.end() <= spans[before][1]:
@@ -83,24 +89,22 @@ def parse_query(text: str, syntax: Syntax = "terms") -> Query:
         kind[demanded.strip()] = None
         return phrase if phrase is not None else found["must"]
 
-    return Query(_DEMAND.sub(unmarked, text), tuple(phrases), tuple(required))
+    plain = _DEMAND.sub(unmarked, text)
+    if phrases and len(plain.split()) - sum(len(one.split()) for one in phrases) > MOST_BESIDE:
+        phrases.clear()
+    return Query(plain, tuple(phrases), tuple(required))
 
 
 def unquoted(query: Query) -> Query | None:
-    """What is asked where nothing holds what a query quotes: its words. None where it demands by a plus, or says no
-    word beside its quotes: whoever writes these alone asks for nothing else.
+    """What is asked where nothing holds what a query quotes: its words. None where it quotes nothing, or a plus is
+    among its demands.
 
     >>> unquoted(parse_query('why do I get "no such file" here'))
     Query(text='why do I get no such file here', phrases=(), required=())
-    >>> unquoted(parse_query('"no such file"')), unquoted(parse_query('+open "no such file"'))
+    >>> unquoted(parse_query('+open "no such file"')), unquoted(parse_query('+"no such file"'))
     (None, None)
     """
-    if not query.phrases or query.required:
-        return None
-    beside = query.text
-    for phrase in sorted(query.phrases, key=len, reverse=True):
-        beside = beside.replace(phrase, " ")
-    return Query(query.text) if _WORD_CHARACTER.search(beside) else None
+    return Query(query.text) if query.phrases and not query.required else None
 
 
 def demands(text: str, syntax: Syntax) -> bool:

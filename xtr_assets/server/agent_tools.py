@@ -133,7 +133,7 @@ class AgentTools:
             if not hits and given and (why := nothing_passes(files_of(searcher), source, path)):
                 raise ToolError(why)
             if not hits and demands(query, "terms"):
-                raise ToolError("no chunk holds all that quotes and plus signs of query demand; ask without them")
+                raise ToolError("no chunk holds all that query demands by plus signs; ask without them")
             meant = {"corrected": hits.corrected} if hits.corrected else {}
             head = {"index": chosen.name, "generation": searcher.generation, **meant}
             return {**head, "hits": [_shown(hit) for hit in hits]}

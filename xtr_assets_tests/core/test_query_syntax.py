@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xtr_assets.core.errors import InvalidInput
-from xtr_assets.core.query_syntax import MOST_DEMANDS, Query, parse_query
+from xtr_assets.core.query_syntax import MOST_BESIDE, MOST_DEMANDS, Query, parse_query
 
 MARKS = st.text(st.sampled_from('ab "+“”\n\t.é猫1_\ud800'))
 
@@ -17,7 +17,7 @@ MARKS = st.text(st.sampled_from('ab "+“”\n\t.é猫1_\ud800'))
     [
         ('"connection refused"', Query("connection refused", ("connection refused",))),
         ('why "a  b" now', Query("why a  b now", ("a  b",))),
-        ('+"a b" c', Query("a b c", ("a b",))),
+        ('+"a b" c', Query("a b c", (), ("a b",))),
         ("“a b” c", Query("a b c", ("a b",))),
         ("+gather tasks", Query("gather tasks", (), ("gather",))),
         ("+asyncio.gather, +E1234!", Query("asyncio.gather, E1234!", (), ("asyncio.gather", "E1234"))),
@@ -77,3 +77,9 @@ def test_a_megabyte_of_marks_is_read_once(mark: str) -> None:
     started = time.process_time()
     parse_query(mark * (1_000_000 // len(mark)))
     assert time.process_time() - started < 5
+
+
+def test_a_story_quotes_and_demands_nothing() -> None:
+    words = " ".join(f"w{number}" for number in range(MOST_BESIDE))
+    assert parse_query(f'{words} "said it"').phrases == ("said it",)
+    assert parse_query(f'{words} more "said it" +must') == Query(f"{words} more said it must", (), ("must",))

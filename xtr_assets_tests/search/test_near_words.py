@@ -103,9 +103,10 @@ def test_whoever_wants_what_was_typed_gets_it(searcher: Searcher) -> None:
     for found in (
         searcher.search("gahter", 5, "lexical", syntax="plain"),
         searcher.search("+gahter", 5, "lexical"),
-        searcher.search('limits "gahter"', 5, "lexical"),
+        searcher.search('limits +"gahter"', 5, "lexical"),
     ):
         assert found.corrected == "" and not found
+    assert searcher.search('limits "gahter"', 5, "lexical").corrected == "limits gahter"
     assert searcher.search("gahter", 5, "dense").corrected == "", "a mode that looks at no words"
 
 

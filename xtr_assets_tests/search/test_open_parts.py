@@ -22,7 +22,7 @@ from xtr_assets.core.asked_place import asked_places
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.fusion import Moments
 from xtr_assets.core.lexical_terms import query_terms
-from xtr_assets.core.query_syntax import parse_query
+from xtr_assets.core.query_syntax import Query, parse_query, unquoted
 from xtr_assets.core.search_options import SearchOptions
 from xtr_assets.core.types import Chunk
 from xtr_assets.core.where_syntax import parse_where
@@ -302,7 +302,7 @@ def apart(sets: Mapping[str, Searcher]) -> Iterator[Mapping[str, Searcher]]:
 
 def asked_apart(
     apart: Mapping[str, Searcher],
-    query: str,
+    text: Query,
     k: int,
     mode: Any,
     where: Any,
@@ -313,7 +313,7 @@ def asked_apart(
     """What a front does over servers, without them: words counted, candidates fetched, one ranking made. first : how
     long the lists of a ranking by ranks are at first, in place of so long that they are long enough."""
     first = first or first_most(k, 3)
-    ask, text = Ask.checked(SearchOptions(k, fusion=fusion, collapse=collapse), mode, where), parse_query(query)
+    ask = Ask.checked(SearchOptions(k, fusion=fusion, collapse=collapse), mode, where)
     counts, blends, curves = [], [], []
     with ExitStack() as stack:
         opened = {name: stack.enter_context(one.opened()) for name, one in apart.items()}
@@ -383,7 +383,9 @@ def test_parts_that_are_asked_apart_add_up_to_the_answer_of_one_index(
 ) -> None:
     chosen: Any = fusion if mode in ("hybrid", "exact") else "zsum"
     wanted = one.search(query, k, mode, where, fusion=chosen, collapse=collapse, explain=True)
-    found = asked_apart(apart, query, k, mode, where, chosen, collapse, first)
+    found = asked_apart(apart, parse_query(query), k, mode, where, chosen, collapse, first)
+    if not found.hits and (loose := unquoted(parse_query(query))) is not None:
+        found = asked_apart(apart, loose, k, mode, where, chosen, collapse, first)
     assert [(hit.chunk_id, hit.score, hit.scores, hit.confidence) for hit in found.hits] == [
         (hit.chunk_id, hit.score, hit.scores, hit.confidence) for hit in wanted
     ]

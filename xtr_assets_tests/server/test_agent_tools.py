@@ -72,8 +72,8 @@ def test_an_agent_is_told_what_was_asked_where_the_spelling_was_corrected(folder
 def test_an_agent_is_told_that_nothing_holds_what_it_quotes(folder: Path) -> None:
     found = call(folder, "search", query='which "zebra versions of old" are there')
     assert found["corrected"] == "which zebra versions of old are there" and len(found["hits"]) == 5
-    told = call(folder, "search", query='"zebra versions of old"')
-    assert "no chunk holds all that quotes and plus signs of query demand; ask without them" in str(told)
+    told = call(folder, "search", query='+"zebra versions of old"')
+    assert "no chunk holds all that query demands by plus signs; ask without them" in str(told)
 
 
 def test_tools_that_say_nothing_of_themselves_are_not_offered(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

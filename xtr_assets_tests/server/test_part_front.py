@@ -293,7 +293,8 @@ def test_a_front_corrects_the_spelling_that_the_whole_set_in_one_process_does(pa
         ('the "cabinet of zebras" here', None, "the cabinet of zebras here"),
         ('the "a cabinet of 1" here', None, ""),
         ('the "a cabinet of 1" here', {"source": "b"}, "the a cabinet of 1 here"),
-        ('"cabinet of zebras"', None, ""),
+        ('"cabinet of zebras"', None, "cabinet of zebras"),
+        ('+"cabinet of zebras"', None, ""),
         ('zebrra "cabinet of zebras"', None, "zebrra cabinet of zebras"),
     ]
 

@@ -43,11 +43,12 @@ def drawn_demands(known: KnownRows, chance: np.random.Generator) -> list[Demand]
         if phrase := _phrase(rows[at]["text"], 1 if alone else LONGEST, chance):
             phrase = _piece(phrase, chance) if alone else phrase
             found.append(Demand(f"+{phrase}" if alone else f'"{phrase}"', _holding(texts, phrase)))
-    # The same words the other way round, which few rows hold.
+    # The same words the other way round, which few rows hold: quoted, and by a plus, which is meant.
     phrases = [one.query.strip('"') for one in found if one.query[0] == '"']
     turned = [" ".join(reversed(one.split())) for one in phrases]
+    others = [other for one, other in zip(phrases, turned, strict=True) if other != one]
     return found + [
-        Demand(f'"{other}"', _holding(texts, other)) for one, other in zip(phrases, turned, strict=True) if other != one
+        Demand(f'{"+" * (place % 2)}"{other}"', _holding(texts, other)) for place, other in enumerate(others)
     ]
 
 
@@ -116,6 +117,13 @@ def demand_faults(
         mode, k = modes[turn % len(modes)], min(len(one.rows) + 1, MOST_HITS)
         hits = searcher.search(one.query, k, mode, known.restriction or None)
         rows = places.live_rows_of(np.array([hit.chunk_id for hit in hits], np.int64))
+        if one.query[0] == '"' and not len(one.rows) and known.live:
+            # What nothing holds is asked by its words, and the answer says so.
+            said, words = getattr(hits, "corrected", ""), one.query.strip('"')
+            if said != words:
+                told = f"says that {said!r} was asked" if said else "does not say so"
+                problems.append(f"{words!r} stands nowhere as it is quoted, and the answer {told} (mode {mode})")
+            continue
         if wrong := int((~np.isin(rows, one.rows)).sum()):
             problems.append(f"{wrong} of {len(rows)} hits do not hold what {one.query!r} demands (mode {mode}, k {k})")
         elif len(one.rows) < MOST_HITS and (missing := int((~np.isin(one.rows, rows)).sum())):

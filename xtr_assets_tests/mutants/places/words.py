@@ -182,4 +182,21 @@ MUTANTS = (
         frozenset({"answers_agree"}),
         serves=True,
     ),
+    Mutant(
+        "what is quoted and stands nowhere is asked by its words in silence",
+        "words",
+        replaced("search.hit_table:Hits.__init__", lambda original: lambda self, hits=(), _="": original(self, hits)),
+        frozenset({"answers_agree"}),
+        serves=True,
+    ),
+    Mutant(
+        "quotes need not stand there",
+        "words",
+        replaced(
+            "search.answer:_loosened",
+            lambda _: lambda _opened, query, _ask: replace(query, phrases=()) if query.phrases else None,
+        ),
+        frozenset({"answers_agree"}),
+        serves=True,
+    ),
 )

@@ -13,6 +13,7 @@ import pytest
 from xtr_assets.config import HashingConfig
 from xtr_assets.core.fusion import beside
 from xtr_assets.core.phrases import holds_phrase
+from xtr_assets.core.query_syntax import Query, unquoted
 from xtr_assets.core.verbatim import words_of
 from xtr_assets.pipeline.gate import answer_truth, answers_agree, drawn_questions
 from xtr_assets.pipeline.gate.answer_truth import Places, known_rows
@@ -177,6 +178,40 @@ def test_rows_that_only_hold_what_is_demanded_are_missed(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("silent", "stands nowhere as it is quoted, and the answer does not say so"),
+        ("always", "hits do not hold what"),
+        ("plus too", "hits do not hold what '+"),
+    ],
+)
+def test_quotes_that_are_loosened_wrongly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, told: str
+) -> None:
+    warehouse = Warehouse.create(tmp_path / "w")
+    words = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta"]
+    texts = [" ".join(np.random.default_rng(n).permutation(words)) + f" item{n}" for n in range(30)]
+    write_shard(warehouse, "code", [replace(one, text=text) for one, text in zip(chunks(30), texts, strict=True)])
+    session = DraftSession(warehouse, whole_draft(warehouse, "Flat"), HASHING)
+    places = Places.read(session.draft)
+    known = known_rows(session.draft, places, session.rows.new, session.rows.gone)
+    drawn = [one for seed in range(12) for one in drawn_demands(known, np.random.default_rng(seed))]
+    assert {(one.query[:1], bool(len(one.rows))) for one in drawn} >= {('"', False), ('"', True), ("+", False)}
+    assert not demand_faults(session.searcher(), places, known, drawn, ("lexical", "exact", "hybrid"))
+    if fault == "silent":
+        monkeypatch.setattr(answer, "_loosened", lambda *_: None)
+    elif fault == "always":
+        monkeypatch.setattr(answer, "_loosened", lambda _, query, __: unquoted(query))
+    else:
+        monkeypatch.setattr(
+            answer, "unquoted", lambda query: Query(query.text) if query.phrases or query.required else None
+        )
+    assert any(
+        told in one for one in demand_faults(session.searcher(), places, known, drawn, ("lexical", "exact", "hybrid"))
+    )
+
+
+@pytest.mark.parametrize(
     ("call", "way"),
     [("search_vectors", "ids"), ("search_tokens", "ids"), ("search_vectors", "order"), ("search_vectors", "no number")],
 )
@@ -225,7 +260,9 @@ def test_a_phrase_whose_words_stand_in_another_order_is_none(tmp_path: Path, mon
 
     monkeypatch.setattr("xtr_assets.search.required_text.holds_phrase", in_any_order)
     found = look(*ranked(tmp_path / "w", 60))
-    assert not found.passed and any("do not hold what" in one for one in found.details["problems"]), found.summary
+    assert not found.passed and any("stands nowhere as it is" in one for one in found.details["problems"]), (
+        found.summary
+    )
 
 
 def test_a_filter_for_which_capitals_do_not_count_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
