@@ -435,7 +435,7 @@ def test_the_best_of_an_exact_sum_need_not_be_the_best_of_any_leg(one: Searcher,
     """A fifth of these are answered wrong by the best of each leg alone."""
     for query, k, collapse in product(QUERIES[:-1], (7, 70), (None, "symbol", "text")):
         wanted = one.search(query, k, "exact", collapse=collapse)
-        found = asked_apart(apart, query, k, "exact", None, "zsum", collapse).hits
+        found = asked_apart(apart, parse_query(query), k, "exact", None, "zsum", collapse).hits
         assert [(hit.chunk_id, hit.score) for hit in found] == [(hit.chunk_id, hit.score) for hit in wanted], query
 
 
@@ -457,7 +457,7 @@ def test_rows_at_places_come_from_whichever_part_has_them(
 ) -> None:
     for query in QUERIES[-5:-1]:
         wanted = one.search(query, 40, mode, explain=True)
-        found = asked_apart(apart, query, 40, mode, None, "zsum", None)
+        found = asked_apart(apart, parse_query(query), 40, mode, None, "zsum", None)
         assert [(hit.chunk_id, hit.scores) for hit in found.hits] == [(hit.chunk_id, hit.scores) for hit in wanted]
         first = wanted[0].explanation
         assert "place" in wanted[0].scores and first is not None and first.candidates == found.candidates
@@ -499,7 +499,7 @@ def test_a_row_that_the_indexes_of_its_part_missed_is_brought_by_its_place(
         return [{name: left(listed) for name, listed in lists.items()} for lists in retrieve(self, *given)]
 
     monkeypatch.setattr(Ranker, "retrieve", missing)
-    (found, *_) = asked_apart(apart, query, 40, "hybrid", None, "zsum", None).hits
+    (found, *_) = asked_apart(apart, parse_query(query), 40, "hybrid", None, "zsum", None).hits
     assert found.chunk_id == missed.chunk_id
     assert [name for name, space in found.spaces.items() if space.listed] == ["place"]
 
@@ -510,7 +510,7 @@ def test_a_language_that_is_named_counts_in_parts_with_names_and_without(
 ) -> None:
     query = "lock thread queue in Rust"
     wanted = one.search(query, 40, mode, explain=True)
-    found = asked_apart(apart, query, 40, mode, None, "zsum", None)
+    found = asked_apart(apart, parse_query(query), 40, mode, None, "zsum", None)
     assert [(hit.chunk_id, hit.scores) for hit in found.hits] == [(hit.chunk_id, hit.scores) for hit in wanted]
     assert any(hit.scores.get("called", 0.0) < 0 for hit in wanted)
     for hit, mine in zip(wanted, found.hits, strict=True):
