@@ -49,7 +49,8 @@ DEFAULT_FILE_BYTES = {"python": 2 << 20, "code": 2 << 20, "config": 1 << 20, "te
 
 # A function is asked for by what it is called, and its text may not hold that; what prose is called, its title, is
 # encoded with it already, and a vector of its own added nothing (docs/measurements.md). Of mixed content: `naming`.
-NAMED_KINDS = frozenset({"python", "code", "config", "mixed"})
+# Which rows have names where a source says nothing: of mixed content each kind is named as in a source of its own.
+NAMED_KINDS: dict[str, Naming] = {"python": "all", "code": "all", "config": "all", "mixed": "code"}
 
 
 def is_store_address(value: str) -> bool:
@@ -195,15 +196,14 @@ class SourceConfig(Strict):
     @property
     def named(self) -> bool:
         """Whether it has rows with name vectors."""
-        return self.holds in NAMED_KINDS if self.names is None else self.names
+        return bool(self.naming)
 
     @property
     def naming(self) -> Naming:
-        """Which of its rows have name vectors. Where a source holds several kinds, each is named as a source of its own
-        is."""
-        if not self.named:
-            return ""
-        return "code" if self.holds == "mixed" and self.names is None else "all"
+        """Which of its rows have name vectors."""
+        if self.names is None:
+            return NAMED_KINDS.get(self.holds, "")
+        return "all" if self.names else ""
 
     @property
     def stored(self) -> bool:

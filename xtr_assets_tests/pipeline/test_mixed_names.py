@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import xtr_assets as xa
-from xtr_assets.config import IndexConfig, SourceConfig, parse_config
+from xtr_assets.config import NAMED_KINDS, IndexConfig, parse_config
 from xtr_assets.core.name_text import _NAMED as NAMED
 from xtr_assets.pipeline.gate import name_evidence
 from xtr_assets.pipeline.gate.name_evidence import name_problems, newly_named
@@ -104,7 +104,7 @@ def test_what_a_release_before_named_answers_as_it_did_and_the_next_build_encode
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as before:
-        before.setattr(SourceConfig, "naming", property(lambda self: "all" if self.named else ""))
+        before.setitem(NAMED_KINDS, "mixed", "all")
         before.setitem(name_evidence._AS_KINDS, "mixed", "names")
         old = project.built()
     assert all(kinds_named(old).values())
@@ -127,6 +127,17 @@ def test_a_word_of_the_configuration_names_documents_too(project: Project) -> No
     assert all(kinds_named(project.drafted(", names: true")).values())
     assert kinds_named(project.drafted()) == CODE_ALONE
     assert project.drafted(", names: false").names() is None
+
+
+def test_names_of_documents_are_built_though_the_same_without_them_was_rolled_back(project: Project) -> None:
+    project.built()
+    project.repository.commit({"more.md": "# More\n\nOn pauses.\n"})
+    project.built()
+    project.warehouse.rollback(reason="documents are found worse")
+    config = project.config("name: all, kind: git, names: true")
+    made = steps.build(project.warehouse, config, again=False)
+    assert made.generation is not None, made.reason
+    assert all(kinds_named(made.generation).values())
 
 
 def test_compaction_keeps_whose_rows_have_names(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,7 +138,7 @@ def names_setting(config: IndexConfig) -> dict[str, Any]:
     where no text has an embedding."""
     if "dense" not in config.legs:
         return {}
-    chosen = {one.name: one.named for one in config.sources if one.named != (one.holds in NAMED_KINDS)}
+    chosen = {one.name: one.named for one in config.sources if one.naming != NAMED_KINDS.get(one.holds, "")}
     if not chosen and not any(one.named for one in config.sources):
         return {}
     of_code = sorted(one.name for one in config.sources if one.naming == "code")
