@@ -62,7 +62,7 @@ def chunk_and_encode(config: IndexConfig, warehouse: Warehouse, shard: str) -> i
     rows = chunk(config, warehouse, shard)
     snapshot = warehouse.snapshot(shard)
     assert snapshot is not None
-    names = source_of(config, shard).config.named
+    names = source_of(config, shard).config.naming
     encode_snapshot(warehouse, snapshot, open_encoder(config.encoder), names=names)
     return rows
 

@@ -1,16 +1,16 @@
 """Code and documents of one project in one index: what questions about either find, by what comes beside the first.
 
     git clone https://github.com/pallets/click FOLDER/click
-    python benchmarks/mixed.py FOLDER [PROJECT ...] [--gains 0 1.5]
+    python benchmarks/mixed.py FOLDER [PROJECT ...] [--gains 0 1.5] [--git]
 
 FOLDER holds eight projects of project_questions.json by their names, at the commits that stand there, or some of them.
-Each is indexed, code and documents (reStructuredText and Markdown), into FOLDER/mixed where it is not there yet. Of the
-questions about code and about tests those about code are asked, and 13 a project that its documentation answers
-(document_questions.json), written by somebody who asked no search. One hit a symbol; a hit answers where it is a symbol
-told, or lies in one, or is a section told. Printed is what answers by what the best row of the kind that is not first
-may gain (`hybrid.beside` of the profile), with the paired gain in MRR@10 over the first of the gains and its 95 %
-interval. A document may answer a question about code as well, and code one that its documentation answers: nobody
-judged those.
+Each is indexed, code and documents (reStructuredText and Markdown), into FOLDER/mixed where it is not there yet; with
+--git as one source, a repository, into FOLDER/mixed-git. Of the questions about code and about tests those about code
+are asked, and 13 a project that its documentation answers (document_questions.json), written by somebody who asked no
+search. One hit a symbol; a hit answers where it is a symbol told, or lies in one, or is a section told. Printed is what
+answers by what the best row of the kind that is not first may gain (`hybrid.beside` of the profile), with the paired
+gain in MRR@10 over the first of the gains and its 95 % interval. A document may answer a question about code as well,
+and code one that its documentation answers: nobody judged those.
 """
 
 import argparse
@@ -32,16 +32,18 @@ from xtr_assets.search.blend import OTHER_KIND, Blend
 HERE = Path(__file__).parent
 
 
-def warehouse_of(folder: Path, name: str, suffixes: list[str]) -> Path:
-    """The index of a project's code and documents, built or brought up to date."""
-    home = folder / "mixed" / name
+def warehouse_of(folder: Path, name: str, suffixes: list[str], *, git: bool) -> Path:
+    """The index of a project's code and documents, built or brought up to date. git : as one source."""
+    home = folder / ("mixed-git" if git else "mixed") / name
     home.mkdir(parents=True, exist_ok=True)
     path = str(folder / name)
     code: dict[str, Any] = {"name": "src", "kind": "python", "path": path}
     if suffixes != ["py"]:
         code |= {"kind": "code", "include": [f"**/*.{suffix}" for suffix in suffixes]}
     documents = {"name": "docs", "kind": "text", "path": path, "include": ["**/*.rst", "**/*.md"]}
-    config = {"name": name, "warehouse": "warehouse", "sources": [code, documents]}
+    patterns = [f"**/*.{suffix}" for suffix in (*suffixes, "rst", "md")]
+    whole = {"name": "all", "kind": "git", "path": path, "include": patterns}
+    config = {"name": name, "warehouse": "warehouse", "sources": [whole] if git else [code, documents]}
     (home / "xtr.yaml").write_text(yaml.safe_dump(config), "utf-8")
     subprocess.run([COMMAND, "build"], cwd=home, check=True, stdout=sys.stderr)
     return home / "warehouse"
@@ -73,6 +75,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("projects", nargs="*")
     parser.add_argument("--gains", type=float, nargs="+", default=[0.0, OTHER_KIND])
+    parser.add_argument("--git", action="store_true", help="one source, of the repository, in place of two")
     given = parser.parse_args()
     folder = given.folder.resolve()
     known = json.loads((HERE / "project_questions.json").read_text("utf-8"))
@@ -80,7 +83,7 @@ def main() -> None:
     names = given.projects or [name for name in documented if (folder / name).is_dir()]
     found: dict[tuple[str, float], list[Ranks]] = {}
     for name in names:
-        warehouse = warehouse_of(folder, name, known[name]["suffixes"])
+        warehouse = warehouse_of(folder, name, known[name]["suffixes"], git=given.git)
         asked = {
             "code": [one for one in known[name]["questions"] if one["of"] == "code"],
             "documents": documented[name],

@@ -59,7 +59,7 @@ def encode(segment: Segment, encoder: Hashing = ENCODER) -> None:
 def encode_names(segment: Segment, encoder: Hashing = ENCODER) -> None:
     """The names of a segment's rows, as a build writes them."""
     table = segment.chunks()
-    hashes = name_hashes(table)
+    hashes = name_hashes(table, "all")
     named = np.flatnonzero(hashes.any(axis=1))
     vectors = np.zeros((len(hashes), encoder.dim), np.float16)
     if len(named):
@@ -123,7 +123,11 @@ def drafted(
             if shard in named and not segment.has_names(encoder.fingerprint):
                 encode_names(segment, encoder)
     draft = warehouse.draft(
-        "fixtures", encoder=encoder.describe(), fingerprint=encoder.fingerprint, snapshots=versions, named=named
+        "fixtures",
+        encoder=encoder.describe(),
+        fingerprint=encoder.fingerprint,
+        snapshots=versions,
+        named=dict.fromkeys(named, "all"),
     )
     derived(draft, IndexConfig(sources=SOURCES, dense=DenseConfig(recipe=recipe)))
     return draft

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 from xtr_assets.config.field_types import Location, Strict
 from xtr_assets.config.git_names import check_ref, is_repository_address
 from xtr_assets.core.factory_name import check_factory_name
+from xtr_assets.core.name_text import Naming
 
 
 def _partition_key(value: str) -> str:
@@ -47,8 +48,9 @@ DEFAULT_MAX_CHARS = 2000
 DEFAULT_FILE_BYTES = {"python": 2 << 20, "code": 2 << 20, "config": 1 << 20, "text": 32 << 20}
 
 # A function is asked for by what it is called, and its text may not hold that; what prose is called, its title, is
-# encoded with it already, and a vector of its own added nothing (docs/measurements.md).
-NAMED_KINDS = frozenset({"python", "code", "config", "mixed"})
+# encoded with it already, and a vector of its own added nothing (docs/measurements.md). Of mixed content: `naming`.
+# Which rows have names where a source says nothing: of mixed content each kind is named as in a source of its own.
+NAMED_KINDS: dict[str, Naming] = {"python": "all", "code": "all", "config": "all", "mixed": "code"}
 
 
 def is_store_address(value: str) -> bool:
@@ -193,8 +195,15 @@ class SourceConfig(Strict):
 
     @property
     def named(self) -> bool:
-        """Whether its rows have name vectors."""
-        return self.holds in NAMED_KINDS if self.names is None else self.names
+        """Whether it has rows with name vectors."""
+        return bool(self.naming)
+
+    @property
+    def naming(self) -> Naming:
+        """Which of its rows have name vectors."""
+        if self.names is None:
+            return NAMED_KINDS.get(self.holds, "")
+        return "all" if self.names else ""
 
     @property
     def stored(self) -> bool:

@@ -7,11 +7,16 @@ there.
 
 import re
 from collections.abc import Iterator
+from typing import Literal
 
 from xtr_assets.core.doc_comment import doc_lines
 
 # Part of the names' folder: another wording is encoded anew, beside the one that older generations read.
 NAME_VERSION = 2
+
+# Which rows of a source have names: none; all; those of code and configuration alone, where documents lie among them.
+Naming = Literal["", "all", "code"]
+NAMINGS: tuple[Naming, ...] = ("all", "code")
 
 # Folders that code lies in whatever it does.
 ROOTS = frozenset({"src", "lib"})
@@ -23,6 +28,8 @@ MOST_SAID = 24
 # Python and Starlark.
 _DOCSTRINGS = (".py", ".pyi", ".bzl", ".star", ".bazel")
 _CODE = frozenset({"module", "class", "function", "method"})
+# Of rows that have names beside documents: a heading stands in the text that is encoded (docs/measurements.md).
+_NAMED = _CODE | {"config"}
 _BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[\W_]+")
 _STOP = re.compile(r"[.!?:](?=\s|$)|[\u3002\uff01\uff1f]")
 _QUOTE = re.compile(r"[rRuU]?(\"\"\"|''')")
@@ -31,14 +38,16 @@ _DESCRIBES = re.compile(r"(?:@(?:doc|brief|title|notice|summary|description)|\\b
 _TAG = re.compile(r"@|\\[a-z]")
 
 
-def name_text(path: str, symbol: str, text: str, kind: str) -> str | None:
-    r"""What is encoded as the name of a chunk; None where nothing names it.
+def name_text(path: str, symbol: str, text: str, kind: str, naming: Naming = "all") -> str | None:
+    r"""What is encoded as the name of a chunk; None where nothing names it, or `naming` leaves its kind out.
 
     >>> name_text("src/tasks/runner.rs", "Runner::run_all", "/// Runs all. At once.\nfn run_all() {}", "method")
     'tasks runner run all: Runs all'
     >>> name_text("http/HTTPServer.java", "HTTPServer.doGet", "void doGet() {}", "method")
     'http server do get'
     """
+    if not naming or (naming == "code" and kind not in _NAMED):
+        return None
     words = list(dict.fromkeys([*_path_words(path), *_symbol_words(symbol)]))[-MOST_WORDS:]
     said = _said(path, text, kind)
     return ": ".join(one for one in (" ".join(words), said) if one) or None

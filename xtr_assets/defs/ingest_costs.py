@@ -1,11 +1,12 @@
 """Costs of ingesting the shards of a draft, read from the materializations of the runs that did it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import dagster as dg
 
+from xtr_assets.core.name_text import Naming
 from xtr_assets.defs.assets.embeddings import names_suffix
 from xtr_assets.defs.context import Site
 from xtr_assets.pipeline.cost_report import INGEST
@@ -37,10 +38,11 @@ def ingest_costs(
     instance are not seen; `runs` says how many were.
     """
     before: Mapping[str, str] = {}
-    renamed: frozenset[str] = frozenset()
+    renamed: Mapping[str, Naming] = {}
     if parent is not None and parent.fingerprint == draft.fingerprint:
         before = parent.manifest.snapshots
-        renamed = named_shards(site.config) - shards_named_in(parent, site.config)
+        same = shards_named_in(parent, site.config)
+        renamed = {shard: naming for shard, naming in named_shards(site.config).items() if shard not in same}
     versions = draft.manifest.snapshots
     shards = [shard for shard, version in versions.items() if before.get(shard) != version or shard in renamed]
     if not shards:
@@ -63,10 +65,12 @@ def ingest_costs(
     return found
 
 
-def _of_parent(materialization: dg.AssetMaterialization, before: Mapping[str, str], renamed: Collection[str]) -> bool:
+def _of_parent(
+    materialization: dg.AssetMaterialization, before: Mapping[str, str], renamed: Mapping[str, Naming]
+) -> bool:
     """Whether it made what the parent holds of the shard, and was counted there: `created_at` is in whole seconds."""
     shard, tags = materialization.partition or "", materialization.tags or {}
     version, _, encoded = str(tags.get(DATA_VERSION_TAG, "")).partition("-")
-    if shard in renamed and encoded.endswith(names_suffix(True)):
+    if shard in renamed and encoded.endswith(names_suffix(renamed[shard])):
         return False
     return version == before.get(shard)

@@ -9,7 +9,7 @@ from xtr_assets.storage.links import refuse_linked
 from xtr_assets.storage.lock import committing
 from xtr_assets.storage.seal import is_sealed, read_manifest
 from xtr_assets.storage.temporary_files import put_away, scratch
-from xtr_assets.storage.vector_files import embeddings_file, embeddings_listing, names_folder, tokens_folder
+from xtr_assets.storage.vector_files import embeddings_file, embeddings_listing, names_folders, tokens_folder
 
 # Folders that are derived from rows and encodings, by what their names begin with.
 DERIVED = ("postings.", "lexical.")
@@ -22,7 +22,7 @@ def unserved_encodings(layout: Layout, fingerprint: str) -> list[Path]:
         embeddings_listing(fingerprint),
         embeddings_file(fingerprint),
         tokens_folder(fingerprint),
-        names_folder(fingerprint),
+        *names_folders(fingerprint),
     )
     there = (one / name for one in sorted(layout.segments.glob("*")) for name in names)
     return _unnamed(layout, [path for path in there if path.exists()])

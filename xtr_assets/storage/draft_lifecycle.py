@@ -1,7 +1,7 @@
 """Beginning and ending drafts: a number that is never used twice, every segment at its rows, the files it needs."""
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from xtr_assets.core.errors import CorruptFile, GenerationError, InvalidInput, StorageError
 from xtr_assets.core.field_problem import problems
 from xtr_assets.core.files import FileRecord, commit_folder, fsync_dir, read_regular, record, write_atomic
+from xtr_assets.core.name_text import Naming
 from xtr_assets.core.row_placement import Placement, Wanted, pack_tombstones, place, too_many_holes
 from xtr_assets.core.types import VectorKind
 from xtr_assets.storage.arrays import array_writer
@@ -50,10 +51,11 @@ def make_draft(
     holes: Holes = "kept",
     required: Sequence[RequiredCheck] = (),
     notes: Mapping[str, object] | None = None,
-    named: Collection[str] = (),
+    named: Mapping[str, Naming] | None = None,
 ) -> Draft:
     """A new draft over these snapshots (shard -> data version); the parent's segments keep their rows. `required` is
-    what `publish` will demand of it, whoever calls it; `named` are the shards whose names are searched with their rows.
+    what `publish` will demand of it, whoever calls it; `named` are the shards whose names are
+    searched with their rows, and of which rows.
 
     Where `holes` are closed, all rows are placed anew from 0: what is derived from the parent's rows removes and adds
     those that moved.
@@ -93,7 +95,7 @@ def make_draft(
             required=tuple(required),
             notes=dict(notes or {}),
             files={
-                **_shared_files(layout, loaded, info, fingerprint, named),
+                **_shared_files(layout, loaded, info, fingerprint, named or {}),
                 f"generations/{number}/{TOMBSTONES_NAME}": tombstones,
             },
         )
@@ -245,7 +247,7 @@ def _shared_files(
     snapshots: Mapping[str, Snapshot],
     encoder: EncoderInfo,
     fingerprint: str,
-    named: Collection[str],
+    named: Mapping[str, Naming],
 ) -> dict[str, FileRecord]:
     files: dict[str, FileRecord] = {}
     kind = VectorKind(fingerprint, encoder.given)
@@ -256,7 +258,7 @@ def _shared_files(
             segment = Segment.open(layout, placed.segment_id)
             if segment.rows != placed.rows:
                 raise StorageError(f"segment {placed.segment_id}: {placed.rows} rows in {name}, {segment.rows} in it")
-            names = shard in named
+            names = named.get(shard, "")
             if (dims := segment.dims(kind, names=names)) != (encoder.dim, encoder.token_dim):
                 raise InvalidInput(
                     f"segment {placed.segment_id} holds dims {dims}, the encoder {encoder.name} says "

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xtr_assets.core.errors import InvalidInput
+from xtr_assets.core.name_text import NAMINGS, Naming
 from xtr_assets.core.types import BOTH_LEGS, Ints, Legs, Mask, VectorKind
 from xtr_assets.storage.segment import Segment
 
@@ -45,10 +46,15 @@ def find_encoded(
 
 
 def find_named(segments: Sequence[Segment], name_hashes: TextHashes, fingerprint: str) -> EncodedAt:
-    """The same for hashes of names, in every segment that holds names by this encoder. A row without a name has the
-    hash 0, which is no name's."""
-    held = tuple(one for one in segments if one.has_names(fingerprint))
-    return _find(held, lambda segment: segment.name_hashes(fingerprint), _as_words(name_hashes))
+    """The same for hashes of names, in every segment that holds names by this encoder, of whatever rows. A row without
+    a name has the hash 0, which is no name's."""
+    held = tuple(one for one in segments if naming_of(one, fingerprint))
+    return _find(held, lambda one: one.name_hashes(fingerprint, naming_of(one, fingerprint)), _as_words(name_hashes))
+
+
+def naming_of(segment: Segment, fingerprint: str) -> Naming:
+    """Which rows of a segment have names by this encoder, of most rows where several were written."""
+    return next((one for one in NAMINGS if segment.has_names(fingerprint, one)), "")
 
 
 def _find(

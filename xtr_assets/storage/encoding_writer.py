@@ -10,6 +10,7 @@ import numpy.typing as npt
 from xtr_assets.core.arguments import check_offsets
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.files import fsync_tree, move_into_place, record, write_atomic
+from xtr_assets.core.name_text import Naming
 from xtr_assets.core.types import Bytes8, Floats, Halves, Int32s, Ints
 from xtr_assets.storage.arrays import (
     ArrayWriter,
@@ -91,9 +92,9 @@ class NamesWriter:
 
 
 @contextmanager
-def names_writer(segment: Segment, fingerprint: str, dim: int) -> Iterator[NamesWriter]:
+def names_writer(segment: Segment, fingerprint: str, dim: int, naming: Naming = "all") -> Iterator[NamesWriter]:
     """Write names with bounded memory; they exist when the block ends without an error."""
-    name = names_folder(fingerprint)
+    name = names_folder(fingerprint, naming)
     label = f"{segment.segment_id}/{name}"
     with scratch(segment.layout) as folder:
         staged = folder / name
@@ -108,7 +109,7 @@ def names_writer(segment: Segment, fingerprint: str, dim: int) -> Iterator[Names
         listing = Listing(made_by=fingerprint, files={p.name: record(p) for p in sorted(staged.iterdir())})
         (staged / LISTING_NAME).write_bytes(listing.to_bytes())
         # Asked here, too: see tokens_writer.
-        if not segment.has_names(fingerprint):
+        if not segment.has_names(fingerprint, naming):
             segment.commit_folder(staged, name)
 
 

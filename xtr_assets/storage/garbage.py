@@ -24,7 +24,7 @@ from xtr_assets.storage.retired_shards import forsaken, unused
 from xtr_assets.storage.seal import is_sealed, read_manifest
 from xtr_assets.storage.snapshot import current_version, read_snapshot
 from xtr_assets.storage.temporary_files import put_away, room_to_remove
-from xtr_assets.storage.vector_files import embeddings_file, embeddings_listing, names_folder, tokens_folder
+from xtr_assets.storage.vector_files import embeddings_file, embeddings_listing, names_folders, tokens_folder
 from xtr_assets.storage.warehouse_info import read_info
 
 
@@ -207,11 +207,11 @@ def _spare_folders(layout: Layout, directory: Path, folders: set[str], retired: 
     # with their encoder, or once this release words names otherwise. Postings go with their model.
     for path in (p for p in named_below(directory) if p.is_dir() and layout.relative(p) not in folders):
         kind, _, encoder = path.name.partition(".")
-        if kind != "tokens" and not (kind == "names" and path.name == names_folder(encoder[:8])):
+        if kind != "tokens" and not (kind == "names" and path.name in names_folders(encoder[:8])):
             yield path
     for fingerprint in sorted(retired):
         files = embeddings_listing(fingerprint), embeddings_file(fingerprint)
-        for name in (*files, tokens_folder(fingerprint), names_folder(fingerprint)):
+        for name in (*files, tokens_folder(fingerprint), *names_folders(fingerprint)):
             if (directory / name).exists() and layout.relative(directory / name) not in folders:
                 yield directory / name
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from xtr_assets.core.errors import CorruptFile, StorageError
 from xtr_assets.core.files import FileRecord, fsync_tree, move_into_place, record
+from xtr_assets.core.name_text import Naming
 from xtr_assets.core.raw_arrays import open_array
 from xtr_assets.core.types import Bytes8, Floats, Halves, Int32s, Ints, VectorKind
 from xtr_assets.storage.arrays import check_finite
@@ -128,22 +129,22 @@ class Segment:
         name = embeddings_file(fingerprint)
         return self._finite(name, self._array(name, np.float16, (self.rows, None)))
 
-    def has_names(self, fingerprint: str) -> bool:
-        """Whether the names of its rows are encoded."""
-        return self._made_by(f"{self._names_folder(fingerprint)}/{LISTING_NAME}", fingerprint)
+    def has_names(self, fingerprint: str, naming: Naming = "all") -> bool:
+        """Whether the names of its rows are encoded; opened by a generation, those that it lists, of whatever rows."""
+        return self._made_by(f"{self._names_folder(fingerprint, naming)}/{LISTING_NAME}", fingerprint)
 
-    def names(self, fingerprint: str) -> Halves:
+    def names(self, fingerprint: str, naming: Naming = "all") -> Halves:
         """float16 [rows, dim], memory-mapped: of unit length, or all zero where a row has no name; checked as
         embeddings are."""
-        self._need(self.has_names(fingerprint), "names", fingerprint)
-        name = f"{self._names_folder(fingerprint)}/{NAME_VECTORS}"
+        self._need(self.has_names(fingerprint, naming), "names", fingerprint)
+        name = f"{self._names_folder(fingerprint, naming)}/{NAME_VECTORS}"
         return self._finite(name, self._array(name, np.float16, (self.rows, None)))
 
-    def name_hashes(self, fingerprint: str) -> npt.NDArray[np.uint64]:
+    def name_hashes(self, fingerprint: str, naming: Naming = "all") -> npt.NDArray[np.uint64]:
         """uint64 [rows, 2]: the text hash of what was encoded as the name of each row, 0 where it has none. Checked by
         sha256: names are found again by it."""
-        self._need(self.has_names(fingerprint), "names", fingerprint)
-        name = f"{self._names_folder(fingerprint)}/{NAME_HASHES}"
+        self._need(self.has_names(fingerprint, naming), "names", fingerprint)
+        name = f"{self._names_folder(fingerprint, naming)}/{NAME_HASHES}"
         self.verified(name)
         return self._array(name, np.uint64, (self.rows, 2))
 
@@ -162,18 +163,18 @@ class Segment:
             token_ids=self._array(f"{folder}/token_ids.npy", np.int32, (count,)),
         )
 
-    def dims(self, kind: VectorKind, *, names: bool = False) -> tuple[int, int]:
+    def dims(self, kind: VectorKind, *, names: Naming = "") -> tuple[int, int]:
         """(dim, token_dim) of what this encoder made of it, 0 of a leg that it does not give. CorruptFile where names
         have another dim."""
         fingerprint = kind.fingerprint
         dim = self.embeddings(fingerprint).shape[1] if "dense" in kind.legs else 0
-        if names and (other := self.names(fingerprint).shape[1]) != dim:
-            name = f"{self._names_folder(fingerprint)}/{NAME_VECTORS}"
+        if names and (other := self.names(fingerprint, names).shape[1]) != dim:
+            name = f"{self._names_folder(fingerprint, names)}/{NAME_VECTORS}"
             raise CorruptFile(self._name(name), f"dim {dim}, as the embeddings", f"dim {other}")
         return dim, self.tokens(fingerprint).tokens.shape[1] if "tokens" in kind.legs else 0
 
-    def _names_folder(self, fingerprint: str) -> str:
-        return self._names or names_folder(fingerprint)
+    def _names_folder(self, fingerprint: str, naming: Naming) -> str:
+        return self._names or names_folder(fingerprint, naming)
 
     def _array(self, name: str, dtype: npt.DTypeLike, shape: tuple[int | None, ...]) -> npt.NDArray[Any]:
         self._check_size(name)
@@ -294,12 +295,12 @@ class Segment:
             found |= {self._name(folder + file): one for file, one in listed.files.items()}
         return found
 
-    def encoding_listings(self, kind: VectorKind, *, names: bool = False) -> list[str]:
+    def encoding_listings(self, kind: VectorKind, *, names: Naming = "") -> list[str]:
         """The lists of what an encoder gives, with those of the names where they are asked for."""
         fingerprint = kind.fingerprint
         own = [embeddings_listing(fingerprint)] if "dense" in kind.legs else []
         folders = [tokens_folder(fingerprint)] if "tokens" in kind.legs else []
-        folders += [names_folder(fingerprint)] if names else []
+        folders += [names_folder(fingerprint, names)] if names else []
         return [*own, *(f"{folder}/{LISTING_NAME}" for folder in folders)]
 
     def verified(self, name: str) -> Path:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from xtr_assets.core.compaction import SegmentSize, plan_compaction
 from xtr_assets.core.errors import InvalidInput
 from xtr_assets.core.line_shifts import Shift
+from xtr_assets.core.name_text import NAMINGS, Naming
 from xtr_assets.core.types import Ints, Leg, VectorKind
 from xtr_assets.storage.chunk_files import BATCH_ROWS, ChunkWriter, rows_at, shifted
 from xtr_assets.storage.encoding_writer import embeddings_writer, names_writer, tokens_writer
@@ -108,12 +109,12 @@ def _merge(layout: Layout, snapshot: Snapshot, group: Sequence[str]) -> Segment:
         merged = commit_segment(layout, folder, finished(folder, snapshot.shard, writer))
     for kind in _encoded_alike(layout, [part.segment for part in parts]):
         fingerprint = kind.fingerprint
-        named = "dense" in kind.legs and all(part.segment.has_names(fingerprint) for part in parts)
+        named = [one for one in NAMINGS if "dense" in kind.legs and _named(parts, fingerprint, one)]
         for part in parts:
-            _compare(part.segment, part.segment.encoding_listings(kind, names=named))
+            _compare(part.segment, _listings(part.segment, kind, named))
         _copy_encodings(parts, merged, kind)
-        if named:
-            _copy_names(parts, merged, fingerprint)
+        for naming in named:
+            _copy_names(parts, merged, fingerprint, naming)
     return merged
 
 
@@ -146,12 +147,22 @@ def _encoded_alike(layout: Layout, segments: Sequence[Segment]) -> list[VectorKi
     return [kind for kind in kinds if all(segment.has_vectors(kind) for segment in segments)]
 
 
-def _copy_names(parts: Sequence[_Part], merged: Segment, fingerprint: str) -> None:
-    if merged.has_names(fingerprint):
+def _listings(segment: Segment, kind: VectorKind, named: Sequence[Naming]) -> list[str]:
+    own = segment.encoding_listings(kind)
+    return own + [one for naming in named for one in segment.encoding_listings(kind, names=naming) if one not in own]
+
+
+def _named(parts: Sequence[_Part], fingerprint: str, naming: Naming) -> bool:
+    return all(part.segment.has_names(fingerprint, naming) for part in parts)
+
+
+def _copy_names(parts: Sequence[_Part], merged: Segment, fingerprint: str, naming: Naming) -> None:
+    if merged.has_names(fingerprint, naming):
         return
-    with names_writer(merged, fingerprint, parts[0].segment.names(fingerprint).shape[1]) as names:
+    with names_writer(merged, fingerprint, parts[0].segment.names(fingerprint, naming).shape[1], naming) as names:
         for part in parts:
-            stored, hashes = part.segment.names(fingerprint), part.segment.name_hashes(fingerprint)
+            stored = part.segment.names(fingerprint, naming)
+            hashes = part.segment.name_hashes(fingerprint, naming)
             for start in range(0, len(part.positions), BATCH_ROWS):
                 positions = part.positions[start : start + BATCH_ROWS]
                 names.append(stored[positions], hashes[positions])

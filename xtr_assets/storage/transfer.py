@@ -139,7 +139,7 @@ def check_whole(generation: Generation) -> None:
         name = f"segments/{segment.segment_id}"
         if (segment.rows, segment.shard) != (one.rows, one.shard) or one.shard not in named:
             raise CorruptFile(name, f"{one.rows} rows of shard {one.shard}", f"{segment.rows} of {segment.shard}")
-        dims = segment.dims(generation.vector_kind, names=segment.has_names(fingerprint))
+        dims = segment.dims(generation.vector_kind, names="all" if segment.has_names(fingerprint) else "")
         if dims != (encoder.dim, encoder.token_dim) or len(segment.chunks()) != one.rows:
             raise CorruptFile(name, f"dims {(encoder.dim, encoder.token_dim)}, {one.rows} rows", f"dims {dims}")
     live = int(np.count_nonzero(generation.live))

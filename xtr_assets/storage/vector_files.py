@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from xtr_assets.core.name_text import NAME_VERSION
+from xtr_assets.core.name_text import NAME_VERSION, NAMINGS, Naming
 
 LISTING_NAME = "files.json"
 
@@ -19,9 +19,14 @@ def tokens_folder(fingerprint: str) -> str:
     return f"tokens.{fingerprint[:8]}"
 
 
-def names_folder(fingerprint: str) -> str:
-    """Another wording of names is another folder: what is there is never replaced."""
-    return f"names.{fingerprint[:8]}.{NAME_VERSION}"
+def names_folder(fingerprint: str, naming: Naming = "all") -> str:
+    """Another wording of names, or names of other rows, is another folder: what is there is never replaced."""
+    return f"names.{fingerprint[:8]}.{NAME_VERSION}{'.code' if naming == 'code' else ''}"
+
+
+def names_folders(fingerprint: str) -> tuple[str, ...]:
+    """All that this release writes."""
+    return tuple(names_folder(fingerprint, naming) for naming in NAMINGS)
 
 
 def listed_names(files: Iterable[str]) -> dict[str, str]:

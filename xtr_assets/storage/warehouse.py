@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from xtr_assets.core.errors import CorruptFile, StorageError, WarehouseLocked
 from xtr_assets.core.files import write_atomic
+from xtr_assets.core.name_text import Naming
 from xtr_assets.core.types import Chunk, FileState, Quarantined
 from xtr_assets.storage import draft_lifecycle, known_encoders, publish
 from xtr_assets.storage.draft import Draft
@@ -146,14 +147,14 @@ class Warehouse(WarehouseReader):
         holes: draft_lifecycle.Holes = "kept",
         required: Sequence[RequiredCheck] = (),
         notes: Mapping[str, object] | None = None,
-        named: Collection[str] = (),
+        named: Mapping[str, Naming] | None = None,
     ) -> Draft:
         """Begin a generation over these snapshots (shard -> data version), with the row numbers of the published one.
 
         required : what `publish` will demand of it. notes : kept in its manifest, JSON. holes : row numbers freed by
         removed segments stay gaps ("kept"); "bounded" renumbers all rows where there are too many, "closed" always.
-        named : shards with name vectors. parent : None begins at row 0; where anything serves by then, `publish` takes
-        such a one with a `force_reason` alone.
+        named : shards with name vectors, and which rows have them. parent : None begins at row 0; where anything serves
+        by then, `publish` takes such a one with a `force_reason` alone.
         """
         with self.lock(f"draft of run {run_id}", STEP_WAIT_SECONDS):
             draft = draft_lifecycle.make_draft(

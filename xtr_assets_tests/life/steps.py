@@ -78,7 +78,7 @@ def ingest(warehouse: Warehouse, config: IndexConfig, *, full: bool = False) -> 
     for one in scans:
         if full or due(warehouse, one, vector_kind(encoder)):
             change = write_chunks(warehouse, one, one.readable if full else one.touched)
-            encoded += encode_snapshot(warehouse, change.snapshot, encoder, names=one.source.config.named).encoded
+            encoded += encode_snapshot(warehouse, change.snapshot, encoder, names=one.source.config.naming).encoded
     return encoded
 
 

@@ -117,7 +117,7 @@ def test_what_was_rolled_back_before_names_came_is_not_built_for_them(
 ) -> None:
     with monkeypatch.context() as earlier:
         earlier.setattr(index_settings, "names_setting", lambda _: {})
-        earlier.setattr(decide, "named_shards", lambda _: frozenset())
+        earlier.setattr(decide, "named_shards", lambda _: {})
         project.world.names = False
         project.built()
         project.world.write("code/a.py", module({"load": "one two three"}))

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from xtr_assets.core.errors import GenerationError
-from xtr_assets.core.name_text import NAME_VERSION
+from xtr_assets.core.name_text import NAME_VERSION, Naming
 from xtr_assets.core.recipe_grammar import check_recipe
 from xtr_assets.core.types import VectorKind
 from xtr_assets.defs.context import AFRESH_TAG, Site
@@ -30,9 +30,9 @@ FORGOT_TAG = "xtr-assets/forgot"
 Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
 
 
-def names_suffix(names: bool) -> str:
+def names_suffix(names: Naming) -> str:
     """What the data version says of a shard's names."""
-    return f"-names{NAME_VERSION}" if names else ""
+    return f"-names{NAME_VERSION}{'' if names == 'all' else f'-{names}'}" if names else ""
 
 
 def encoding_assets(site: Site) -> dg.AssetsDefinition:
@@ -83,7 +83,7 @@ def encoding_assets(site: Site) -> dg.AssetsDefinition:
         kind, dense = vector_kind(encoder), "dense" in encoder.legs
         if dense:
             check_recipe(site.config.dense.recipe, encoder.dim)
-        names = dense and source_of(site.config, shard).config.named
+        names: Naming = source_of(site.config, shard).config.naming if dense else ""
         segments = missing_encodings(warehouse, snapshot, kind, names=names)
         with (
             site.traced(context),
@@ -140,14 +140,14 @@ def _forget_refused(site: Site, context: dg.AssetExecutionContext, warehouse: Wa
             context.instance.add_run_tags(context.run.run_id, {FORGOT_TAG: asked})
 
 
-def problems_of(segments: Sequence[Segment], kind: VectorKind, *, names: bool) -> dict[str, list[Problem]]:
+def problems_of(segments: Sequence[Segment], kind: VectorKind, *, names: Naming) -> dict[str, list[Problem]]:
     """What is wrong with what was encoded, by leg."""
     found: dict[str, list[Problem]] = {"dense": [], "tokens": []}
     for segment in segments:
         if "dense" in kind.legs:
             found["dense"] += embedding_problems(segment, kind.fingerprint)
         if names:
-            found["dense"] += name_vector_problems(segment, kind.fingerprint)
+            found["dense"] += name_vector_problems(segment, kind.fingerprint, names)
         if "tokens" in kind.legs:
             found["tokens"] += token_problems(segment, kind.fingerprint)
     return found

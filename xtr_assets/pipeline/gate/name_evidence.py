@@ -17,12 +17,19 @@ from xtr_assets.storage.segment import Segment
 # Of all rows that differ so many are told.
 SHOWN = 5
 _NAMELESS = bytes(16)
+# What files of text are read as.
+DOCUMENTS = ("section", "text", "page", "slide", "cell")
+# What a source has where its configuration says nothing of names.
+_AS_KINDS = dict.fromkeys(("python", "code", "config"), "names") | {"mixed": "names of code alone"}
+_AS_KINDS |= dict.fromkeys(("text", "records", "own"), "no names")
 # Languages that say it below the name.
 _PARENTHESES = ("clj", "cljs", "cljc", "el", "lisp", "lsp", "asd", "scm", "ss", "sld", "sps", "rkt")
 
 
-def expected_name(path: str, symbol: str, text: str, kind: str) -> str:
-    """The name of a row; empty where it has none."""
+def expected_name(path: str, symbol: str, text: str, kind: str, *, documents: bool = True) -> str:
+    """The name of a row; empty where it has none. documents : whether those have names."""
+    if not documents and kind in DOCUMENTS:
+        return ""
     *folders, file = path.split("/")
     while folders and folders[0] in ("src", "lib"):
         del folders[0]
@@ -58,19 +65,21 @@ def name_problems(draft: Draft, new: Sequence[PlacedSegment], config: IndexConfi
     """Segments that have names and should have none, or the reverse; and rows of `new`, segments whose names are new,
     that have the hash of another name."""
     wanted = {
-        one.name: one.holds in ("python", "code", "config", "mixed") if one.names is None else one.names
+        one.name: _AS_KINDS[one.holds] if one.names is None else "names" if one.names else "no names"
         for one in config.sources
     }
     if "dense" not in draft.legs:
         # Names are embeddings.
-        wanted = dict.fromkeys(wanted, False)
+        wanted = dict.fromkeys(wanted, "no names")
     found = []
     for one in draft.manifest.segments:
         source = source_name(one.shard)
-        if source in wanted and wanted[source] != bool(names_of(draft, one.segment_id)):
-            said = "names" if wanted[source] else "no names"
-            found.append(Problem("names", f"{said} in segments of source {source}", f"segment {one.segment_id}"))
-    return found + [problem for placed in new for problem in _hash_problems(placed, draft.fingerprint)]
+        there = names_of(draft, one.segment_id)
+        held = "no names" if not there else "names" if names_documents(there) else "names of code alone"
+        if source in wanted and wanted[source] != held:
+            case = f"segment {one.segment_id} has {held}"
+            found.append(Problem("names", f"{wanted[source]} in segments of source {source}", case))
+    return found + [problem for placed in new for problem in _hash_problems(placed, draft)]
 
 
 def newly_named(draft: Draft, parent: Generation | None) -> list[PlacedSegment]:
@@ -84,16 +93,22 @@ def newly_named(draft: Draft, parent: Generation | None) -> list[PlacedSegment]:
     ]
 
 
+def names_documents(names: Sequence[str]) -> bool:
+    """Whether names of these files are of documents, too."""
+    return not any(one.split("/")[2].endswith(".code") for one in names)
+
+
 def names_of(generation: Generation, segment_id: str) -> list[str]:
     """The files of a segment's names that a generation lists."""
     prefix = f"segments/{segment_id}/names.{generation.fingerprint[:8]}."
     return [name for name in generation.manifest.files if name.startswith(prefix)]
 
 
-def _hash_problems(placed: PlacedSegment, fingerprint: str) -> list[Problem]:
+def _hash_problems(placed: PlacedSegment, draft: Draft) -> list[Problem]:
     segment, found = placed.segment, []
-    hashes = np.asarray(segment.name_hashes(fingerprint))
-    for position, name in enumerate(expected_names(segment)):
+    hashes = np.asarray(segment.name_hashes(draft.fingerprint))
+    documents = names_documents(names_of(draft, segment.segment_id))
+    for position, name in enumerate(expected_names(segment, documents=documents)):
         right = hashlib.blake2b(name.encode(), digest_size=16).digest() if name else _NAMELESS
         if hashes[position].tobytes() != right:
             case = f"row {placed.base_row + position} of segment {segment.segment_id} has the name of something else"
@@ -103,12 +118,13 @@ def _hash_problems(placed: PlacedSegment, fingerprint: str) -> list[Problem]:
     return found
 
 
-def expected_names(segment: Segment) -> Iterator[str]:
-    """The name of each row, from chunks.parquet."""
+def expected_names(segment: Segment, *, documents: bool) -> Iterator[str]:
+    """The name of each row, from chunks.parquet. documents : whether those have names."""
     columns = ["path", "symbol", "text", "kind"]
     with pq.ParquetFile(segment.verified("chunks.parquet")) as file:
         for batch in file.iter_batches(columns=columns):
-            yield from (expected_name(*row) for row in zip(*(batch[c].to_pylist() for c in columns), strict=True))
+            rows = zip(*(batch[c].to_pylist() for c in columns), strict=True)
+            yield from (expected_name(*row, documents=documents) for row in rows)
 
 
 def _documentation(path: str, text: str, kind: str) -> Sequence[str]:

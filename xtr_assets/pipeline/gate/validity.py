@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from xtr_assets.core.arguments import check_offsets
 from xtr_assets.core.errors import CorruptFile, InvalidInput, StorageError
+from xtr_assets.core.name_text import Naming
 from xtr_assets.pipeline.gate import catalog_evidence
 from xtr_assets.pipeline.gate.finding import Finding
 from xtr_assets.pipeline.gate.name_evidence import name_problems, newly_named
@@ -43,12 +44,12 @@ def embedding_problems(segment: Segment, fingerprint: str) -> list[Problem]:
     return _caught("embeddings", look)
 
 
-def name_vector_problems(segment: Segment, fingerprint: str) -> list[Problem]:
+def name_vector_problems(segment: Segment, fingerprint: str, naming: Naming = "all") -> list[Problem]:
     """What is wrong with the names of a segment: rows that are not finite, or not of unit length where they have a name
     and zero where they have none."""
 
     def look() -> None:
-        vectors, hashes = segment.names(fingerprint), segment.name_hashes(fingerprint)
+        vectors, hashes = segment.names(fingerprint, naming), segment.name_hashes(fingerprint, naming)
         for first, block in blocks_of(vectors):
             own = hashes[first : first + len(block)]
             check_name_rows(block, own, first, vectors.shape[1], f"segment {segment.segment_id}: names")

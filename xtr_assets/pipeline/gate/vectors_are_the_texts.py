@@ -19,7 +19,7 @@ from xtr_assets.core.types import Floats, Halves, Int32s, Ints, Mask
 from xtr_assets.core.vector_agreement import agreement
 from xtr_assets.encoders.base import Encoded, Tolerance
 from xtr_assets.pipeline.gate.finding import Finding
-from xtr_assets.pipeline.gate.name_evidence import expected_name, names_of, newly_named
+from xtr_assets.pipeline.gate.name_evidence import expected_name, names_documents, names_of, newly_named
 from xtr_assets.pipeline.gate.text_judge import judge_of
 from xtr_assets.pipeline.gate.text_sample import OLD_ROWS, choose_new, missed_share, spread
 from xtr_assets.pipeline.plan.draft_session import DraftSession
@@ -208,8 +208,8 @@ def _segment_rows(generation: Generation, placed: PlacedSegment, positions: Ints
     segment, fingerprint = placed.segment, generation.fingerprint
     embeddings = segment.embeddings(fingerprint) if "dense" in generation.legs else None
     arrays = segment.tokens(fingerprint) if "tokens" in generation.legs else None
-    named = bool(names_of(generation, segment.segment_id))
-    names = segment.names(fingerprint) if named else None
+    named = names_of(generation, segment.segment_id)
+    names, documents = segment.names(fingerprint) if named else None, names_documents(named)
     table = _table(segment, ("chunk_id", "path", "symbol", "kind", "title", "text"), positions)
     for position, row in zip(positions.tolist(), table, strict=True):
         tokens = None if arrays is None else _decoded(arrays, position)
@@ -222,7 +222,7 @@ def _segment_rows(generation: Generation, placed: PlacedSegment, positions: Ints
             embedding=None if embeddings is None else np.asarray(embeddings[position]),
             tokens=None if tokens is None else tokens[0],
             token_ids=None if tokens is None else tokens[1],
-            name=expected_name(row["path"], row["symbol"], row["text"], row["kind"]),
+            name=expected_name(row["path"], row["symbol"], row["text"], row["kind"], documents=documents),
             name_vector=None if names is None else np.asarray(names[position]),
         )
 

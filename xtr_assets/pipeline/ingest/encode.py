@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TypeVar
 
 from xtr_assets.core.errors import StorageError
+from xtr_assets.core.name_text import Naming
 from xtr_assets.core.types import Halves, VectorKind
 from xtr_assets.encoders.base import Encoder, vector_kind
 from xtr_assets.encoders.encoder_record import hold_to_record
@@ -13,7 +14,7 @@ from xtr_assets.pipeline.ingest.encode_blocks import Block, Run, gathered, runs
 from xtr_assets.pipeline.ingest.encode_plan import EncodePlan, Hashes, plan_encoding
 from xtr_assets.pipeline.ingest.fresh_blocks import EncodedMeanwhile, FreshBlocks
 from xtr_assets.pipeline.ingest.row_names import name_hashes
-from xtr_assets.storage.encoding_lookup import EncodedAt, find_named
+from xtr_assets.storage.encoding_lookup import EncodedAt, find_named, naming_of
 from xtr_assets.storage.encoding_writer import embeddings_writer, names_writer, tokens_writer
 from xtr_assets.storage.segment import Segment
 from xtr_assets.storage.snapshot import Snapshot
@@ -44,17 +45,17 @@ class EncodeReport:
 
 
 def missing_encodings(
-    warehouse: Warehouse, snapshot: Snapshot, kind: VectorKind, *, names: bool = False
+    warehouse: Warehouse, snapshot: Snapshot, kind: VectorKind, *, names: Naming = ""
 ) -> list[Segment]:
-    """Segments of the snapshot that lack something of what this encoder gives, or `names` where their source has
-    them: names are embeddings, too."""
+    """Segments of the snapshot that lack something of what this encoder gives, or those `names` that their source
+    has: names are embeddings, too."""
     segments = (warehouse.segment(one.segment_id) for one in snapshot.segments)
     return [segment for segment in segments if not _is_encoded(segment, kind, names)]
 
 
-def _is_encoded(segment: Segment, kind: VectorKind, names: bool) -> bool:
+def _is_encoded(segment: Segment, kind: VectorKind, names: Naming) -> bool:
     named = names and "dense" in kind.legs
-    return segment.has_vectors(kind) and (not named or segment.has_names(kind.fingerprint))
+    return segment.has_vectors(kind) and (not named or segment.has_names(kind.fingerprint, names))
 
 
 def encode_snapshot(
@@ -63,7 +64,7 @@ def encode_snapshot(
     encoder: Encoder,
     progress: Progress | None = None,
     *,
-    names: bool = False,
+    names: Naming = "",
 ) -> EncodeReport:
     """Give every segment of the snapshot what the encoder gives of its texts, and `names` where its source has them;
     `progress` is told of rows."""
@@ -74,7 +75,7 @@ def encode_snapshot(
 
 
 def encode_segment(
-    warehouse: Warehouse, segment: Segment, encoder: Encoder, progress: Progress | None = None, *, names: bool = False
+    warehouse: Warehouse, segment: Segment, encoder: Encoder, progress: Progress | None = None, *, names: Naming = ""
 ) -> EncodeReport:
     """Encode what no segment holds yet, texts and names in the same batches, find the rest, and write what is lacking
     in row order. Where another process encodes the same segment, the first to end is whose vectors it gets."""
@@ -88,7 +89,7 @@ def encode_segment(
 
 
 def _encoded(
-    warehouse: Warehouse, segment: Segment, encoder: Encoder, progress: Progress | None, names: bool
+    warehouse: Warehouse, segment: Segment, encoder: Encoder, progress: Progress | None, names: Naming
 ) -> EncodeReport:
     known = warehouse.info.encoders.get(encoder.fingerprint)
     # Before vectors are paid for that the gate refuses, and that would stay beside the right ones.
@@ -105,13 +106,15 @@ def _encoded(
             return warehouse.find_encoded(wanted, fingerprint, legs)
 
         texts, blocks = _planned(warehouse, segment.text_hashes(), find, lambda one: Block.stored(one, kind))
-    if names and "dense" in legs and not segment.has_names(fingerprint):
+    if names and "dense" in legs and not segment.has_names(fingerprint, names):
 
         def find_names(wanted: Hashes) -> EncodedAt:
             return find_named(warehouse.segments(), wanted, fingerprint)
 
-        hashes = name_hashes(segment.chunks())
-        named, vectors = _planned(warehouse, hashes, find_names, lambda one: one.names(fingerprint))
+        hashes = name_hashes(segment.chunks(), names)
+        named, vectors = _planned(
+            warehouse, hashes, find_names, lambda one: one.names(fingerprint, naming_of(one, fingerprint))
+        )
     unknown = 0 if texts is None else texts.unknown
     tell(segment.rows - unknown)
     to_encode = [() if one is None else one.blocks for one in (texts, named)]
@@ -119,7 +122,7 @@ def _encoded(
     fresh.encode_all(hashes, tell)
     tokens = written = 0
     if named is not None and hashes is not None:
-        written += _write_names(segment, encoder, named, hashes, fresh, vectors)
+        written += _write_names(segment, encoder, named, names, hashes, fresh, vectors)
     if texts is not None:
         tokens, size = _write_texts(segment, encoder, texts, fresh, blocks)
         written += size
@@ -185,6 +188,7 @@ def _write_names(
     segment: Segment,
     encoder: Encoder,
     plan: EncodePlan,
+    naming: Naming,
     hashes: Hashes,
     fresh: FreshBlocks,
     held: Mapping[int, Halves],
@@ -195,7 +199,7 @@ def _write_names(
         number = place - len(plan.held)
         return fresh.names(number) if number >= 0 else held[place]
 
-    with names_writer(segment, encoder.fingerprint, encoder.dim) as writer:
+    with names_writer(segment, encoder.fingerprint, encoder.dim, naming) as writer:
         for start in range(0, segment.rows, BLOCK_TEXTS):
             rows = slice(start, min(start + BLOCK_TEXTS, segment.rows))
             writer.append(gathered(plan.place[rows], plan.position[rows], vectors_of, encoder.dim), hashes[rows])

@@ -83,7 +83,7 @@ def due(warehouse: Warehouse, scan: ShardScan, kind: VectorKind) -> str:
     """Why a shard has to be ingested, in words; empty where it has not."""
     if scan.reason or scan.snapshot is None:
         return scan.reason
-    lacking = missing_encodings(warehouse, scan.snapshot, kind, names=scan.source.config.named)
+    lacking = missing_encodings(warehouse, scan.snapshot, kind, names=scan.source.config.naming)
     return f"{len(lacking)} segments are not encoded by this encoder" if lacking else ""
 
 

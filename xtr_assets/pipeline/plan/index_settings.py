@@ -10,7 +10,7 @@ from xtr_assets.config import NAMED_KINDS, EncoderConfig, EncoderPair, IndexConf
 from xtr_assets.config.field_types import by_text, in_order
 from xtr_assets.core.files import sha256_file
 from xtr_assets.core.lexical_terms import TERMS_VERSION
-from xtr_assets.core.name_text import NAME_VERSION
+from xtr_assets.core.name_text import NAME_VERSION, Naming
 from xtr_assets.encoders.encoder_files import files_now
 from xtr_assets.encoders.head_file import head_sha256
 from xtr_assets.index.late.centroids import MODEL_FORMAT, WIDE_MODEL_FORMAT, TokenModel
@@ -138,27 +138,32 @@ def names_setting(config: IndexConfig) -> dict[str, Any]:
     where no text has an embedding."""
     if "dense" not in config.legs:
         return {}
-    chosen = {one.name: one.named for one in config.sources if one.named != (one.holds in NAMED_KINDS)}
+    chosen = {one.name: one.named for one in config.sources if one.naming != NAMED_KINDS.get(one.holds, "")}
     if not chosen and not any(one.named for one in config.sources):
         return {}
-    return {"names": {"version": NAME_VERSION, "chosen": chosen}}
+    of_code = sorted(one.name for one in config.sources if one.naming == "code")
+    return {"names": {"version": NAME_VERSION, "chosen": chosen, **({"code": of_code} if of_code else {})}}
 
 
-def named_shards(config: IndexConfig) -> frozenset[str]:
-    """The shards whose rows have name vectors: names are embeddings."""
+def named_shards(config: IndexConfig) -> dict[str, Naming]:
+    """The shards with name vectors, and which of their rows have them: names are embeddings."""
     if "dense" not in config.legs:
-        return frozenset()
-    return frozenset(shard for shard, source in shard_sources(config).items() if source.config.named)
+        return {}
+    shards = shard_sources(config).items()
+    return {shard: naming for shard, source in shards if (naming := source.config.naming)}
 
 
 def shards_named_in(generation: Generation, config: IndexConfig) -> frozenset[str]:
-    """Of the shards whose rows have name vectors by `config`, those that had them, worded so, in a generation."""
+    """Of the shards whose rows have name vectors by `config`, those of which the same rows had them, worded so, in a
+    generation."""
     said = generation.manifest.notes.get(SETTINGS_NOTE, {}).get("names", {})
     if said.get("version") != NAME_VERSION:
         return frozenset()
-    sources, chosen = shard_sources(config), said["chosen"]
+    sources, chosen, of_code = shard_sources(config), said["chosen"], said.get("code", ())
     return frozenset(
         shard
-        for shard in named_shards(config)
-        if (of := sources[shard].config) and chosen.get(of.name, of.holds in NAMED_KINDS)
+        for shard, naming in named_shards(config).items()
+        if (of := sources[shard].config)
+        and chosen.get(of.name, of.holds in NAMED_KINDS)
+        and (of.name in of_code) == (naming == "code")
     )

@@ -81,7 +81,7 @@ def unready(
     hand."""
     lacking = []
     for shard, source in shard_sources(config).items():
-        snapshot, names = known.get(shard) or warehouse.snapshot(shard), source.config.named
+        snapshot, names = known.get(shard) or warehouse.snapshot(shard), source.config.naming
         if snapshot is None or missing_encodings(warehouse, snapshot, kind, names=names):
             lacking.append(shard)
     return lacking

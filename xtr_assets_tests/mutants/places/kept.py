@@ -123,7 +123,7 @@ MUTANTS = (
     Mutant(
         "compaction leaves names behind",
         PLACE,
-        replaced("storage.segment_compaction:_copy_names", lambda _: lambda _parts, _merged, _fingerprint: None),
+        replaced("storage.segment_compaction:_copy_names", lambda _: lambda *_rest: None),
         frozenset({"embeddings_valid", "StorageError"}),
         COMPACT,
     ),

@@ -24,7 +24,7 @@ def _without_tokens(original: Any) -> Any:
 def _listed_without_tokens(original: Any) -> Any:
     """Of every other segment."""
 
-    def encoding_listings(self: Any, kind: Any, *, names: bool = False) -> Any:
+    def encoding_listings(self: Any, kind: Any, *, names: str = "") -> Any:
         found = original(self, kind, names=names)
         return found if self.segment_id[0] in "02468ace" else [one for one in found if not one.startswith("tokens.")]
 

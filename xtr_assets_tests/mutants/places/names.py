@@ -29,8 +29,8 @@ def _name_of_next(original: Any) -> Any:
 
 
 def _rolled_hashes(original: Any) -> Any:
-    def name_hashes(table: Any) -> Any:
-        hashes = original(table).copy()
+    def name_hashes(table: Any, naming: Any) -> Any:
+        hashes = original(table, naming).copy()
         named = np.flatnonzero(hashes.any(axis=1))
         hashes[named] = hashes[np.roll(named, -1)]
         return hashes
@@ -39,8 +39,8 @@ def _rolled_hashes(original: Any) -> Any:
 
 
 def _every_third_nameless(original: Any) -> Any:
-    def name_hashes(table: Any) -> Any:
-        hashes = original(table).copy()
+    def name_hashes(table: Any, naming: Any) -> Any:
+        hashes = original(table, naming).copy()
         hashes[::3] = 0
         return hashes
 
@@ -48,24 +48,24 @@ def _every_third_nameless(original: Any) -> Any:
 
 
 def _of_before(original: Any) -> Any:
-    return lambda path, symbol, text, kind: original(MOVED.get(path, path), symbol, text, kind)
+    return lambda path, *rest: original(MOVED.get(path, path), *rest)
 
 
 def _without_path(original: Any) -> Any:
-    return lambda path, symbol, text, kind: original("", symbol, text, kind)
+    return lambda path, *rest: original("", *rest)
 
 
 def _none_listed(original: Any) -> Any:
-    return lambda self, kind, *, names=False: original(self, kind)
+    return lambda self, kind, *, names="": original(self, kind)
 
 
 def _all_new_lack(original: Any) -> Any:
     """New segments go into a generation without their names; those of the parent keep theirs."""
 
-    def encoding_listings(self: Any, kind: Any, *, names: bool = False) -> Any:
+    def encoding_listings(self: Any, kind: Any, *, names: str = "") -> Any:
         manifests = self.layout.generations.glob("*/manifest.json")
         known = any(self.segment_id in path.read_text() for path in manifests)
-        return original(self, kind, names=names and known)
+        return original(self, kind, names=names if known else "")
 
     return encoding_listings
 

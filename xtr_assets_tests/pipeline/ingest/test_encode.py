@@ -119,7 +119,7 @@ def test_a_segment_that_is_collected_while_others_are_encoded_gives_what_it_was_
     warehouse: Warehouse, encoder: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Encoding takes hours, and ended with "no embeddings, encode it first" where a night's collection lay between."""
-    encode_snapshot(warehouse, write(warehouse, "one", ["alpha beta", "gamma delta"]), encoder, names=True)
+    encode_snapshot(warehouse, write(warehouse, "one", ["alpha beta", "gamma delta"]), encoder, names="all")
     write(warehouse, "one", ["nothing of before"])
     texts = ["gamma delta", "new words here", "alpha beta"]
     snapshot = write(warehouse, "two", texts)
@@ -131,7 +131,7 @@ def test_a_segment_that_is_collected_while_others_are_encoded_gives_what_it_was_
 
     with monkeypatch.context() as patch:
         patch.setattr(encoder, "encode_documents", beside)
-        report = encode_snapshot(warehouse, snapshot, encoder, names=True)
+        report = encode_snapshot(warehouse, snapshot, encoder, names="all")
     assert (report.encoded, report.reused) == (1, 2)
     check_rows(warehouse, snapshot, encoder, texts)
 
@@ -202,14 +202,14 @@ def test_of_two_that_encode_one_segment_the_later_takes_what_the_first_made(
 
         def beside(given: Sequence[str], *more: Any, after: int = after, snapshot: Snapshot = snapshot) -> Encoded:
             if any(f"number {after} " in one for one in given):
-                encode_snapshot(Warehouse.open(warehouse.root), snapshot, Counting(), names=True)
+                encode_snapshot(Warehouse.open(warehouse.root), snapshot, Counting(), names="all")
             encoder.seen += given
             return encoder.inner.encode_documents(given, *more)
 
         with monkeypatch.context() as patch:
             patch.setattr(encoder, "encode_documents", beside)
             encoder.seen.clear()
-            report = encode_snapshot(warehouse, snapshot, encoder, names=True)
+            report = encode_snapshot(warehouse, snapshot, encoder, names="all")
         assert not [one for one in encoder.seen if f"number {after + 3} " in one]
         assert (report.segments, report.rows, report.reused, report.encoded) == (1, 14, 14, 0)
         check_rows(warehouse, snapshot, encoder, [f"{text} {number}" for text in texts])
@@ -225,7 +225,7 @@ def test_a_block_that_was_damaged_since_is_encoded_again(
     snapshot = write(warehouse, "s", texts)
     encoder.fatal = "text number 21"
     with pytest.raises(MemoryError):
-        encode_snapshot(warehouse, snapshot, encoder, names=True)
+        encode_snapshot(warehouse, snapshot, encoder, names="all")
     left = warehouse.layout.staging_root
     cut, flipped, newer, locked, _ = sorted(left.glob("*/*/*.npz"))
     _, no_header, fewer, swapped, longer = sorted(left.glob("*/*/names.*.npy"))
@@ -241,7 +241,7 @@ def test_a_block_that_was_damaged_since_is_encoded_again(
     flip(longer, lambda _: 128 + 2 * int(np.abs(vectors[0]).argmax()) + 1, 64)
     encoder.seen.clear()
     encoder.fatal = None
-    encode_snapshot(warehouse, snapshot, encoder, names=True)
+    encode_snapshot(warehouse, snapshot, encoder, names="all")
     assert len([text for text in encoder.seen if text in texts]) == len(texts) - 4, "one block is taken as it was"
     check_rows(warehouse, snapshot, encoder, texts)
     segment = warehouse.segment(snapshot.segments[-1].segment_id)

@@ -71,7 +71,11 @@ def check_names(warehouse: Warehouse, snapshot: Snapshot, encoder: Counting) -> 
 def drafted(warehouse: Warehouse, encoder: Counting, named: Sequence[str], **shards: Snapshot) -> Generation:
     versions = {shard: snapshot.data_version for shard, snapshot in shards.items()}
     return warehouse.draft(
-        "run", encoder=encoder.describe(), fingerprint=encoder.fingerprint, snapshots=versions, named=named
+        "run",
+        encoder=encoder.describe(),
+        fingerprint=encoder.fingerprint,
+        snapshots=versions,
+        named=dict.fromkeys(named, "all"),
     )
 
 
@@ -89,13 +93,13 @@ def test_texts_and_names_are_encoded_in_one_pass(
     monkeypatch.setattr(encoder, "encode_documents", counted)
     told: list[int] = []
 
-    report = encode_snapshot(warehouse, snapshot, encoder, told.append, names=True)
+    report = encode_snapshot(warehouse, snapshot, encoder, told.append, names="all")
 
     assert passes == [7], "four texts and three names"
     assert encoder.seen[4:] == ["web store load page", "web store save page", "web store drop"]
     assert (report.encoded, report.named, sum(told)) == (4, 3, 4)
     check_names(warehouse, snapshot, encoder)
-    assert missing_encodings(warehouse, snapshot, vector_kind(encoder), names=True) == []
+    assert missing_encodings(warehouse, snapshot, vector_kind(encoder), names="all") == []
 
 
 def test_names_come_to_segments_of_before_without_their_texts(warehouse: Warehouse, encoder: Counting) -> None:
@@ -104,7 +108,7 @@ def test_names_come_to_segments_of_before_without_their_texts(warehouse: Warehou
     before = {path: path.stat().st_mtime_ns for path in warehouse.layout.segments.rglob("*") if path.is_file()}
     encoder.seen.clear()
 
-    report = encode_snapshot(warehouse, snapshot, encoder, names=True)
+    report = encode_snapshot(warehouse, snapshot, encoder, names="all")
 
     assert encoder.seen == ["web store load page", "web store save page", "web store drop"]
     assert (report.encoded, report.reused, report.named) == (0, 3, 3)
@@ -123,11 +127,11 @@ def test_without_the_setting_nothing_is_written(warehouse: Warehouse, encoder: C
 
 def test_a_rename_encodes_the_names_of_its_rows_and_no_text(warehouse: Warehouse, encoder: Counting) -> None:
     files = {"web/store.py": FUNCTIONS, "web/other.py": {"look": "look()"}}
-    encode_snapshot(warehouse, write(warehouse, files), encoder, names=True)
+    encode_snapshot(warehouse, write(warehouse, files), encoder, names="all")
     encoder.seen.clear()
     moved = {"web/shop.py": FUNCTIONS, "web/other.py": {"look": "look()"}}
 
-    report = encode_snapshot(warehouse, write(warehouse, moved), encoder, names=True)
+    report = encode_snapshot(warehouse, write(warehouse, moved), encoder, names="all")
 
     assert encoder.seen == ["web shop load page", "web shop save page", "web shop drop"]
     assert (report.encoded, report.named) == (0, 3)
@@ -137,17 +141,17 @@ def test_a_rename_encodes_the_names_of_its_rows_and_no_text(warehouse: Warehouse
 
     encoder.seen.clear()
     back = write(warehouse, files)
-    report = encode_snapshot(warehouse, back, encoder, names=True)
+    report = encode_snapshot(warehouse, back, encoder, names="all")
     assert (encoder.seen, report.named) == ([], 0), "a name that is stored is found again"
     check_names(warehouse, back, encoder)
 
 
 def test_equal_names_are_encoded_once(warehouse: Warehouse, encoder: Counting) -> None:
     snapshot = write(warehouse, {"a.py": {"run": "one"}, "a.pyi": {"run": "two"}})
-    report = encode_snapshot(warehouse, snapshot, encoder, names=True)
+    report = encode_snapshot(warehouse, snapshot, encoder, names="all")
     assert (report.encoded, report.named, encoder.seen[2:]) == (2, 1, ["a run"])
     other = write(warehouse, {"a.py": {"run": "three"}}, shard="other")
-    assert encode_snapshot(warehouse, other, encoder, names=True).named == 0
+    assert encode_snapshot(warehouse, other, encoder, names="all").named == 0
     check_names(warehouse, snapshot, encoder)
     check_names(warehouse, other, encoder)
 
@@ -166,12 +170,12 @@ def test_what_died_goes_on_with_what_it_left(
             patch.setattr("xtr_assets.pipeline.ingest.encode._write_names", _no_memory)
         else:
             encoder.fatal = fatal if " " in fatal else f"m {fatal}"
-        encode_snapshot(warehouse, snapshot, encoder, names=True)
+        encode_snapshot(warehouse, snapshot, encoder, names="all")
     encoder.fatal = None
     seen = list(encoder.seen)
     encoder.seen.clear()
 
-    report = encode_snapshot(warehouse, snapshot, encoder, names=True)
+    report = encode_snapshot(warehouse, snapshot, encoder, names="all")
 
     assert sorted([*seen, *encoder.seen]) == sorted(
         [text for i in range(10) for text in (f"number {i} of many", f"m f{i}")]
@@ -192,7 +196,7 @@ def test_a_generation_gives_names_by_row_and_zeros_where_a_source_has_none(
         write(warehouse, {"web/store.py": FUNCTIONS}, "code"),
         write(warehouse, {"n": {"": "a note"}}, "notes"),
     )
-    encode_snapshot(warehouse, code, encoder, names=True)
+    encode_snapshot(warehouse, code, encoder, names="all")
     encode_snapshot(warehouse, notes, encoder)
     generation = drafted(warehouse, encoder, ["code"], code=code, notes=notes)
     names = generation.names()
