@@ -259,10 +259,8 @@ class ObjectStore:
                 self._refuse_other_size(record, name)
                 raise
             if not data or len(data) > wanted:
-                found = f"{len(data)} bytes from byte {start} on"
-                raise CorruptFile(
-                    f"{self.name}/{file_name(record)} ({name})", f"{record.bytes} bytes", found, PUSH_AGAIN
-                )
+                place, found = f"{self.name}/{file_name(record)} ({name})", f"{len(data)} bytes from byte {start} on"
+                raise CorruptFile(place, f"{record.bytes} bytes", found, PUSH_AGAIN)
             if len(data) < wanted:
                 # A stream that was cut gave less than was asked: the next range begins there. An object may end there.
                 self._refuse_other_size(record, name)
