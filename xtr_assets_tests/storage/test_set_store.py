@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import xtr_assets as xa
 from xtr_assets.core.errors import (
     CorruptFile,
     PublishRefused,
@@ -96,6 +97,27 @@ def test_a_pulled_set_is_the_pushed_one(two: PartSet, tmp_path: Path) -> None:
     assert served(two) == served(pulled) and "x0 from there" in served(two)
     PartSet.open(here).warehouse("a").collect(1)
     assert served(pulled) == served(two)
+
+
+def test_one_address_holds_a_set_or_a_warehouse(two: PartSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads there would stay with what came first, and nobody would be told."""
+    of_set, of_one = tmp_path / "set store", tmp_path / "one store"
+    alone = two.warehouse("a")
+    two.push(of_set)
+    for dry_run in (True, False):
+        with pytest.raises(StoreConflict, match="holds a set of parts, and this is one warehouse"):
+            alone.push(of_set, dry_run=dry_run)
+    monkeypatch.setenv("XTR_ASSETS_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(WarehouseNotFound, match="holds a set of parts, which is not read in place; `xtr-assets pull`"):
+        xa.open(f"file://{of_set}")
+    with pytest.raises(WarehouseNotFound, match="holds a set of parts"):
+        Warehouse.create(tmp_path / "pulled").pull(of_set)
+    alone.push(of_one)
+    for dry_run in (True, False):
+        with pytest.raises(StoreConflict, match=r"holds one warehouse \(.*\), and this is a set of parts"):
+            two.push(of_one, dry_run=dry_run)
+    # A part's own store stays the place of a warehouse.
+    assert not alone.push(of_set / "parts" / "a").moved
 
 
 def test_what_was_planned_here_outlives_a_pull(two: PartSet, tmp_path: Path) -> None:

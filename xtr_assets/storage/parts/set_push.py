@@ -23,6 +23,7 @@ from xtr_assets.storage.remote.lease import leased
 from xtr_assets.storage.remote.lost_files import send_lost, serves_withdrawn
 from xtr_assets.storage.remote.move import move_name, read_move
 from xtr_assets.storage.remote.object_store import Head, ObjectStore, Overtaken
+from xtr_assets.storage.remote.set_or_warehouse import refuse_set_over_warehouse
 from xtr_assets.storage.remote.upload import LocalState, PushReport, push
 from xtr_assets.storage.stored_json import sha256_bytes
 
@@ -105,6 +106,8 @@ def push_set(
                     lost = send_lost(layout, named.generation, part_store(part), head, dry_run=dry_run)
                 files, size = files + len(lost), size + sum(one.bytes for one in lost.values())
             return SetPushReport(store.name, last.number, there.push.number, False, files, size, dry_run)
+        if there is None:
+            refuse_set_over_warehouse(store.root)
         refuse_parted(state, there, store)
         for part, named in last.parts.items():
             with naming(part):

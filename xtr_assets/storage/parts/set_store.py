@@ -15,6 +15,7 @@ from xtr_assets.storage.remote.address import STORE_NAME, store_address
 from xtr_assets.storage.remote.move import move_name, read_move
 from xtr_assets.storage.remote.object_bucket import Missing
 from xtr_assets.storage.remote.object_store import MIRROR, Head, ObjectStore, Overtaken
+from xtr_assets.storage.remote.set_or_warehouse import holds_set
 from xtr_assets.storage.stored_json import Digest, Stored, sha256_bytes
 
 PREFIX = "pushes/"
@@ -94,7 +95,7 @@ class SetStore:
 
     def holds(self) -> bool:
         """Whether a set was pushed there."""
-        return self.pushed_after(0)
+        return holds_set(self.root)
 
     def last(self) -> PushedSet | None:
         """The last push; None before the first. CorruptFile where the chain of pushes or of moves is broken, or what it

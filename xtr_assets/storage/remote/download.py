@@ -16,7 +16,6 @@ from xtr_assets.core.errors import (
     PublishRefused,
     StorageError,
     StoreConflict,
-    WarehouseNotFound,
 )
 from xtr_assets.core.files import FileRecord, check, fsync_tree, move_into_place, read_regular, write_atomic
 from xtr_assets.storage.content import withdrawn_among
@@ -35,6 +34,7 @@ from xtr_assets.storage.remote.arrival import AT_ONCE, Manner, fetch
 from xtr_assets.storage.remote.block_lists import read_lists
 from xtr_assets.storage.remote.lease import leased
 from xtr_assets.storage.remote.object_store import Head, ObjectStore, Overtaken
+from xtr_assets.storage.remote.set_or_warehouse import nothing_published
 from xtr_assets.storage.remote.store_garbage import history_entries
 from xtr_assets.storage.retired_shards import forget_left
 from xtr_assets.storage.seal import read_manifest, seal_text
@@ -106,11 +106,9 @@ class Arriving:
 
 def head_of(store: ObjectStore) -> Head:
     """The last move of a store. WarehouseNotFound where it is none, or nothing was pushed to it."""
-    if store.described() is None:
-        raise WarehouseNotFound(f"no warehouse at {store.name} (no store.json); `xtr-assets push` makes one")
-    head = store.head()
+    head = None if store.described() is None else store.head()
     if head is None:
-        raise WarehouseNotFound(f"nothing is published in {store.name}; `xtr-assets push` publishes there")
+        raise nothing_published(store)
     return head
 
 

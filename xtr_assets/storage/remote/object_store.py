@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import TypeVar
 
-from xtr_assets.core.errors import PUSH_AGAIN, CorruptFile, StoreError
+from xtr_assets.core.errors import PUSH_AGAIN, CorruptFile, StoreError, StoreUnreachable
 from xtr_assets.core.files import FileRecord
 from xtr_assets.storage.lock import now
 from xtr_assets.storage.remote.address import STORE_NAME, store_address
@@ -254,14 +254,25 @@ class ObjectStore:
                 data = self.bucket.read(file_name(record), start, wanted)
             except FileNotFoundError:
                 raise Overtaken(f"{self.name} has no {file_name(record)}, which is {name}") from None
+            except StoreUnreachable:
+                # Of a range that begins behind the end of an object a store says that the request failed.
+                self._refuse_other_size(record, name)
+                raise
             if not data or len(data) > wanted:
-                found = f"{len(data)} bytes from byte {start} on"
-                raise CorruptFile(
-                    f"{self.name}/{file_name(record)} ({name})", f"{record.bytes} bytes", found, PUSH_AGAIN
-                )
-            # A stream that was cut gave less than was asked: the next range begins there.
+                place, found = f"{self.name}/{file_name(record)} ({name})", f"{len(data)} bytes from byte {start} on"
+                raise CorruptFile(place, f"{record.bytes} bytes", found, PUSH_AGAIN)
+            if len(data) < wanted:
+                # A stream that was cut gave less than was asked: the next range begins there. An object may end there.
+                self._refuse_other_size(record, name)
             start += len(data)
             yield data
+
+    def _refuse_other_size(self, record: FileRecord, name: str) -> None:
+        """CorruptFile where the object of a file is shorter or longer than it."""
+        there = self.bucket.stat(file_name(record))
+        if there is not None and there.bytes != record.bytes:
+            place = f"{self.name}/{file_name(record)} ({name})"
+            raise CorruptFile(place, f"{record.bytes} bytes", f"{there.bytes} bytes", PUSH_AGAIN)
 
     def files(self) -> Iterator[Found]:
         """Every file. A listing may say anything: what is not named by a digest is none of ours, and left alone."""

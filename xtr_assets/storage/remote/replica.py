@@ -17,6 +17,7 @@ from xtr_assets.storage.remote.object_store import (
     side_by_side,
     verified_parts,
 )
+from xtr_assets.storage.remote.set_or_warehouse import nothing_published
 from xtr_assets.storage.remote.store_garbage import needed_files, unneeded
 from xtr_assets.telemetry.progress import bar
 
@@ -72,7 +73,7 @@ def _mirror(
 ) -> MirrorReport:
     moves = source.chain()
     if not moves:
-        raise WarehouseNotFound(f"nothing is published in {source.name}; `xtr-assets push` publishes there")
+        raise nothing_published(source)
     known = target.chain()
     _refuse_apart(source, target, moves, known)
     last = read_move(moves[-1], len(moves))

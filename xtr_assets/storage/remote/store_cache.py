@@ -43,6 +43,7 @@ from xtr_assets.storage.remote.cold_start import ColdStart
 from xtr_assets.storage.remote.download import pull
 from xtr_assets.storage.remote.move import move_name
 from xtr_assets.storage.remote.object_store import Head, ObjectStore, Overtaken
+from xtr_assets.storage.remote.set_or_warehouse import nothing_published
 from xtr_assets.storage.seal import is_sealed, read_manifest
 from xtr_assets.storage.stored_json import read_stored, sha256_bytes
 from xtr_assets.storage.warehouse import Warehouse
@@ -283,7 +284,7 @@ class CachedWarehouse(Warehouse):
                 f"cache {self.root}; it is filled again"
             ) from error
         if head is None:
-            raise WarehouseNotFound(f"nothing is published in {self.store.name}; `xtr-assets push` publishes there")
+            raise nothing_published(self.store)
         return head
 
     def _store_id(self) -> str:

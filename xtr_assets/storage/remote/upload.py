@@ -24,6 +24,7 @@ from xtr_assets.storage.remote.lease import Held, leased
 from xtr_assets.storage.remote.list_pass import ListPass, put_lists
 from xtr_assets.storage.remote.move import Move
 from xtr_assets.storage.remote.object_store import Head, ObjectStore, Overtaken, side_by_side
+from xtr_assets.storage.remote.set_or_warehouse import refuse_warehouse_over_set
 from xtr_assets.storage.remote.store_garbage import history_entries, wait_for_collection
 from xtr_assets.storage.seal import read_manifest, refuse_altered
 from xtr_assets.storage.stored_json import sha256_bytes
@@ -233,6 +234,8 @@ def _standing(state: LocalState, head: Head | None, store: ObjectStore, beside: 
         return True, head.move.generations.get(state.number) == state.record
     if head is not None and _is_there(head, state):
         return False, True
+    if head is None:
+        refuse_warehouse_over_set(store)
     refuse_apart(state.history, head, store)
     return False, False
 

@@ -1,11 +1,13 @@
 """What is pushed is what is pulled: bytes, verdicts, history, and what was taken back."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from xtr_assets.core.errors import (
+    CorruptFile,
     GenerationError,
     InvalidInput,
     PublishRefused,
@@ -241,6 +243,22 @@ def test_an_object_of_another_size_is_an_error_by_name(host: Host, store: Object
     with pytest.raises(StoreError, match=rf"generations/1/dense\.faiss.*with 4 bytes.*record has {record.bytes}"):
         push_to(a, store)
     assert not any(name.startswith("moves/") for name in bucket.names())
+
+
+@pytest.mark.parametrize("left", [0, 9])
+def test_an_object_that_was_cut_is_named_with_both_sizes(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: int
+) -> None:
+    """Through the client, which says of a range behind the end of an object that the request failed."""
+    monkeypatch.setattr("xtr_assets.storage.remote.bucket.FIRST_PAUSE", 0.0)
+    a, place = host("a"), tmp_path / "store"
+    a.push(place)
+    assert a.published is not None
+    record = a.published.manifest.files["generations/1/dense.faiss"]
+    os.truncate(place / file_name(record), left)
+    wanted = rf"dense\.faiss.* {record.bytes} bytes.* {left} bytes.*remove that object.*`xtr-assets push`"
+    with pytest.raises(CorruptFile, match=wanted):
+        Warehouse.create(tmp_path / "b").pull(place)
 
 
 def test_a_damaged_file_is_not_pushed(host: Host, store: ObjectStore, bucket: FolderBucket) -> None:
