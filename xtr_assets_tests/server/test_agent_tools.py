@@ -46,6 +46,18 @@ def test_a_search_shows_places_and_small_texts(folder: Path, local: Searcher) ->
     assert {hit["place"].split(":")[0] for hit in only["hits"]} == {"old1.py"}
 
 
+def test_an_agent_is_told_that_quotes_and_plus_signs_demand(folder: Path) -> None:
+    async def told() -> str:
+        async with Client(agent_server([HostedIndex("docs", folder, "cpu")])) as client:
+            tools = {tool.name: tool.description or "" for tool in (await client.list_tools()).tools}
+            return " ".join(tools["search"].split())
+
+    assert "A phrase in double quotes or a word behind + must stand in each hit" in asyncio.run(told())
+    assert call(folder, "search", query="zebra version")["hits"]
+    assert call(folder, "search", query='zebra "version of nothing"')["hits"] == []
+    assert call(folder, "search", query="zebra +nowhere")["hits"] == []
+
+
 def test_equal_texts_are_one_hit_for_an_agent_unless_it_says_otherwise(tmp_path: Path) -> None:
     copies = [make_chunk(f"v{i}/a.md", "a", "zebra", source="old" if i else "new", line=4) for i in range(3)]
     new_warehouse(tmp_path / "w", [*copies, make_chunk("b.md", "b", "zebra horse")])
