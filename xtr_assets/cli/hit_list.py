@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from xtr_assets.config import IndexConfig
+    from xtr_assets.core.query_syntax import Syntax
     from xtr_assets.search.hit_table import Hits
 
 SNIPPET_LINES = 3
@@ -20,6 +21,7 @@ def show_hits(
     footing: str,
     lines: int = SNIPPET_LINES,
     config: "IndexConfig | None" = None,
+    syntax: "Syntax" = "terms",
 ) -> None:
     """A table of hits with the lines of each that hold most words of the query, these marked; how likely it is right
     below its score; explanations below. With the `config` of its sources a place is a link to its file, where the
@@ -31,6 +33,7 @@ def show_hits(
 
     if not hits:
         say(f"no hit for {literal(repr(query))} ({footing})")
+        _say_demanded(query, syntax)
         _say_corrected(hits)
         return
     found = table(query, ("", "score", "place", "text"), (), right=("", "score"))
@@ -57,6 +60,16 @@ def show_hits(
             out.print(Text(escaped(str(hit.explanation))))
     say(f"[dim]{footing}[/dim]")
     _say_corrected(hits)
+
+
+def _say_demanded(query: str, syntax: "Syntax") -> None:
+    from xtr_assets.core.query_syntax import parse_query
+
+    parsed = parse_query(query, syntax)
+    told = [*(f'"{phrase}"' for phrase in parsed.phrases), *(f"+{word}" for word in parsed.required)]
+    if told:
+        what = literal(", ".join(told))
+        say(f"demanded were {what}, and no text that passes holds all of it; --syntax plain asks without")
 
 
 def _say_corrected(hits: "Hits") -> None:

@@ -123,7 +123,7 @@ def search(
             footing = f"generation {searcher.generation}, {mode}, {took_ms:.1f} ms"
             if collapse is None and folded is None:
                 footing += "; equal texts stand each by itself while the rest of the generation comes"
-            show_hits(asked, hits, footing, config=place.config)
+            show_hits(asked, hits, footing, config=place.config, syntax=syntax)
     if open_rank is None:
         return
     if open_rank > len(hits):
