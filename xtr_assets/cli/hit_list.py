@@ -30,12 +30,10 @@ def show_hits(
 
     from xtr_assets.cli.editor import file_of
     from xtr_assets.cli.met_words import asked_terms
-    from xtr_assets.core.query_syntax import demands
 
     if not hits:
         say(f"no hit for {literal(repr(query))} ({footing})")
-        if demands(query, syntax):
-            say("no text holds all that plus signs demand; --syntax plain demands nothing")
+        _say_demanded(query, syntax)
         _say_corrected(hits)
         return
     found = table(query, ("", "score", "place", "text"), (), right=("", "score"))
@@ -62,6 +60,16 @@ def show_hits(
             out.print(Text(escaped(str(hit.explanation))))
     say(f"[dim]{footing}[/dim]")
     _say_corrected(hits)
+
+
+def _say_demanded(query: str, syntax: "Syntax") -> None:
+    from xtr_assets.core.query_syntax import parse_query
+
+    parsed = parse_query(query, syntax)
+    told = [*(f'"{phrase}"' for phrase in parsed.phrases), *(f"+{word}" for word in parsed.required)]
+    if told:
+        what = literal(", ".join(told))
+        say(f"demanded were {what}, and no text that passes holds all of it; --syntax plain asks without")
 
 
 def _say_corrected(hits: "Hits") -> None:

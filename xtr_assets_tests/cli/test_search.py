@@ -51,6 +51,16 @@ def test_an_explanation_comes_where_it_was_asked_for(run: Command) -> None:
     assert "zebra" in [match["token"] for match in hits[0]["explanation"]["tokens"]]
 
 
+def test_no_hit_tells_what_was_demanded(run: Command) -> None:
+    told = " ".join(run("search", 'why "zebra is no horse" +nowhere', "--mode", "lexical").stderr.split())
+    assert 'demanded were "zebra is no horse", +nowhere, and no text that passes' in told
+    assert "--syntax plain asks without" in told
+    for words in (["zebrastripes"], ['"zebrastripes"', "--syntax", "plain"]):
+        result = run("search", *words, "--mode", "lexical")
+        assert "no hit for" in result.stderr
+        assert "demanded" not in result.stderr
+
+
 def test_people_see_a_table_and_standard_output_stays_empty(run: Command) -> None:
     result = run("search", "zebra stripes", "--explain")
     assert result.exit_code == 0, result.output
