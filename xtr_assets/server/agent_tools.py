@@ -113,10 +113,10 @@ class AgentTools:
         """Find the chunks that answer a question, best first, each with its place and the beginning of its text.
 
         query: what is looked for, one sentence or keywords, not the whole conversation; or a traceback, or a line
-        ("asyncio/tasks.py:349") for what is there. What stands in double quotes must stand in
-        each hit if it does in any, a word behind + in any case: write neither unless you mean that. k: how many hits, up to 20. source: only from this source, see
-        list_sources. path: only from files of this glob, such as "asyncio/*". mode: leave it; "lexical" finds exact
-        words. index: which index, where there are several.
+        ("asyncio/tasks.py:349") for what is there. A phrase in double quotes must stand in each hit if it stands in
+        any text, a word behind + in any case: write neither unless you mean that. k: how many hits, up to 20. source:
+        only from this source, see list_sources. path: only from files of this glob, such as "asyncio/*". mode: leave
+        it; "lexical" finds exact words. index: which index, where there are several.
         collapse: leave it; of equal texts one is a hit, and also_in says where else it stands. "none" lists each,
         "symbol" the best chunk of each symbol.
         """

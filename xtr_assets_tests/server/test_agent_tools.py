@@ -52,10 +52,9 @@ def test_an_agent_is_told_that_quotes_and_plus_signs_demand(folder: Path) -> Non
             tools = {tool.name: tool.description or "" for tool in (await client.list_tools()).tools}
             return " ".join(tools["search"].split())
 
-    assert "A phrase in double quotes or a word behind + must stand in each hit" in asyncio.run(told())
-    assert call(folder, "search", query="zebra version")["hits"]
-    assert call(folder, "search", query='zebra "version of nothing"')["hits"] == []
-    assert call(folder, "search", query="zebra +nowhere")["hits"] == []
+    assert "A phrase in double quotes must stand in each hit" in asyncio.run(told())
+    found = call(folder, "search", query='zebra "version 1"')["hits"]
+    assert found and all("version 1" in one["text"] for one in found)
 
 
 def test_equal_texts_are_one_hit_for_an_agent_unless_it_says_otherwise(tmp_path: Path) -> None:
