@@ -51,8 +51,7 @@ class PartRounds:
     servers: PartServers
 
     async def answered(self, told: Told, text: str) -> dict[str, Any]:
-        """The hits of one text as JSON-able values, and as what it was asked where that is not the text. Raises
-        PartAbsent, PartDown, Problem, InvalidInput."""
+        """The hits of one text, and what was asked instead. Raises PartAbsent, PartDown, Problem, InvalidInput."""
         query = parse_query(text, told.ask.syntax)
         if not query.text.strip():
             await self._check(told, text)
@@ -116,9 +115,7 @@ class PartRounds:
                 f"part {told.names[0]} is served by an earlier release, which takes no {question.kind} from a front",
             )
         if question.kind == "vectors":
-            given: list[dict[str, Any]] = [
-                {"embedding": one.tolist()} for one in query_vectors(question.asked, first["dim"])
-            ]
+            given: list[Any] = [{"embedding": one.tolist()} for one in query_vectors(question.asked, first["dim"])]
         else:
             given = [{"tokens": one.tolist()} for one in token_batch(question.asked, first["token_dim"])]
         lists: list[dict[str, Any]] = []

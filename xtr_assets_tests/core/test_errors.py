@@ -15,6 +15,7 @@ def test_every_error_arrives_in_another_process_as_it_was() -> None:
         errors.CorruptFile: ("a.npy", "3 bytes", "2 bytes"),
         errors.UnreadableFile: ("a.npy", "Permission denied"),
         errors.UnusableText: (3, "it is empty"),
+        errors.NothingMatches: ("nothing matches", 3, 1),
         errors.ServerBusy: ("busy", 2.5),
         errors.UnknownFormat: ("version 9", "a.json"),
     }
