@@ -195,5 +195,8 @@ def _paragraphs(element: Element) -> int:
 def _said(element: Element, kind: str, parent: str) -> Iterator[str]:
     if kind == "t" or element.tag == f"{_OMATH}t":
         yield element.text or ""
-    elif kind == "noBreakHyphen" and parent == f"{_WORD}r":
-        yield "-"
+    elif parent == f"{_WORD}r":
+        if kind == "noBreakHyphen":
+            yield "-"
+        elif kind in ("tab", "ptab", "br", "cr"):
+            yield " "
