@@ -33,6 +33,8 @@ _INLINE = _named(
 # What ends no block inside a cell; headings, lists and tables do: many old pages are one table.
 _IN_CELLS = frozenset({"p", "div"})
 _LEVELS = {f"h{level}": level for level in range(1, 7)}
+# What stands in a line as a thing of its own: the words on its sides, and in it, are no one word.
+_APART = _named("audio button canvas embed iframe img input math meter nav object progress select svg video")
 # lxml knows lines up to here; what stands below it lies somewhere between this line and the last.
 _LAST_LINE = 65535
 
@@ -81,6 +83,7 @@ class _Reader:
         self._first = self._last = 0
         self._since = 0  # Newlines since the last letter.
         self._level = self._verbatim = self._silent = self._cells = 0
+        self._apart = False  # Whether what comes next is no word with what was said last.
 
     def meet(self, event: str, element: etree._Element) -> None:
         if not isinstance(element.tag, str):  # A comment or an instruction.
@@ -120,6 +123,7 @@ class _Reader:
             self._ended = None
 
     def _open(self, tag: str) -> None:
+        self._apart |= tag in _APART
         self._silent += tag in self._unspoken
         if self._silent:
             return
@@ -141,6 +145,7 @@ class _Reader:
             self._verbatim += tag == "pre"
 
     def _close(self, tag: str) -> None:
+        self._apart |= tag in _APART
         if self._silent:
             self._silent -= tag in self._unspoken
         elif tag in ("td", "th"):
@@ -148,7 +153,10 @@ class _Reader:
             self._pieces.append(" ")
         elif self._cells and tag in _IN_CELLS:
             self._pieces.append("\n")
-        elif tag in _LEVELS or (tag not in _INLINE and tag != "br" and not self._level):
+        elif self._level and tag not in _LEVELS:
+            if tag not in _INLINE:
+                self._pieces.append(" ")
+        elif tag in _LEVELS or (tag not in _INLINE and tag != "br"):
             self._finish()
             self._level = 0
             self._verbatim -= tag == "pre" and self._verbatim > 0
@@ -166,6 +174,9 @@ class _Reader:
                 self._since = 0
                 self._last = max(self._last, min(self.lines, self._line + body.count("\n")))
             self._since += text.count("\n", len(body))
+            if self._apart and text[0].isalnum():
+                self._pieces.append(" ")
+            self._apart = False
             self._pieces.append(text if self._verbatim else text.translate(_AS_SPACE))
         else:
             self._since += text.count("\n")
