@@ -79,9 +79,10 @@ class _Reader:
         self.lines = lines
         self._line = 1
         self._pieces: list[str] = []
-        self._ended: Block | None = None  # A block whose last line the next tag tells.
+        # Blocks whose last line the next tag tells, with the newlines that were read up to there.
+        self._ended: list[tuple[Block, int]] = []
         self._first = self._last = 0
-        self._since = 0  # Newlines since the last letter.
+        self._read = self._read_last = 0  # Newlines of texts, in all and up to the last letter.
         self._level = self._verbatim = self._silent = self._cells = 0
         self._apart = False  # Whether what comes next is no word with what was said last.
 
@@ -109,18 +110,13 @@ class _Reader:
         """A tag that ends on this line: what was said before it ends as many newlines above as were read since."""
         known = self.lines if line is None or line >= _LAST_LINE else line
         if self._first:
-            self._last = max(self._last, known - self._since)
-        elif self._ended is not None:
-            last = max(self._ended.last, known - self._since)
-            self._settle(min(last, self.lines))
+            self._last = max(self._last, known - (self._read - self._read_last))
+        for block, read in self._ended:
+            last = min(known - (self._read - read), self.lines)
+            self.blocks.append(replace(block, last=max(last, block.last)))
+        self._ended.clear()
         if line is not None and line < _LAST_LINE:
             self._line = line  # A newline may be written as &#10; too.
-
-    def _settle(self, last: int = 0) -> None:
-        """The block that ended has its last line."""
-        if self._ended is not None:
-            self.blocks.append(replace(self._ended, last=max(last, self._ended.last)))
-            self._ended = None
 
     def _open(self, tag: str) -> None:
         self._apart |= tag in _APART
@@ -168,18 +164,15 @@ class _Reader:
             body = text.rstrip()
             if body:
                 if not self._first:
-                    self._settle()
                     lead = len(text) - len(text.lstrip())
                     self._first = self._last = self._line + text.count("\n", 0, lead)
-                self._since = 0
+                self._read_last = self._read + body.count("\n")
                 self._last = max(self._last, min(self.lines, self._line + body.count("\n")))
-            self._since += text.count("\n", len(body))
             if self._apart and text[0].isalnum():
                 self._pieces.append(" ")
             self._apart = False
             self._pieces.append(text if self._verbatim else text.translate(_AS_SPACE))
-        else:
-            self._since += text.count("\n")
+        self._read += text.count("\n")
         self._line = min(self.lines, self._line + text.count("\n"))
 
     def _finish(self) -> None:
@@ -187,7 +180,8 @@ class _Reader:
         self._pieces.clear()
         said = text.strip("\n") if self._verbatim else "\n".join(_tidied(text))
         if said.strip():
-            self._ended = Block(self._first, min(self._last, self.lines), self._level, said)
+            block = Block(self._first, min(self._last, self.lines), self._level, said)
+            self._ended.append((block, self._read_last))
         self._first = 0
 
 
