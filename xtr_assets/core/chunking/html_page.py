@@ -21,14 +21,17 @@ def _named(tags: str) -> frozenset[str]:
     return frozenset(tags.split())
 
 
-# What holds no text of the page: code, drawings, choices of forms, what stands in for media, and lists of links.
+# What holds no text of the page: code, drawings, choices of forms, what stands in for media, lists of links, and how
+# the letters below are read, which would stand within their word.
 SILENT = _named(
-    "script style template noscript svg math iframe select datalist nav object audio video canvas noframes noembed"
+    "script style template noscript svg math iframe select datalist nav object audio video canvas noframes noembed "
+    "rp rt"
 )
 # Tags that go on with the line they stand in; any other one ends a paragraph.
 _INLINE = _named(
     "a abbr acronym b bdi bdo big button cite code data del dfn em font i img input ins kbd label link map mark meta "
-    "meter output picture progress q rp rt ruby s samp small source span strike strong sub sup time track tt u var wbr"
+    "meter output picture progress q rb rp rt rtc ruby s samp small source span strike strong sub sup time track tt u "
+    "var wbr"
 )
 # What ends no block inside a cell; headings, lists and tables do: many old pages are one table.
 _IN_CELLS = frozenset({"p", "div"})

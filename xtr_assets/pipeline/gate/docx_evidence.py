@@ -150,8 +150,8 @@ class _Reading:
                 continue
             if element.tag == _OLD_FORM:
                 continue
-            if kind in ("del", "moveFrom"):
-                # Paragraphs inside what is deleted count, and say nothing.
+            if kind in ("del", "moveFrom", "rt"):
+                # Paragraphs inside what is left out count, and say nothing.
                 found += [[] for _ in range(_paragraphs(element))]
                 continue
             if kind == "p":

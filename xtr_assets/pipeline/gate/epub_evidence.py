@@ -21,7 +21,7 @@ _UNREADABLE = (zipfile.BadZipFile, LookupError, ValueError, SyntaxError, OSError
                EOFError, zlib.error)  # fmt: skip
 # As docs/configuration.md says: what is no text of a page, and the title of a chapter.
 _UNSPOKEN_TAGS = (
-    "script style template noscript noframes noembed svg math canvas iframe object audio video select nav title"
+    "script style template noscript noframes noembed svg math canvas iframe object audio video select nav title rp rt"
 )
 # What ends a heading by HTML 4, or may.
 _ENDING_TAGS = "h1 h2 h3 h4 h5 h6 fieldset form li p table div ul ol dl blockquote section"

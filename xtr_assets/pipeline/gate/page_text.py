@@ -15,7 +15,7 @@ _ENDS_HEADING = f"{_HEADINGS}, fieldset, form, li, p, table"
 # As docs/configuration.md says: what is no text of the page.
 _UNSPOKEN = (
     "script, style, template, noscript, noframes, noembed, svg, math, canvas, iframe, object, audio, video, select, "
-    "datalist, nav"
+    "datalist, nav, rp, rt"
 )
 # What a browser sets apart from the words beside it, however it is styled.
 _APART = (

@@ -176,6 +176,21 @@ def test_odd_chapters_have_no_fault(body: str) -> None:
     assert faults("a.epub", data, rows_of("a.epub", data)) == []
 
 
+RUBY = {
+    "a.epub": book(["<p><ruby>東京<rp>(</rp><rt>とうきょう</rt><rp>)</rp></ruby>都</p>"]),
+    "a.odt": odt(
+        "<text:p><text:ruby><text:ruby-base>東京</text:ruby-base><text:ruby-text>とうきょう</text:ruby-text>"
+        "</text:ruby>都</text:p>"
+    ),
+}
+
+
+@pytest.mark.parametrize("path", RUBY)
+def test_how_letters_are_read_is_left_out_by_both(path: str) -> None:
+    (row,) = rows_of(path, RUBY[path])
+    assert row["text"] == "東京都" and faults(path, RUBY[path], [row]) == []
+
+
 # Each says "one two" to a reader.
 PARTED = (
     *("<p>one<br/>two</p>", "<p>one</p><p>two</p>", "<ul><li>one</li><li>two</li></ul>", "<div>one</div>two"),

@@ -242,7 +242,14 @@ def test_what_stands_apart_on_a_page_is_read_so_by_both(body: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "body, text", [("<b>o</b>ne", "one"), ("Press <button>Go</button>.", "Press Go."), ("o<wbr>ne", "one")]
+    "body, text",
+    [
+        ("<b>o</b>ne", "one"),
+        ("Press <button>Go</button>.", "Press Go."),
+        ("o<wbr>ne", "one"),
+        ("<ruby>東<rp>(</rp><rt>とう</rt><rp>)</rp>京<rt>きょう</rt></ruby>都", "東京都"),
+        ("<ruby><rb>東</rb><rt>とう</rt></ruby>都", "東都"),
+    ],
 )
 def test_what_stands_in_a_word_parts_none(body: str, text: str) -> None:
     (row,) = rows_of_page(body)

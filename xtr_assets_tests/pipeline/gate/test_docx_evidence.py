@@ -63,6 +63,13 @@ def test_what_parts_words_of_a_line_is_read_by_both(mark: str) -> None:
     assert "run together" in faults(data, [{**row, "text": "leftright"}])[0]
 
 
+def test_how_letters_are_read_is_left_out_by_both() -> None:
+    ruby = f"<w:r><w:ruby><w:rt>{said('とうきょう')}</w:rt><w:rubyBase>{said('東京')}</w:rubyBase></w:ruby></w:r>"
+    data = parts_docx(paragraph(ruby, said("都")))
+    (row,) = rows_of(data)
+    assert row["text"] == "東京都" and faults(data, [row]) == []
+
+
 def test_a_part_with_a_document_type_is_none_for_both() -> None:
     """Its entities would be text for one reader and none for the other, and no build were published any more."""
     kind = '<!DOCTYPE d [<!ENTITY e "boo">]>'
