@@ -171,7 +171,7 @@ class _Reader:
                     self._first = self._last = self._line + text.count("\n", 0, lead)
                 self._read_last = self._read + body.count("\n")
                 self._last = max(self._last, min(self.lines, self._line + body.count("\n")))
-            if self._apart and text[0].isalnum():
+            if self._apart and text[0].isalnum() and self._pieces and not self._pieces[-1][-1].isspace():
                 self._pieces.append(" ")
             self._apart = False
             self._pieces.append(text if self._verbatim else text.translate(_AS_SPACE))

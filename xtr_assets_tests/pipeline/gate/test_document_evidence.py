@@ -248,6 +248,7 @@ def test_what_stands_apart_on_a_page_is_read_so_by_both(body: str) -> None:
         ("Press <button>Go</button>.", "Press Go."),
         ("o<wbr>ne", "one"),
         ("<ruby>東<rp>(</rp><rt>とう</rt><rp>)</rp>京<rt>きょう</rt></ruby>都", "東京都"),
+        ("<img><pre><img>one\n<img>  two</pre>", "one\n  two"),
         ("<ruby><rb>東</rb><rt>とう</rt></ruby>都", "東都"),
     ],
 )
