@@ -7,6 +7,6 @@ from xtr_assets.core.chunking.text import TextStyle, chunk_text
 
 # Part of every source's fingerprint: raise it when the same file would give other chunks, so that shards are chunked
 # anew. Chunks that come out the same keep their rows and their embeddings.
-CHUNKER_VERSION = 8
+CHUNKER_VERSION = 9
 
 __all__ = ["CHUNKER_VERSION", "TextStyle", "chunk_code", "chunk_config", "chunk_python", "chunk_text"]

@@ -17,9 +17,10 @@ _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
-# What was taken out or moved away while changes were tracked, and the second form of a drawing for old programs.
-_GONE = frozenset({f"{_W}del", f"{_W}moveFrom", _FALLBACK})
-_MARKS = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "-"}
+# What was taken out or moved away while changes were tracked, how the letters below are read (ruby), and the second
+# form of a drawing for old programs.
+_GONE = frozenset({f"{_W}del", f"{_W}moveFrom", f"{_W}rt", _FALLBACK})
+_MARKS = {f"{_W}tab": "\t", f"{_W}ptab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "-"}
 _SAID = {f"{_W}t", f"{_MATH}t", *_MARKS}
 _NOTES = {f"{_W}footnoteReference": "footnote", f"{_W}endnoteReference": "endnote"}
 _MARGINS = frozenset({f"{_W}headerReference", f"{_W}footerReference"})

@@ -21,18 +21,23 @@ def _named(tags: str) -> frozenset[str]:
     return frozenset(tags.split())
 
 
-# What holds no text of the page: code, drawings, choices of forms, what stands in for media, and lists of links.
+# What holds no text of the page: code, drawings, choices of forms, what stands in for media, lists of links, and how
+# the letters below are read, which would stand within their word.
 SILENT = _named(
-    "script style template noscript svg math iframe select datalist nav object audio video canvas noframes noembed"
+    "script style template noscript svg math iframe select datalist nav object audio video canvas noframes noembed "
+    "rp rt"
 )
 # Tags that go on with the line they stand in; any other one ends a paragraph.
 _INLINE = _named(
     "a abbr acronym b bdi bdo big button cite code data del dfn em font i img input ins kbd label link map mark meta "
-    "meter output picture progress q rp rt ruby s samp small source span strike strong sub sup time track tt u var wbr"
+    "meter output picture progress q rb rp rt rtc ruby s samp small source span strike strong sub sup time track tt u "
+    "var wbr"
 )
 # What ends no block inside a cell; headings, lists and tables do: many old pages are one table.
 _IN_CELLS = frozenset({"p", "div"})
 _LEVELS = {f"h{level}": level for level in range(1, 7)}
+# What stands in a line as a thing of its own: the words on its sides, and in it, are no one word.
+_APART = _named("audio button canvas embed iframe img input math meter nav object progress select svg video")
 # lxml knows lines up to here; what stands below it lies somewhere between this line and the last.
 _LAST_LINE = 65535
 
@@ -77,10 +82,12 @@ class _Reader:
         self.lines = lines
         self._line = 1
         self._pieces: list[str] = []
-        self._ended: Block | None = None  # A block whose last line the next tag tells.
+        # Blocks whose last line the next tag tells, with the newlines that were read up to there.
+        self._ended: list[tuple[Block, int]] = []
         self._first = self._last = 0
-        self._since = 0  # Newlines since the last letter.
+        self._read = self._read_last = 0  # Newlines of texts, in all and up to the last letter.
         self._level = self._verbatim = self._silent = self._cells = 0
+        self._apart = False  # Whether what comes next is no word with what was said last.
 
     def meet(self, event: str, element: etree._Element) -> None:
         if not isinstance(element.tag, str):  # A comment or an instruction.
@@ -106,20 +113,16 @@ class _Reader:
         """A tag that ends on this line: what was said before it ends as many newlines above as were read since."""
         known = self.lines if line is None or line >= _LAST_LINE else line
         if self._first:
-            self._last = max(self._last, known - self._since)
-        elif self._ended is not None:
-            last = max(self._ended.last, known - self._since)
-            self._settle(min(last, self.lines))
+            self._last = max(self._last, known - (self._read - self._read_last))
+        for block, read in self._ended:
+            last = min(known - (self._read - read), self.lines)
+            self.blocks.append(replace(block, last=max(last, block.last)))
+        self._ended.clear()
         if line is not None and line < _LAST_LINE:
             self._line = line  # A newline may be written as &#10; too.
 
-    def _settle(self, last: int = 0) -> None:
-        """The block that ended has its last line."""
-        if self._ended is not None:
-            self.blocks.append(replace(self._ended, last=max(last, self._ended.last)))
-            self._ended = None
-
     def _open(self, tag: str) -> None:
+        self._apart |= tag in _APART
         self._silent += tag in self._unspoken
         if self._silent:
             return
@@ -141,6 +144,7 @@ class _Reader:
             self._verbatim += tag == "pre"
 
     def _close(self, tag: str) -> None:
+        self._apart |= tag in _APART
         if self._silent:
             self._silent -= tag in self._unspoken
         elif tag in ("td", "th"):
@@ -148,7 +152,10 @@ class _Reader:
             self._pieces.append(" ")
         elif self._cells and tag in _IN_CELLS:
             self._pieces.append("\n")
-        elif tag in _LEVELS or (tag not in _INLINE and tag != "br" and not self._level):
+        elif self._level and tag not in _LEVELS:
+            if tag not in _INLINE:
+                self._pieces.append(" ")
+        elif tag in _LEVELS or (tag not in _INLINE and tag != "br"):
             self._finish()
             self._level = 0
             self._verbatim -= tag == "pre" and self._verbatim > 0
@@ -160,15 +167,15 @@ class _Reader:
             body = text.rstrip()
             if body:
                 if not self._first:
-                    self._settle()
                     lead = len(text) - len(text.lstrip())
                     self._first = self._last = self._line + text.count("\n", 0, lead)
-                self._since = 0
+                self._read_last = self._read + body.count("\n")
                 self._last = max(self._last, min(self.lines, self._line + body.count("\n")))
-            self._since += text.count("\n", len(body))
+            if self._apart and text[0].isalnum() and self._pieces and not self._pieces[-1][-1].isspace():
+                self._pieces.append(" ")
+            self._apart = False
             self._pieces.append(text if self._verbatim else text.translate(_AS_SPACE))
-        else:
-            self._since += text.count("\n")
+        self._read += text.count("\n")
         self._line = min(self.lines, self._line + text.count("\n"))
 
     def _finish(self) -> None:
@@ -176,7 +183,8 @@ class _Reader:
         self._pieces.clear()
         said = text.strip("\n") if self._verbatim else "\n".join(_tidied(text))
         if said.strip():
-            self._ended = Block(self._first, min(self._last, self.lines), self._level, said)
+            block = Block(self._first, min(self._last, self.lines), self._level, said)
+            self._ended.append((block, self._read_last))
         self._first = 0
 
 

@@ -18,8 +18,9 @@ _ENCRYPTED = b"encryption-data"
 _SVG = f"{{{_SPACE}svg-compatible:1.0}}"
 _PARAGRAPHS = frozenset({f"{_TEXT}p", f"{_TEXT}h"})
 _NOTE, _ROW = f"{_TEXT}note", f"{_TABLE}table-row"
-# What was taken out while changes were tracked, comments, declarations, what stands for a picture, numbers of pages.
-_GONE_TEXT = "tracked-changes variable-decls sequence-decls user-field-decls page-number page-count"
+# What was taken out while changes were tracked, comments, declarations, what stands for a picture, numbers of pages,
+# and how the letters below are read.
+_GONE_TEXT = "tracked-changes variable-decls sequence-decls user-field-decls page-number page-count ruby-text"
 _GONE = frozenset({
     *(f"{_TEXT}{name}" for name in _GONE_TEXT.split()),
     *(f"{_OFFICE}{name}" for name in ("annotation", "annotation-end", "forms")),

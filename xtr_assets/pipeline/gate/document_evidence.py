@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import PurePosixPath
 
-from xtr_assets.pipeline.gate.document_letters import LONG_HEADING, glued, headed, headings_in, squeezed
+from xtr_assets.pipeline.gate.document_letters import LONG_HEADING, glued, headed, headings_in, parted_at, squeezed
 from xtr_assets.pipeline.gate.docx_evidence import paragraphs_of, whole
 from xtr_assets.pipeline.gate.epub_evidence import Book, book_of
 from xtr_assets.pipeline.gate.odt_evidence import is_encrypted, odt_paragraphs
@@ -156,7 +156,7 @@ def _html_faults(data: bytes, sections: Mapping[tuple[str, int], Sequence[Row]])
     rows = [row for held in sections.values() for row in held]
     # What two parsers make of a page whose tags do not nest is not the same, and neither is wrong.
     if nests(source):
-        yield from _letter_faults(squeezed(spoken(source)), source, rows, sections)
+        yield from _letter_faults(spoken(source), source, rows, sections)
         yield from _unnamed(headings_of(source), sections)
     raw: dict[tuple[int, int], str] = {}
     for row in rows:
@@ -185,17 +185,23 @@ def _unnamed(headings: Sequence[str], sections: Mapping[tuple[str, int], Sequenc
 
 
 def _letter_faults(
-    said: str, source: str, rows: Sequence[Row], sections: Mapping[tuple[str, int], Sequence[Row]]
+    text: str, source: str, rows: Sequence[Row], sections: Mapping[tuple[str, int], Sequence[Row]]
 ) -> Iterator[str]:
-    """Whether the rows are the letters of a page, in its order."""
+    """Whether the rows are the letters of a page, in its order, and no words of it run together."""
+    said = squeezed(text)
     held = "".join(squeezed(row["text"]) for row in rows)
     if Counter(held) != Counter(said):
         yield f"the rows say {len(held)} letters, the page {len(said)} or others"
         return
-    moved = list(_order_faults(said, sections))
+    moved = list(_order_faults(said, (), sections))
+    if not moved:
+        # A mark behind a button or picture need not be parted from it.
+        between = sorted(at for at in parted_at([text]) if said[at - 1 : at].isalnum() and said[at : at + 1].isalnum())
+        yield from _order_faults(said, between, sections)
+        return
     # lexbor puts text between the rows of a table above it: then its order is not the source's, or the rows' is.
-    plain = squeezed(html.unescape(_TAG.sub(" ", source))) if moved else ""
-    if moved and _in_order(said, plain) and not ("<table" in source.lower() and _in_order(_by_line(rows), plain)):
+    plain = squeezed(html.unescape(_TAG.sub(" ", source)))
+    if _in_order(said, plain) and not ("<table" in source.lower() and _in_order(_by_line(rows), plain)):
         yield from moved
 
 
@@ -214,9 +220,13 @@ def _in_order(letters: str, among: str) -> bool:
 
 
 def _order_faults(
-    said: str, sections: Mapping[tuple[str, int], Sequence[Row]], book: Book | None = None
+    said: str,
+    parted: Sequence[int],
+    sections: Mapping[tuple[str, int], Sequence[Row]],
+    book: Book | None = None,
 ) -> Iterator[str]:
-    """Whether the sections, in order of lines, are the page from end to end, each under headings that stand above.
+    """Whether the sections, in order of lines, are the page from end to end, each under headings that stand above, and
+    white space stands in them where it surely does in the page: behind so many letters (`parted`).
 
     Sections that begin on one line may come in any order there; of those that say the same it is the one whose headings
     stand nearest above, and the order of their occurrence.
@@ -242,9 +252,13 @@ def _order_faults(
             if book is not None:
                 names = book.names_at(end)
                 one = next((held for held in waiting[text] if not any(_misnamed(held[-1], names))), one)
+            alone = len(waiting[text]) == 1
             waiting[text].remove(one)
             for row in one:
                 start, at = at, at + len(squeezed(row["text"]))
+                if alone:  # Of sections with the same letters nobody knows which one stands here.
+                    inner = parted[bisect_right(parted, start) : bisect_left(parted, at)]
+                    yield from glued({place - start for place in inner}, [row["text"]], said[start:at])
                 yield from () if book is None else _chaptered(row, book, start, at)
             if book is None:
                 yield from headed(one[-1], said, at)
@@ -270,13 +284,11 @@ def _epub_faults(data: bytes, sections: Mapping[tuple[str, int], Sequence[Row]])
     if Counter(held) != Counter(book.said):
         yield f"the rows say {len(held)} letters, the book {len(book.said)} or others"
         return
-    yield from _order_faults(book.said, sections, book)
+    yield from _order_faults(book.said, book.parted, sections, book)
 
 
 def _chaptered(row: Row, book: Book, start: int, end: int) -> Iterator[str]:
     """Whether a row of these letters has the numbers of their chapters. One that was cut has those of its paragraph."""
-    inner = book.parted[bisect_right(book.parted, start) : bisect_left(book.parted, end)]
-    yield from glued({at - start for at in inner}, [row["text"]], book.said[start:end])
     first, last = bisect_right(book.ends, start) + 1, bisect_left(book.ends, end) + 1
     if (row["start_line"], row["end_line"]) != (first, last):
         yield f"{row['symbol']!r} part {row['part']} is in chapters {first} to {last}, and not where it says"

@@ -150,8 +150,8 @@ class _Reading:
                 continue
             if element.tag == _OLD_FORM:
                 continue
-            if kind in ("del", "moveFrom"):
-                # Paragraphs inside what is deleted count, and say nothing.
+            if kind in ("del", "moveFrom", "rt"):
+                # Paragraphs inside what is left out count, and say nothing.
                 found += [[] for _ in range(_paragraphs(element))]
                 continue
             if kind == "p":
@@ -195,5 +195,8 @@ def _paragraphs(element: Element) -> int:
 def _said(element: Element, kind: str, parent: str) -> Iterator[str]:
     if kind == "t" or element.tag == f"{_OMATH}t":
         yield element.text or ""
-    elif kind == "noBreakHyphen" and parent == f"{_WORD}r":
-        yield "-"
+    elif parent == f"{_WORD}r":
+        if kind == "noBreakHyphen":
+            yield "-"
+        elif kind in ("tab", "ptab", "br", "cr"):
+            yield " "

@@ -21,11 +21,17 @@ _UNREADABLE = (zipfile.BadZipFile, LookupError, ValueError, SyntaxError, OSError
                EOFError, zlib.error)  # fmt: skip
 # As docs/configuration.md says: what is no text of a page, and the title of a chapter.
 _UNSPOKEN_TAGS = (
-    "script style template noscript noframes noembed svg math canvas iframe object audio video select nav title"
+    "script style template noscript noframes noembed svg math canvas iframe object audio video select nav title rp rt"
 )
 # What ends a heading by HTML 4, or may.
 _ENDING_TAGS = "h1 h2 h3 h4 h5 h6 fieldset form li p table div ul ol dl blockquote section"
 _UNSPOKEN, _ENDS = frozenset((*_UNSPOKEN_TAGS.split(), "datalist")), frozenset(_ENDING_TAGS.split())
+# Beside these no word goes on.
+_PARTING_TAGS = (
+    "address article aside blockquote br caption dd details div dl dt figcaption figure footer h1 h2 h3 h4 h5 h6 "
+    "header hr li main ol p pre section summary table td th tr ul"
+)
+_PARTING = frozenset(_PARTING_TAGS.split())
 _LEVELS = {f"h{level}": level for level in range(1, 7)}
 _PAGES = ("application/xhtml+xml", "text/html", "text/x-oeb1-document", "application/x-dtbook+xml")
 
@@ -43,7 +49,8 @@ class Mark:
 
 @dataclass(slots=True)
 class Book:
-    """said : the letters. parted : behind how many of them white space stands within a text. ends : of each place of
+    """said : the letters. parted : behind how many of them white space stands, or something begins
+    or ends that stands apart, in ascending order. ends : of each place of
     the spine, where its letters end. sure : whether the names of places are known; exact : whether the letters are;
     listed : whether the table of contents can be read."""
 
@@ -150,11 +157,15 @@ class _Chapter:
         if text:
             letters = self._squeezed(text)
             at = self._length
+            if text[0].isspace():
+                self.parted.append(at)
             for word in text.split()[:-1]:
                 at += len(self._squeezed(word))
                 self.parted.append(at)
             self._pieces.append(letters)
             self._length += len(letters)
+            if text[-1].isspace():
+                self.parted.append(self._length)
             if heading is not None:
                 heading.append(text)
 
@@ -168,10 +179,13 @@ class _Chapter:
             inner = own if own is not None else heading
             if inner is not None and name == "br":
                 inner.append(" ")
+            parting = name in _PARTING
+            self.parted += [self._length] * parting
             self._add(element.text, inner)
             for child in element:
                 self._walk(child, inner, tables)
                 self._add(child.tail, inner)
+            self.parted += [self._length] * parting
             if own is not None and self._squeezed("".join(own)):
                 self.headings.append((self._length, _LEVELS[name], "".join(own)))
 

@@ -24,6 +24,7 @@ _LEFT_OUT = frozenset(
         "text:user-field-decls",
         "text:page-number",
         "text:page-count",
+        "text:ruby-text",
         "office:annotation",
         "office:annotation-end",
         "office:forms",

@@ -15,7 +15,13 @@ _ENDS_HEADING = f"{_HEADINGS}, fieldset, form, li, p, table"
 # As docs/configuration.md says: what is no text of the page.
 _UNSPOKEN = (
     "script, style, template, noscript, noframes, noembed, svg, math, canvas, iframe, object, audio, video, select, "
-    "datalist, nav"
+    "datalist, nav, rp, rt"
+)
+# What a browser sets apart from the words beside it, however it is styled.
+_APART = (
+    "address, article, aside, blockquote, br, button, caption, dd, details, div, dl, dt, fieldset, figcaption, figure, "
+    "footer, form, header, hr, img, input, legend, li, main, ol, p, pre, section, summary, table, td, th, tr, ul, "
+    f"svg, math, canvas, iframe, object, audio, video, select, nav, {_HEADINGS}"
 )
 _DECLARED = re.compile(rb"charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 _WESTERN = ("iso-8859-1", "iso8859-1", "latin1", "latin-1", "l1", "ascii", "us-ascii")
@@ -49,9 +55,9 @@ def _charset(data: bytes) -> str | None:
 
 
 def spoken(source: str) -> str:
-    """The text of a page without white space."""
-    tree = _tree(source)
-    return "" if tree.root is None else "".join(tree.root.text(deep=True).split())
+    """The text of a page, with white space between what stands apart."""
+    tree = _tree(source, apart=_APART)
+    return "" if tree.root is None else tree.root.text(deep=True)
 
 
 def headings_of(source: str) -> list[str]:
@@ -68,10 +74,14 @@ def headings_of(source: str) -> list[str]:
     return found
 
 
-def _tree(source: str) -> "LexborHTMLParser":
+def _tree(source: str, apart: str = "") -> "LexborHTMLParser":
+    """A page without what is no text, with white space on both sides of the elements in `apart`."""
     from selectolax.lexbor import LexborHTMLParser
 
     tree = LexborHTMLParser(source)
+    for element in tree.css(apart) if apart else ():
+        element.insert_before(" ")
+        element.insert_after(" ")
     for element in tree.css(_UNSPOKEN):
         element.decompose()
     return tree

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
+from xtr_assets.pipeline.gate.document_letters import glued, parted_at, squeezed
 from xtr_assets.pipeline.gate.office_part import root_of
 from xtr_assets.pipeline.gate.text_evidence import Row, place_id
 
@@ -20,6 +21,8 @@ Element = ElementTree.Element
 
 # What a presentation may unpack to before it is not looked into here.
 _UNPACKED = 256 << 20
+# Behind these no word goes on: an end of a line, a paragraph, a cell.
+_PARTING = frozenset({"br", "p", "tc"})
 # Titles are cut at 200 characters, between words where there are any in the second half.
 _CUT_FROM, _CUT_LEAST = 200, 100
 _REPEATED = ("dt", "ftr", "hdr", "sldNum")
@@ -49,7 +52,7 @@ def slides_of(data: bytes) -> list[Slide] | None:
 
 
 def slide_faults(path: str, data: bytes, rows: Sequence[Row]) -> Iterator[str]:
-    """Whether the rows say what the slides say, each under its number and title."""
+    """Whether the rows say what the slides say, no words run together, each under its number and title."""
     slides = slides_of(data)
     if slides is None:
         yield "it has rows, and is no presentation"
@@ -65,6 +68,7 @@ def slide_faults(path: str, data: bytes, rows: Sequence[Row]) -> Iterator[str]:
         if letters != "".join(_letters(row["text"]) for row in own):
             yield f"slide {number} says {len(letters)} letters, its {len(own)} rows say others"
             continue
+        yield from glued(parted_at([slide.text]), [row["text"] for row in own], squeezed(slide.text))
         if not own:
             continue
         symbol = own[0]["symbol"]
@@ -116,21 +120,25 @@ def _said(package: zipfile.ZipFile, relations: Mapping[str, tuple[str, str]], el
         yield element.text or ""
     for child in element:
         yield from _said(package, relations, child)
+    if name in _PARTING:
+        yield " "
     wanted = {"relIds": "dm", "chart": "id"}.get(name)
     if wanted and (target := relations.get(_reference(element, wanted))):
         yield from _plain(_root(package, target[1]))
 
 
 def _plain(element: Element) -> Iterator[str]:
-    """The letters below an element: of paragraphs, and of what a chart names; a break is a space."""
+    """The letters below an element: of paragraphs, and of what a chart names."""
     if _is_hidden(element):
         return
-    if _local(element) in ("t", "br"):
-        yield element.text or " "
+    if _local(element) == "t":
+        yield element.text or ""
     if _local(element) in ("strCache", "multiLvlStrCache"):
-        yield from (one.text or "" for one in element.iter() if _local(one) == "v")
+        yield from (f"{one.text or ''} " for one in element.iter() if _local(one) == "v")
     for child in element:
         yield from _plain(child)
+    if _local(element) in _PARTING:
+        yield " "
 
 
 def _placed(root: Element, *kinds: str) -> Iterator[Element]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from xtr_assets.core.types import Chunk, Quarantined
-from xtr_assets_tests.mutants.fault import BOTH, INCREMENTAL, Mutant, Plant, Run, replaced
+from xtr_assets_tests.mutants.fault import BOTH, FULL, INCREMENTAL, Mutant, Plant, Run, replaced
 
 AGREES = frozenset({"source_agrees"})
 PLACE = "documents"
@@ -62,6 +62,11 @@ def _cut(found: list[Any]) -> list[Any]:
     return [replace(one, text=one.text[: len(one.text) // 2]) for one in found]
 
 
+def _glued(found: list[Any]) -> list[Any]:
+    """No blank, tab or end of a line is left."""
+    return [replace(one, text="".join(one.text.split())) for one in found]
+
+
 def _up(found: list[Any]) -> list[Any]:
     return [replace(one, first=one.first + 1, last=one.last + 1) for one in found]
 
@@ -92,6 +97,9 @@ MUTANTS = (
     _mutant("pages of a PDF are cut in half", blocks(".pdf", _cut)),
     _mutant("paragraphs of a DOCX are cut in half", blocks(".docx", _cut)),
     _mutant("texts of a page are cut in half", blocks(".html", _cut)),
+    _mutant("words of a DOCX run together", blocks(".docx", _glued), FULL),
+    _mutant("words of a presentation run together", blocks(".pptx", _glued), FULL),
+    _mutant("words of a page run together", blocks(".html", _glued), FULL),
     _mutant("pages of a PDF are counted from two", blocks(".pdf", _up)),
     _mutant("paragraphs of a DOCX are counted from two", blocks(".docx", _up)),
     _mutant("slides are counted from two", blocks(".pptx", _up)),

@@ -176,6 +176,38 @@ def test_odd_chapters_have_no_fault(body: str) -> None:
     assert faults("a.epub", data, rows_of("a.epub", data)) == []
 
 
+RUBY = {
+    "a.epub": book(["<p><ruby>東京<rp>(</rp><rt>とうきょう</rt><rp>)</rp></ruby>都</p>"]),
+    "a.odt": odt(
+        "<text:p><text:ruby><text:ruby-base>東京</text:ruby-base><text:ruby-text>とうきょう</text:ruby-text>"
+        "</text:ruby>都</text:p>"
+    ),
+}
+
+
+@pytest.mark.parametrize("path", RUBY)
+def test_how_letters_are_read_is_left_out_by_both(path: str) -> None:
+    (row,) = rows_of(path, RUBY[path])
+    assert row["text"] == "東京都" and faults(path, RUBY[path], [row]) == []
+
+
+# Each says "one two" to a reader.
+PARTED = (
+    *("<p>one<br/>two</p>", "<p>one</p><p>two</p>", "<ul><li>one</li><li>two</li></ul>", "<div>one</div>two"),
+    *("<table><tr><td>one</td><td>two</td></tr></table>", "<p>one <b>two</b></p>", "<h1>one<br/>two</h1>"),
+)
+
+
+@pytest.mark.parametrize("body", PARTED)
+def test_words_of_a_chapter_that_run_together_are_found(body: str) -> None:
+    data = book([body])
+    (row,) = rows_of("a.epub", data)
+    assert row["text"].split() == ["one", "two"] and faults("a.epub", data, [row]) == []
+    symbol = "onetwo" if row["symbol"] else ""
+    glued = {**_called(row, symbol), "text": "onetwo"}
+    assert "run together" in faults("a.epub", data, [glued])[0]
+
+
 @pytest.mark.parametrize("old", [False, True])
 def test_a_table_of_contents_that_is_no_xml_is_no_fault(old: bool) -> None:
     data = book(["<p>a</p>", "<h1>B</h1><p>b</p>"], [("R & D <", 1, ())], old=old)

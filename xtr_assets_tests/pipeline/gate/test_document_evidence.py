@@ -17,6 +17,7 @@ from xtr_assets.pipeline.gate.document_evidence import document_faults
 from xtr_assets.pipeline.gate.docx_evidence import paragraphs_of
 from xtr_assets.pipeline.gate.docx_headings import headings_above
 from xtr_assets.pipeline.gate.source_agrees import check
+from xtr_assets.pipeline.gate.text_evidence import Row
 from xtr_assets.sources import document_worker
 from xtr_assets_tests.documents import LEAFLET, MANUAL, PAGE, pdf, word
 from xtr_assets_tests.long_cases import in_turn, kept
@@ -214,3 +215,51 @@ def test_a_heading_that_something_inside_ends_need_name_no_section(inside: str) 
     rows = [{**dataclasses.asdict(one), "metadata": "{}"} for one in held]
     assert rows[-1]["symbol"] == "Use" and list(document_faults("a.html", page.encode(), rows, 0)) == []
     assert list(document_faults("a.html", page.encode(), [*rows[:-1], {**rows[-1], "symbol": "", "title": ""}], 0))
+
+
+# Each says "one two" to a reader, in one block or two.
+PARTED = [
+    *("one<br>two", "<p>one<p>two", "<ul><li>one<li>two</ul>", "<table><tr><td>one<td>two</table>"),
+    *("<div>one</div>two", "<table><tr><td>one<div>two</div></table>", "<h2>one<div>two</div></h2>"),
+    *("<h2><div>one</div>two</h2>", "<button>one</button><button>two</button>", "<p>one<img src=a>two"),
+    *("<label>one<input></label><label>two</label>", "one<nav>no</nav>two", "<p>one<svg></svg>two"),
+    *("<h2>one<img>two</h2>", "one <b>two</b>", "<pre>one\ntwo</pre>"),
+]
+
+
+def rows_of_page(page: str, max_chars: int = 2000) -> list[Row]:
+    held = chunk_blocks("guide", "a.html", html_blocks(page), max_chars)
+    return [{**dataclasses.asdict(one), "metadata": "{}"} for one in held]
+
+
+@pytest.mark.parametrize("body", PARTED)
+def test_what_stands_apart_on_a_page_is_read_so_by_both(body: str) -> None:
+    (row,) = rows_of_page(body)
+    assert row["text"].split() == ["one", "two"]
+    assert list(document_faults("a.html", body.encode(), [row], 0)) == []
+    found = list(document_faults("a.html", body.encode(), [{**row, "text": "onetwo"}], 0))
+    assert "run together" in found[0]
+
+
+@pytest.mark.parametrize(
+    "body, text",
+    [
+        ("<b>o</b>ne", "one"),
+        ("Press <button>Go</button>.", "Press Go."),
+        ("o<wbr>ne", "one"),
+        ("<ruby>東<rp>(</rp><rt>とう</rt><rp>)</rp>京<rt>きょう</rt></ruby>都", "東京都"),
+        ("<img><pre><img>one\n<img>  two</pre>", "one\n  two"),
+        ("<ruby><rb>東</rb><rt>とう</rt></ruby>都", "東都"),
+    ],
+)
+def test_what_stands_in_a_word_parts_none(body: str, text: str) -> None:
+    (row,) = rows_of_page(body)
+    assert row["text"] == text and list(document_faults("a.html", body.encode(), [row], 0)) == []
+
+
+def test_an_end_tag_of_several_lines_moves_no_place() -> None:
+    """Prettier writes them; a text behind the paragraph was all that told its last line."""
+    page = "<p><a>release</a\n>\ncycle, features\nadded.</p>\nof which\nthere are many\n<p>Last.</p>"
+    rows = rows_of_page(page, 25)
+    assert [(row["text"][-5:], row["end_line"]) for row in rows][1:] == [("dded.", 4), (" many", 6), ("Last.", 7)]
+    assert list(document_faults("a.html", page.encode(), rows, 0)) == []

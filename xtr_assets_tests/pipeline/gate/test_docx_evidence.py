@@ -54,6 +54,22 @@ def test_comments_and_instructions_part_no_text(within: str) -> None:
     assert row["text"] == "onetwo" and faults(data, [row]) == []
 
 
+@pytest.mark.parametrize("mark", ["tab", "ptab", "br", "cr"])
+def test_what_parts_words_of_a_line_is_read_by_both(mark: str) -> None:
+    """A footer of Word has its columns at places of the page: `ptab`."""
+    data = parts_docx(paragraph(said("left") + f"<w:r><w:{mark}/></w:r>" + said("right")))
+    (row,) = rows_of(data)
+    assert row["text"].split() == ["left", "right"] and faults(data, [row]) == []
+    assert "run together" in faults(data, [{**row, "text": "leftright"}])[0]
+
+
+def test_how_letters_are_read_is_left_out_by_both() -> None:
+    ruby = f"<w:r><w:ruby><w:rt>{said('とうきょう')}</w:rt><w:rubyBase>{said('東京')}</w:rubyBase></w:ruby></w:r>"
+    data = parts_docx(paragraph(ruby, said("都")))
+    (row,) = rows_of(data)
+    assert row["text"] == "東京都" and faults(data, [row]) == []
+
+
 def test_a_part_with_a_document_type_is_none_for_both() -> None:
     """Its entities would be text for one reader and none for the other, and no build were published any more."""
     kind = '<!DOCTYPE d [<!ENTITY e "boo">]>'

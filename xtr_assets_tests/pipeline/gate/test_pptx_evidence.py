@@ -12,7 +12,7 @@ from xtr_assets.pipeline.gate.document_evidence import document_faults, refusal_
 from xtr_assets.pipeline.gate.pptx_evidence import slides_of
 from xtr_assets.pipeline.gate.text_evidence import Row
 from xtr_assets_tests.pipeline.gate.test_docx_evidence import broken
-from xtr_assets_tests.presentations import DECK, Slide, chart, deck, drawn, forms, frame, shape
+from xtr_assets_tests.presentations import DECK, Slide, chart, deck, diagram, drawn, forms, frame, shape, table
 
 
 def rows_of(data: bytes, max_chars: int = 2000) -> list[Row]:
@@ -67,6 +67,28 @@ def test_a_long_title_is_cut_and_the_first_of_two_counts() -> None:
     rows = rows_of(data)
     assert len(rows[0]["symbol"]) == 199 and faults(data, rows) == []
     assert faults(data, [{**rows[0], "symbol": "word", "title": "word"}, rows[1]])
+
+
+# Each says "one two", in one row.
+PARTED = {
+    "paragraphs": Slide(shape("one", "two")),
+    "lines": Slide(shape("one\ntwo")),
+    "blanks": Slide(shape("one two")),
+    "shapes": Slide(shape("one") + shape("two")),
+    "cells": Slide(table([["one", "two"]])),
+    "rows": Slide(table([["one"], ["two"]])),
+    "notes": Slide(shape("one"), notes="two"),
+    "points": Slide(frame('<dgm:relIds r:dm="d"/>'), beside={"d": diagram("one", "two")}),
+    "categories": Slide(frame('<c:chart r:id="c"/>'), beside={"c": chart("", "one", "two")}),
+}
+
+
+@pytest.mark.parametrize("kind", PARTED)
+def test_words_that_run_together_are_found(kind: str) -> None:
+    data = deck([PARTED[kind]])
+    (row,) = rows_of(data)
+    assert row["text"].split() == ["one", "two"] and faults(data, [row]) == []
+    assert "run together" in faults(data, [{**row, "text": "onetwo"}])[0]
 
 
 # What may stand inside a text, and what becomes of it.
