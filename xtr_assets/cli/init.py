@@ -12,6 +12,7 @@ import typer
 from xtr_assets.cli.app import FAILED, START, app
 from xtr_assets.cli.console import literal, one_line, say
 from xtr_assets.cli.locate import HOME_FILE, shown, template
+from xtr_assets.core.suffix_counts import told_suffixes
 
 if TYPE_CHECKING:
     from xtr_assets.cli.source_proposals import Proposal, Proposals
@@ -95,8 +96,9 @@ def init(
     for note in found.notes:
         say(f"  [yellow]note[/yellow] {escape(one_line(note))}")
     if found.unread:
+        unread = escape(told_suffixes(found.unread, MOST_SUFFIXES))
         say(
-            f"  [yellow]note[/yellow] no source reads {escape(_counted(found.unread))}; what of that is text a source "
+            f"  [yellow]note[/yellow] no source reads {unread}; what of that is text a source "
             'of kind text reads where its `include` names it: \\["**", "**/*.SUFFIX"]'
         )
     step = "" if directory.resolve() == Path.cwd() else f"cd {shown(directory)} && "
@@ -115,14 +117,8 @@ def index_name(directory: Path) -> str:
 
 def _held(found: "Proposals") -> str:
     if found.unread:
-        return _counted(found.unread)
+        return told_suffixes(found.unread, MOST_SUFFIXES)
     return "what the notes say" if found.notes else "no files but hidden ones and those of tools"
-
-
-def _counted(suffixes: Mapping[str, int]) -> str:
-    most = sorted(suffixes.items(), key=lambda item: (-item[1], item[0]))
-    more = f" and {len(most) - MOST_SUFFIXES} more suffixes" if len(most) > MOST_SUFFIXES else ""
-    return ", ".join(f"{count:,} {suffix}" for suffix, count in most[:MOST_SUFFIXES]) + more
 
 
 def _queries(fields: Mapping[str, str]) -> str:

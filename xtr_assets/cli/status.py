@@ -8,6 +8,7 @@ from xtr_assets.cli.documents import bytes_document, check_document, shard_docum
 from xtr_assets.cli.locate import find_place, open_warehouse, part_configs, part_set
 from xtr_assets.cli.parts import show_parts
 from xtr_assets.cli.staleness import Behind, behind
+from xtr_assets.core.suffix_counts import told_suffixes
 
 if TYPE_CHECKING:
     from xtr_assets.cli.locate import Place
@@ -171,10 +172,8 @@ def _show_intake(document: dict[str, Any]) -> None:
         title = f"stale: {len(rows)} files could not be read, what was indexed of them stays"
         console().print(table(title, ("place", "since", "reason"), rows[:SHOWN_QUARANTINE]))
     if document["skipped"]:
-        skipped = sorted(document["skipped"].items(), key=lambda item: -item[1])
-        shown = ", ".join(f"{count:,} {suffix}" for suffix, count in skipped[:SHOWN_SUFFIXES])
-        more = f" and {len(skipped) - SHOWN_SUFFIXES} more suffixes" if len(skipped) > SHOWN_SUFFIXES else ""
-        note(f"skipped: no source reads {shown}{more}{'; all of them: `xtr-assets status --json`' if more else ''}")
+        more = "; all of them: `xtr-assets status --json`" if len(document["skipped"]) > SHOWN_SUFFIXES else ""
+        note(f"skipped: no source reads {told_suffixes(document['skipped'], SHOWN_SUFFIXES)}{more}")
 
 
 def _show_quarantine(entries: list[dict[str, Any]]) -> None:

@@ -48,7 +48,7 @@ DEFAULT_MAX_CHARS = 2000
 DEFAULT_FILE_BYTES = {"python": 2 << 20, "code": 2 << 20, "config": 1 << 20, "text": 32 << 20}
 
 # A function is asked for by what it is called, and its text may not hold that; what prose is called, its title, is
-# encoded with it already, and a vector of its own added nothing (docs/measurements.md). Of mixed content: `naming`.
+# encoded with it already, and a vector of its own added nothing (docs/measurements.md).
 # Which rows have names where a source says nothing: of mixed content each kind is named as in a source of its own.
 NAMED_KINDS: dict[str, Naming] = {"python": "all", "code": "all", "config": "all", "mixed": "code"}
 

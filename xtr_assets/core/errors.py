@@ -52,6 +52,11 @@ class NothingMatches(SourceError):
         self.others, self.left_out = others, left_out
         super().__init__(message)
 
+    @property
+    def may_be_deleted(self) -> bool:
+        """Whether its files may have been deleted: others show that its place is there, and none is left out."""
+        return self.others > 0 and not self.left_out
+
 
 class InvalidInput(XtrAssetsError, ValueError):
     """Arrays, queries or filters that cannot be used: NaN, wrong dim, unsorted offsets, unknown column."""

@@ -75,9 +75,9 @@ def mine_sources(sources: Sequence[SourceConfig]) -> Mined:
         try:
             paths = sorted({path for shard in source.shards() for path in source.scan(shard, {})})
         except NothingMatches as gone:
-            if not gone.others or gone.left_out:
+            if not gone.may_be_deleted:
                 raise
-            paths = []  # Its few files may have been deleted since.
+            paths = []
         found = [p for path in paths for one in source.read(path) if isinstance(one, Chunk) for p in pairs_of(one)]
         origins.append(Origin(config.name, licence="of the index", pairs=dict(Counter[str](one.kind for one in found))))
         pairs += found

@@ -8,6 +8,7 @@ from typing import Any
 
 from xtr_assets.config import IndexConfig, SourceConfig
 from xtr_assets.core.errors import ConfigError, ProviderError, SourceError
+from xtr_assets.core.suffix_counts import told_suffixes
 from xtr_assets.sources import open_source
 from xtr_assets.storage.manifest import QuarantineEntry, StaleEntry
 from xtr_assets.storage.snapshot import Snapshot
@@ -19,6 +20,8 @@ INSTANCE = ("history", "logs", "schedules", "storage")
 PROJECT = ("xtr.yaml", "definitions.py", "workspace.yaml", "dagster.yaml")
 # Of what is left out so many are named; the rest is where WHERE_LISTED says.
 FIRST = 3
+# And so many suffixes that no source reads.
+SUFFIXES = 5
 WHERE_LISTED = "`xtr-assets status --json`, or the view `quarantine` of the catalog"
 
 
@@ -60,10 +63,7 @@ class Intake:
         if len(self.quarantine) > FIRST or len(self.stale) > FIRST:
             said.append(f"all of them: {WHERE_LISTED}")
         if self.skipped:
-            most = sorted(self.skipped.items(), key=lambda item: (-item[1], item[0]))
-            shown = ", ".join(f"{count:,} {suffix}" for suffix, count in most[:5])
-            more = f" and {len(most) - 5} more suffixes" if len(most) > 5 else ""
-            said.append(f"skipped: no source reads {shown}{more}")
+            said.append(f"skipped: no source reads {told_suffixes(self.skipped, SUFFIXES)}")
         return said
 
 

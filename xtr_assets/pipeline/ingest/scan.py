@@ -98,23 +98,25 @@ def files_of(
     try:
         return source.scan(shard, known)
     except NothingMatches as gone:
-        if not gone.others or gone.left_out or not _stray(warehouse, shard, source):
+        if not gone.may_be_deleted or not _stray(warehouse, shard, source):
             raise
         return {}
 
 
 def _stray(warehouse: Warehouse, shard: str, source: Source) -> bool:
     """Whether what was ingested of a source is so little that a person may have deleted it."""
-    mine = [one for name in source.shards() if (one := warehouse.snapshot(name)) is not None]
-    if warehouse.snapshot(shard) is None or source.config.holds == "records":
+    snapshots = {name: one for name in source.shards() if (one := warehouse.snapshot(name)) is not None}
+    mine = snapshots.values()
+    if shard not in snapshots or source.config.holds == "records":
         return False
     if not any(one.files for one in mine):
         return True  # It was let pass before.
     if any(one.source_fingerprint != source.fingerprint() for one in mine):
         return False  # It is another setting that leaves them out.
+    if sum(len(one.files) for one in mine) > STRAY_FILES:
+        return False
     every = [one for name in warehouse.shards() if (one := warehouse.snapshot(name)) is not None]
-    few = sum(len(one.files) for one in mine) <= STRAY_FILES
-    return few and sum(one.live_rows for one in mine) <= STRAY_ROWS * sum(one.live_rows for one in every)
+    return sum(one.live_rows for one in mine) <= STRAY_ROWS * sum(one.live_rows for one in every)
 
 
 def note_unchanged(warehouse: Warehouse, scans: Sequence[ShardScan]) -> None:
