@@ -193,11 +193,11 @@ def _letter_faults(
     if Counter(held) != Counter(said):
         yield f"the rows say {len(held)} letters, the page {len(said)} or others"
         return
-    moved = list(_order_faults(said, (), sections))
+    # A mark behind a button or picture need not be parted from it.
+    between = sorted(at for at in parted_at([text]) if said[at - 1 : at].isalnum() and said[at : at + 1].isalnum())
+    moved, joined = _order_faults(said, between, sections)
     if not moved:
-        # A mark behind a button or picture need not be parted from it.
-        between = sorted(at for at in parted_at([text]) if said[at - 1 : at].isalnum() and said[at : at + 1].isalnum())
-        yield from _order_faults(said, between, sections)
+        yield from joined
         return
     # lexbor puts text between the rows of a table above it: then its order is not the source's, or the rows' is.
     plain = squeezed(html.unescape(_TAG.sub(" ", source)))
@@ -224,14 +224,15 @@ def _order_faults(
     parted: Sequence[int],
     sections: Mapping[tuple[str, int], Sequence[Row]],
     book: Book | None = None,
-) -> Iterator[str]:
-    """Whether the sections, in order of lines, are the page from end to end, each under headings that stand above, and
-    white space stands in them where it surely does in the page: behind so many letters (`parted`).
+) -> tuple[list[str], list[str]]:
+    """(whether the sections, in order of lines, are the page from end to end, each under headings that stand above;
+    whether white space stands in them where it surely does in the page: behind so many letters (`parted`)).
 
     Sections that begin on one line may come in any order there; of those that say the same it is the one whose headings
     stand nearest above, and the order of their occurrence.
     """
     one: Sequence[Row]
+    faults, joined = list[str](), list[str]()
     by_line: dict[int, dict[str, list[Sequence[Row]]]] = defaultdict(lambda: defaultdict(list))
     for _, held in sorted(sections.items(), key=lambda one: one[0][1]):
         by_line[held[0]["start_line"]]["".join(squeezed(row["text"]) for row in held)].append(held)
@@ -241,11 +242,11 @@ def _order_faults(
             lengths = sorted({len(text) for text in waiting}, reverse=True)
             probes += len(lengths)
             if probes > PROBES:
-                return
+                return faults, joined
             text = next((said[at : at + n] for n in lengths if said[at : at + n] in waiting), None)
             if text is None:
-                yield f"what stands after {said[max(0, at - 20) : at]!r} is no section of line {line}"
-                return
+                faults.append(f"what stands after {said[max(0, at - 20) : at]!r} is no section of line {line}")
+                return faults, joined
             probes += len(waiting[text])
             end = at + len(text)
             one = max(waiting[text], key=lambda held: _last_above(held[0], said, end))
@@ -258,14 +259,15 @@ def _order_faults(
                 start, at = at, at + len(squeezed(row["text"]))
                 if alone:  # Of sections with the same letters nobody knows which one stands here.
                     inner = parted[bisect_right(parted, start) : bisect_left(parted, at)]
-                    yield from glued({place - start for place in inner}, [row["text"]], said[start:at])
-                yield from () if book is None else _chaptered(row, book, start, at)
+                    joined += glued({place - start for place in inner}, [row["text"]], said[start:at])
+                faults += () if book is None else _chaptered(row, book, start, at)
             if book is None:
-                yield from headed(one[-1], said, at)
+                faults += headed(one[-1], said, at)
             elif book.sure:
-                yield from _misnamed(one[-1], book.names_at(at))
+                faults += _misnamed(one[-1], book.names_at(at))
             if not waiting[text]:
                 del waiting[text]
+    return faults, joined
 
 
 def _epub_faults(data: bytes, sections: Mapping[tuple[str, int], Sequence[Row]]) -> Iterator[str]:
@@ -284,7 +286,8 @@ def _epub_faults(data: bytes, sections: Mapping[tuple[str, int], Sequence[Row]])
     if Counter(held) != Counter(book.said):
         yield f"the rows say {len(held)} letters, the book {len(book.said)} or others"
         return
-    yield from _order_faults(book.said, book.parted, sections, book)
+    faults, joined = _order_faults(book.said, book.parted, sections, book)
+    yield from (*faults, *joined)
 
 
 def _chaptered(row: Row, book: Book, start: int, end: int) -> Iterator[str]:
